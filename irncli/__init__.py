@@ -1,0 +1,33 @@
+"""irn: make a picture small and get it back.
+
+Importing this package is cheap: names that need torch are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from irncli.engine.model import Model, load
+    from irncli.errors import IrnError
+
+__version__ = "0.1.0"
+
+__all__ = ["IrnError", "Model", "__version__", "load"]
+
+_HOMES = {
+    "IrnError": "irncli.errors",
+    "Model": "irncli.engine.model",
+    "load": "irncli.engine.model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,168 @@
+"""Architectures as data: what a checkpoint records and a network is built from.
+
+Frozen, validated, and the same after a trip through JSON. No torch, no files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any, Literal, get_args
+
+__all__ = ["Architecture", "CrmConfig", "InvertibleConfig", "Level", "from_json", "to_json"]
+
+Transform = Literal["haar", "learned", "color"]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _is_count(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One change of basis followed by coupling blocks.
+
+    Attributes:
+        transform: `haar` (2x2 wavelet), `learned` (pixel-unshuffle and a learned matrix) or
+            `color` (a learned 3x3 matrix, no change of size).
+        factor: how many times smaller the state becomes: 2 for haar, 1 for color.
+        blocks: coupling blocks after the transform; 0 stacks transforms (IRN-E).
+    """
+
+    transform: Transform
+    factor: int
+    blocks: int
+
+    def __post_init__(self) -> None:
+        _require(
+            self.transform in get_args(Transform),
+            f"transform is {self.transform!r}, expected one of {', '.join(get_args(Transform))}",
+        )
+        limits = {"haar": (2, 2), "learned": (2, 16), "color": (1, 1)}[self.transform]
+        _require(
+            _is_count(self.factor, *limits),
+            f"{self.transform} level has factor {self.factor!r}, expected {limits[0]}..{limits[1]}",
+        )
+        _require(_is_count(self.blocks, 0, 64), f"blocks is {self.blocks!r}, expected 0..64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertibleConfig:
+    """An invertible network: levels in forward order, and where the state is split.
+
+    Attributes:
+        levels: forward order.
+        low_channels: channels of the low part: 3 for rescaling (LR), 1 for colour (gray).
+        growth: channels that each convolution of a dense block adds.
+    """
+
+    levels: tuple[Level, ...]
+    low_channels: int = 3
+    growth: int = 32
+
+    def __post_init__(self) -> None:
+        _require(1 <= len(self.levels) <= 6, f"{len(self.levels)} levels, expected 1 to 6")
+        _require(
+            self.low_channels in (1, 3), f"low_channels is {self.low_channels!r}, expected 1 or 3"
+        )
+        _require(_is_count(self.growth, 1, 256), f"growth is {self.growth!r}, expected 1..256")
+        _require(self.scale <= 64, f"scale is {self.scale}, expected at most 64")
+        _require(
+            self.low_channels < self.state_channels,
+            "a colour network has one low channel, a rescaling network at least one level of scale",
+        )
+
+    @property
+    def scale(self) -> int:
+        """HR size over LR size."""
+        return prod(level.factor for level in self.levels)
+
+    @property
+    def state_channels(self) -> int:
+        """Channels of the state after the last level: 3 * scale**2."""
+        return 3 * self.scale**2
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of z."""
+        return self.state_channels - self.low_channels
+
+    @property
+    def task(self) -> Literal["rescale", "color"]:
+        """What the low part is: a small picture or a gray one."""
+        return "color" if self.low_channels == 1 else "rescale"
+
+    @classmethod
+    def irn(cls, scale: int, blocks: int = 8) -> InvertibleConfig:
+        """IRN x2, x4, x8, ...: at each level one Haar transform, then `blocks` blocks."""
+        _require(scale in (2, 4, 8, 16), f"IRN has scale 2, 4, 8 or 16, not {scale}")
+        count = scale.bit_length() - 1
+        return cls(levels=(Level(transform="haar", factor=2, blocks=blocks),) * count)
+
+    @classmethod
+    def irn_e(cls, scale: int, blocks: int = 16) -> InvertibleConfig:
+        """IRN-E: all Haar transforms first, then all blocks at the size of LR."""
+        _require(scale in (2, 4, 8, 16), f"IRN-E has scale 2, 4, 8 or 16, not {scale}")
+        bare = Level(transform="haar", factor=2, blocks=0)
+        last = Level(transform="haar", factor=2, blocks=blocks)
+        return cls(levels=(bare,) * (scale.bit_length() - 2) + (last,))
+
+    @classmethod
+    def irn_ld(cls, scale: int, blocks: int = 12) -> InvertibleConfig:
+        """IRN-LD: learned downsampling by any integer, then `blocks` blocks."""
+        return cls(levels=(Level(transform="learned", factor=scale, blocks=blocks),))
+
+    @classmethod
+    def irn_color(cls, blocks: int = 8) -> InvertibleConfig:
+        """IRN-color: a learned colour matrix, then blocks that split 1 + 2 channels."""
+        return cls(levels=(Level(transform="color", factor=1, blocks=blocks),), low_channels=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrmConfig:
+    """Compression restoration module: residual-in-residual dense blocks at LR size."""
+
+    blocks: int = 8
+    features: int = 64
+    growth: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("blocks", "features", "growth"):
+            value = getattr(self, name)
+            _require(_is_count(value, 1, 256), f"{name} is {value!r}, expected 1..256")
+
+
+Architecture = InvertibleConfig | CrmConfig
+
+_KINDS: dict[str, type[InvertibleConfig] | type[CrmConfig]] = {
+    "invertible": InvertibleConfig,
+    "crm": CrmConfig,
+}
+
+
+def to_json(architecture: Architecture) -> dict[str, Any]:
+    """Plain data with a `kind` that `from_json` reads back: from_json(to_json(a)) == a."""
+    kind = "crm" if isinstance(architecture, CrmConfig) else "invertible"
+    return {"kind": kind, **asdict(architecture)}
+
+
+def from_json(data: object) -> Architecture:
+    """The architecture that `to_json` wrote.
+
+    Raises:
+        ValueError: an unknown kind, an unknown or missing key, or a value out of range.
+    """
+    if not isinstance(data, dict) or data.get("kind") not in _KINDS:
+        raise ValueError(f"architecture has no kind out of {', '.join(_KINDS)}")
+    fields = {key: value for key, value in data.items() if key != "kind"}
+    try:
+        if "levels" in fields:
+            fields["levels"] = tuple(Level(**level) for level in fields["levels"])
+        return _KINDS[data["kind"]](**fields)
+    except TypeError as error:
+        raise ValueError(f"architecture does not fit this version: {error}") from error

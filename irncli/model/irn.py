@@ -1,0 +1,69 @@
+"""The invertible network: a chain of transforms and coupling blocks.
+
+Notation: x the picture (HR, or RGB for colour), low the small or gray picture, z the latent, state
+the channels [low, high] between two operations.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from irncli.config import InvertibleConfig
+from irncli.model.coupling import CouplingBlock
+from irncli.model.transforms import build_transform
+
+__all__ = ["InvertibleNetwork"]
+
+
+class InvertibleNetwork(nn.Module):
+    """IRN, IRN-LD, IRN-E and IRN-color, all built from their levels.
+
+        forward(x) = (low, z);   inverse(low, z) = x
+
+    Law: inverse(*forward(x)) = x up to rounding, for any weights.
+
+    Attributes:
+        config: the architecture.
+        operations: transforms and coupling blocks in forward order.
+        latent_sigma: width of z per channel, [latent_channels]; 1 until it is measured.
+
+    Source: IRN (ECCV 2020) and its extensions (IJCV 2022).
+    """
+
+    latent_sigma: torch.Tensor
+
+    def __init__(self, config: InvertibleConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.operations = nn.ModuleList()
+        channels = 3
+        for level in config.levels:
+            self.operations.append(build_transform(level))
+            channels *= level.factor**2
+            for _ in range(level.blocks):
+                block = CouplingBlock(channels, config.low_channels, config.growth)
+                self.operations.append(block)
+        self.register_buffer("latent_sigma", torch.ones(config.latent_channels))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Split a picture into its low part and z.
+
+        Args:
+            x: [N, 3, H, W], RGB in [0, 1], H and W multiples of the scale.
+
+        Returns:
+            low [N, low_channels, H/scale, W/scale], neither clamped nor quantised, and
+            z [N, latent_channels, H/scale, W/scale].
+        """
+        for operation in self.operations:
+            x = operation(x)
+        low, z = x.split((self.config.low_channels, self.config.latent_channels), dim=1)
+        return low, z
+
+    def inverse(self, low: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Join a low part and z into the picture they came from; shapes as in `forward`."""
+        x = torch.cat((low, z), dim=1)
+        for operation in reversed(self.operations):
+            x = operation.inverse(x)
+        return x

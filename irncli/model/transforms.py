@@ -1,0 +1,129 @@
+"""Invertible changes of basis: Haar, learned downsampling, learned colour matrix.
+
+Every transform maps [N, C, H, W] to [N, C * factor**2, H / factor, W / factor] by one matrix that
+mixes the factor**2 pixels of a cell (or the three colours of a pixel), and back. After a change of
+size, channels are band-major, index = band * C + colour, so that the first C channels are the
+small picture.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from irncli.config import Level
+
+__all__ = ["ColorTransform", "Haar", "LearnedDownsampling", "build_transform"]
+
+HAAR_BANDS = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))
+"""Rows: mean, horizontal, vertical, diagonal. Columns: the pixels of a 2x2 cell in row order."""
+
+YUV_ROWS = ((0.299, 0.587, 0.114), (-0.147, -0.289, 0.436), (0.615, -0.515, -0.100))
+
+
+def _to_cells(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """[N, C, H, W] to [N, C, factor**2, H/factor, W/factor], cell pixels in row order."""
+    n, c, height, width = x.shape
+    cells = functional.pixel_unshuffle(x, factor)
+    return cells.view(n, c, factor**2, height // factor, width // factor)
+
+
+def _from_cells(cells: torch.Tensor, factor: int) -> torch.Tensor:
+    """Undo `_to_cells`."""
+    return functional.pixel_shuffle(cells.flatten(1, 2), factor)
+
+
+class Haar(nn.Module):
+    """Haar wavelet of 2x2 cells: (mean, horizontal, vertical, diagonal).
+
+    forward divides by 4, so that the first band is the box average; inverse does not scale.
+    Law: inverse(forward(x)) = x. H and W must be even.
+
+    Source: IRN, section 3.2.
+    """
+
+    factor = 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[N, C, H, W] to [N, 4C, H/2, W/2]."""
+        p, q, r, s = (x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1))
+        top, bottom, top_step, bottom_step = p + q, r + s, p - q, r - s
+        bands = (top + bottom, top_step + bottom_step, top - bottom, top_step - bottom_step)
+        return torch.cat(bands, dim=1).div(4)
+
+    def inverse(self, x: torch.Tensor) -> torch.Tensor:
+        """[N, 4C, H, W] to [N, C, 2H, 2W]."""
+        mean, horizontal, vertical, diagonal = x.chunk(4, dim=1)
+        even, odd = mean + horizontal, mean - horizontal
+        even_step, odd_step = vertical + diagonal, vertical - diagonal
+        rows = (
+            torch.stack((even + even_step, odd + odd_step), dim=-1),
+            torch.stack((even - even_step, odd - odd_step), dim=-1),
+        )
+        return torch.stack(rows, dim=-3).flatten(-2, -1).flatten(-3, -2)
+
+
+class LearnedDownsampling(nn.Module):
+    """Pixel-unshuffle by N, then a learned N*N x N*N matrix shared by the colours (IRN-LD).
+
+        band_k = sum_j matrix[k, j] * pixel_j;   inverse by the inverse matrix
+
+    Freshly made, the matrix is the identity with row 0 the mean of the cell (at N = 2: Haar), so
+    that an untrained network downscales by the box average.
+
+    Source: IRN extensions, section 3.3.
+    """
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        matrix = torch.eye(factor**2)
+        matrix[0] = 1 / factor**2
+        if factor == 2:
+            matrix = torch.tensor(HAAR_BANDS, dtype=torch.float32) / 4
+        self.matrix = nn.Parameter(matrix)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[N, C, H, W] to [N, C * N * N, H/N, W/N]."""
+        cells = _to_cells(x, self.factor)
+        return torch.einsum("kj,ncjhw->nkchw", self.matrix, cells).flatten(1, 2)
+
+    def inverse(self, x: torch.Tensor) -> torch.Tensor:
+        """Undo `forward`."""
+        bands = x.unflatten(1, (self.factor**2, -1))
+        cells = torch.einsum("jk,nkchw->ncjhw", self.matrix.inverse(), bands)
+        return _from_cells(cells, self.factor)
+
+
+class ColorTransform(nn.Module):
+    """A learned 3x3 matrix on RGB; it starts as luma and two colour differences.
+
+    Source: IRN extensions, section 3.4.
+    """
+
+    factor = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.tensor(YUV_ROWS))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[N, 3, H, W] to the same shape."""
+        return torch.einsum("kj,njhw->nkhw", self.matrix, x)
+
+    def inverse(self, x: torch.Tensor) -> torch.Tensor:
+        """Undo `forward`."""
+        return torch.einsum("kj,njhw->nkhw", self.matrix.inverse(), x)
+
+
+Transform = Haar | LearnedDownsampling | ColorTransform
+
+
+def build_transform(level: Level) -> Transform:
+    """The transform that a level of the architecture names."""
+    if level.transform == "haar":
+        return Haar()
+    if level.transform == "learned":
+        return LearnedDownsampling(level.factor)
+    return ColorTransform()

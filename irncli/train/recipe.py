@@ -1,0 +1,104 @@
+"""Recipes: everything a training run depends on besides its pictures.
+
+Frozen, validated, and the same after a trip through JSON. No torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from irncli.config import InvertibleConfig, from_json, to_json
+from irncli.errors import UsageError
+
+__all__ = ["PRESETS", "Recipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train an invertible rescaling network.
+
+    Losses are sums over C, H, W and means over the batch (science: IRN, section 3.3).
+
+    Attributes:
+        architecture: the network.
+        lr_weight: weight of the LR fit (l2 to the bicubic LR).
+        lr_target: RGB PSNR in dB that LR should keep to bicubic LR; the weight is steered towards
+            it. None: the weight stays as it is.
+        hr_weight: weight of the HR reconstruction (Charbonnier l1).
+        z_weight: weight of sum z^2.
+        batch: crops in a step.
+        crop: HR side of a crop at first.
+        crop_end: HR side of a crop in the last quarter, with fewer crops of about as many pixels.
+        draw_from: fraction of the budget after which z is drawn; before, z = 0.
+        draw_temperature: width at which z is drawn, in units of its own standard deviation.
+        learning_rate: peak, after the warm-up.
+        warm_up: steps of linear warm-up, then cosine decay to zero over the budget.
+        clip: largest gradient norm.
+        ema: decay of the averaged weights that are validated and shipped.
+        validate_every: steps between validations.
+    """
+
+    architecture: InvertibleConfig
+    lr_weight: float = 1.0
+    lr_target: float | None = None
+    hr_weight: float = 1.0
+    z_weight: float = 0.01
+    batch: int = 6
+    crop: int = 48
+    crop_end: int = 96
+    draw_from: float = 0.25
+    draw_temperature: float = 1.0
+    learning_rate: float = 4e-4
+    warm_up: int = 50
+    clip: float = 10.0
+    ema: float = 0.99
+    validate_every: int = 200
+
+    def __post_init__(self) -> None:
+        scale = self.architecture.scale
+        for name in ("crop", "crop_end"):
+            side = getattr(self, name)
+            if side % scale or side < 4 * scale:
+                raise UsageError(
+                    f"{name} is {side}, expected a multiple of the scale {scale}, at least {4 * scale}"
+                )
+        if not 0 <= self.draw_from <= 1:
+            raise UsageError(f"draw_from is {self.draw_from}, expected a fraction from 0 to 1")
+        for name in ("batch", "learning_rate", "clip", "warm_up", "validate_every"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name} is {getattr(self, name)}, expected more than 0")
+
+    def crops_at(self, progress: float) -> tuple[int, int]:
+        """Number and side of the crops of a step, `progress` from 0 to 1."""
+        if progress < 0.75:
+            return self.batch, self.crop
+        return max(1, round(self.batch * (self.crop / self.crop_end) ** 2)), self.crop_end
+
+    def as_record(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "architecture": to_json(self.architecture)}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Recipe:
+        """The recipe that `as_record` wrote."""
+        return cls(**{**record, "architecture": from_json(record["architecture"])})
+
+
+PRESETS: dict[str, Recipe] = {
+    "irn-x2": Recipe(
+        architecture=InvertibleConfig.irn(2),
+        lr_weight=1.0,
+        lr_target=39.0,
+    ),
+    "irn-x4": Recipe(
+        architecture=InvertibleConfig.irn(4),
+        lr_weight=8.0,
+        lr_target=38.0,
+        batch=4,
+        crop=64,
+        crop_end=128,
+        validate_every=150,
+    ),
+}
+"""Recipes by the name of the model that they train."""

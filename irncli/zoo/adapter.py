@@ -1,0 +1,127 @@
+"""Checkpoints of the reference implementation: the only place that knows foreign key names.
+
+The reference stores bare state dicts. `operations.{i}` counts every operation in forward order;
+Haar filters lie in the file as frozen parameters; the architecture is nowhere written down and is
+read from the shapes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+import torch
+
+from irncli.config import Architecture, CrmConfig, InvertibleConfig, Level
+from irncli.errors import CheckpointError
+
+__all__ = ["adapt_reference"]
+
+State = dict[str, torch.Tensor]
+
+_OPERATION = re.compile(r"operations\.(\d+)\.(.+)")
+
+
+def adapt_reference(state: Mapping[str, object]) -> tuple[Architecture, State]:
+    """Architecture and state dict, in this project's names, of a reference state dict.
+
+    A `module.` prefix (left by data-parallel training) is dropped.
+
+    Raises:
+        CheckpointError: keys or shapes are not those of a network of the paper.
+    """
+    tensors = _tensors(state)
+    if "conv_first.weight" in tensors:
+        return _adapt_crm(tensors)
+    if any(_OPERATION.match(key) for key in tensors):
+        return _adapt_invertible(tensors)
+    found = ", ".join(sorted(tensors)[:3]) or "nothing"
+    raise CheckpointError(
+        f"not a checkpoint of the paper's networks: its keys begin with {found}, "
+        "expected operations.0... or conv_first..."
+    )
+
+
+def _tensors(state: Mapping[str, object]) -> State:
+    tensors: State = {}
+    for key, value in state.items():
+        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+            raise CheckpointError(
+                f"entry {key!r} holds a {type(value).__name__}, expected a tensor: "
+                "give the state dict of the network (the reference's *_G.pth)"
+            )
+        if not value.is_floating_point() or value.layout != torch.strided:
+            raise CheckpointError(f"entry {key!r} is {value.dtype}, expected floating point")
+        tensors[key.removeprefix("module.")] = value.detach().float()
+    return tensors
+
+
+def _adapt_crm(tensors: State) -> tuple[Architecture, State]:
+    blocks = {key.split(".")[1] for key in tensors if key.startswith("RRDB_trunk.")}
+    growth = tensors.get("RRDB_trunk.0.RDB1.conv1.weight")
+    if growth is None:
+        raise CheckpointError("a restoration module without RRDB_trunk.0: the file is not whole")
+    features = tensors["conv_first.weight"].shape[0]
+    config = CrmConfig(blocks=len(blocks), features=features, growth=growth.shape[0])
+    return config, {re.sub(r"^RRDB_trunk", "trunk", key): value for key, value in tensors.items()}
+
+
+def _adapt_invertible(tensors: State) -> tuple[Architecture, State]:
+    operations = _group_operations(tensors)
+    levels: list[Level] = []
+    growth = low_channels = None
+    state: State = {}
+    for index, operation in enumerate(operations):
+        if "haar_weights" in operation:
+            levels.append(Level(transform="haar", factor=2, blocks=0))
+        elif "conv_weights" in operation:
+            levels.append(_learned_level(operation["conv_weights"]))
+            state[f"operations.{index}.matrix"] = operation["conv_weights"]
+        elif levels and "F.conv1.weight" in operation and "F.conv5.weight" in operation:
+            last = levels[-1]
+            levels[-1] = Level(
+                transform=last.transform, factor=last.factor, blocks=last.blocks + 1
+            )
+            growth = operation["F.conv1.weight"].shape[0]
+            low_channels = operation["F.conv5.weight"].shape[0]
+            state |= {f"operations.{index}.{name}": value for name, value in operation.items()}
+        else:
+            raise CheckpointError(
+                f"operations.{index} is neither a transform nor a coupling block: "
+                f"it holds {', '.join(sorted(operation)[:3])}"
+            )
+    if growth is None or low_channels is None:
+        raise CheckpointError("the checkpoint holds no coupling block: the file is not whole")
+    try:
+        config = InvertibleConfig(levels=tuple(levels), low_channels=low_channels, growth=growth)
+    except ValueError as error:
+        raise CheckpointError(f"not a network of the paper: {error}") from error
+    state["latent_sigma"] = torch.ones(config.latent_channels)
+    return config, state
+
+
+def _group_operations(tensors: State) -> list[State]:
+    """Tensors of each operation, in order; every number from 0 must be there."""
+    groups: dict[int, State] = {}
+    for key, value in tensors.items():
+        match = _OPERATION.fullmatch(key)
+        if match is None:
+            raise CheckpointError(f"unexpected key {key!r} beside operations.*")
+        groups.setdefault(int(match[1]), {})[match[2]] = value
+    missing = set(range(len(groups))) - groups.keys()
+    if missing:
+        raise CheckpointError(f"operations.{min(missing)} is missing: the file is not whole")
+    return [groups[index] for index in range(len(groups))]
+
+
+def _learned_level(matrix: torch.Tensor) -> Level:
+    size = matrix.shape[0]
+    if matrix.shape == (3, 3):
+        return Level(transform="color", factor=1, blocks=0)
+    factor = math.isqrt(size)
+    if matrix.shape != (size, size) or factor**2 != size or factor < 2:
+        raise CheckpointError(
+            f"conv_weights has shape {list(matrix.shape)}, expected [3, 3] or [N*N, N*N]"
+        )
+    return Level(transform="learned", factor=factor, blocks=0)

@@ -1,0 +1,236 @@
+"""Checkpoints: safetensors whose metadata rebuild the network from the file alone.
+
+Metadata (all values are strings, as safetensors wants them):
+
+    irn_format       "1"
+    architecture     the architecture as JSON (config.to_json)
+    card             the model card as JSON
+    weights_sha256   hash of the tensors, see `weights_sha256`
+
+Weights may lie in half precision; they are float32 in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from irncli.config import Architecture, from_json, to_json
+from irncli.errors import CheckpointError, InputMissingError, StorageError
+from irncli.model import Network, build
+from irncli.zoo.adapter import adapt_reference
+
+__all__ = ["FORMAT", "Card", "Checkpoint", "read_checkpoint", "serialise", "weights_sha256"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a user should know about a model before trusting it.
+
+    Attributes:
+        name: how the command line calls it.
+        summary: one sentence.
+        licence: of the weights.
+        data: sources of the training pictures, with their licences.
+        recipe: how it was trained, one line a round.
+        hardware: what it was trained on.
+        minutes: training time, all rounds.
+        temperature: default when restoring; 0 means z = 0.
+        measured: one row per test set.
+        stored: dtype in the file and what that costs.
+        source: for an imported model, the file it came from and its SHA-256.
+    """
+
+    name: str
+    summary: str = ""
+    licence: str = ""
+    data: tuple[str, ...] = ()
+    recipe: tuple[str, ...] = ()
+    hardware: str = ""
+    minutes: float | None = None
+    temperature: float = 1.0
+    measured: tuple[dict[str, Any], ...] = ()
+    stored: str = ""
+    source: str = ""
+
+    @classmethod
+    def from_record(cls, record: object) -> Card:
+        """The card that `asdict` wrote; keys of a later version are ignored."""
+        if not isinstance(record, dict) or not isinstance(record.get("name"), str):
+            raise ValueError("the card has no name")
+        known = {field.name for field in fields(cls)}
+        values = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in record.items()
+            if key in known
+        }
+        temperature = values.get("temperature", 1.0)
+        if not isinstance(temperature, int | float) or not 0 <= temperature <= 100:
+            raise ValueError(f"the card's temperature is {temperature!r}, expected 0 to 100")
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A network, its card, and the hash by which an LR file remembers it."""
+
+    network: Network
+    card: Card
+    weights_sha256: str
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the network was built from."""
+        return self.network.config
+
+
+def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 over all tensors in order of name: name, shape, and values as little-endian float32.
+
+    The same for half-precision files and the network made of them, and untouched by an edit of the
+    card, so that LR files stay restorable.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().to("cpu", torch.float32).contiguous()
+        digest.update(f"{name} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().astype("<f4", copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def serialise(network: Network, card: Card, dtype: torch.dtype = torch.float32) -> bytes:
+    """The file of a checkpoint. With dtype float16 values are rounded, and the hash is of those.
+
+    The width of z and learned matrices (few and sensitive) stay float32.
+    """
+    state = {
+        name: tensor.detach().to("cpu", dtype if tensor.ndim == 4 else torch.float32).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    metadata = {
+        "irn_format": str(FORMAT),
+        "architecture": json.dumps(to_json(network.config)),
+        "card": json.dumps(asdict(card)),
+        "weights_sha256": weights_sha256(state),
+    }
+    return save(state, metadata=metadata)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Load a checkpoint of ours, or one in the reference's key names (.pth or .safetensors).
+
+    Foreign files get a card with their name and hash; `.pth` goes through the weights-only loader.
+
+    Raises:
+        InputMissingError: there is no such file.
+        StorageError: it cannot be read.
+        CheckpointError: damaged, hostile, of another format, or of an unknown network.
+    """
+    if not path.is_file():
+        raise InputMissingError(f"no checkpoint at {path}")
+    try:
+        if path.suffix.lower() in (".pth", ".pt"):
+            return _read_foreign(path, _load_pth(path))
+        return _read_safetensors(path)
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path.name} is no whole safetensors file: {error}") from error
+    if "irn_format" not in metadata:
+        return _read_foreign(path, state)
+    architecture, card = _parse_metadata(path, metadata)
+    network = _assemble(path, architecture, state)
+    actual = weights_sha256(network.state_dict())
+    if actual != metadata.get("weights_sha256"):
+        raise CheckpointError(
+            f"{path.name} is damaged: its tensors hash to {actual[:12]}, "
+            f"the file says {metadata.get('weights_sha256', 'nothing')[:12]}; get it again"
+        )
+    return Checkpoint(network=network, card=card, weights_sha256=actual)
+
+
+def _parse_metadata(path: Path, metadata: dict[str, str]) -> tuple[Architecture, Card]:
+    if metadata["irn_format"] != str(FORMAT):
+        raise CheckpointError(
+            f"{path.name} has checkpoint format {metadata['irn_format'][:20]}, "
+            f"this irn reads format {FORMAT}: update irn"
+        )
+    try:
+        architecture = from_json(json.loads(metadata["architecture"]))
+        card = Card.from_record(json.loads(metadata["card"]))
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{path.name} has unusable metadata: {error}") from error
+    return architecture, card
+
+
+def _load_pth(path: Path) -> dict[str, object]:
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
+        raise CheckpointError(
+            f"{path.name} is not a file of plain tensors ({reason}); nothing in it was run"
+        ) from error
+    for key in ("params", "state_dict"):
+        if isinstance(data, dict) and isinstance(data.get(key), dict):
+            data = data[key]
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path.name} holds a {type(data).__name__}, expected a state dict")
+    return data
+
+
+def _read_foreign(path: Path, state: Mapping[str, object]) -> Checkpoint:
+    architecture, adapted = adapt_reference(state)
+    network = _assemble(path, architecture, adapted)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    temperature = 0.0 if getattr(architecture, "task", "") == "color" else 1.0
+    card = Card(
+        name=path.stem,
+        summary="imported from a checkpoint of the reference implementation",
+        temperature=temperature,
+        source=f"{path.name}, SHA-256 {digest}",
+    )
+    return Checkpoint(
+        network=network, card=card, weights_sha256=weights_sha256(network.state_dict())
+    )
+
+
+def _assemble(path: Path, architecture: Architecture, state: dict[str, torch.Tensor]) -> Network:
+    """Build without allocating or initialising, then take the tensors as they are, strictly."""
+    with torch.device("meta"):
+        network = build(architecture)
+    try:
+        network.load_state_dict(
+            {name: tensor.float() for name, tensor in state.items()}, strict=True, assign=True
+        )
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+        raise CheckpointError(
+            f"{path.name} does not fit its architecture: {'; '.join(lines)[:300]}"
+        ) from error
+    if not all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
+        raise CheckpointError(f"{path.name} holds values that are not finite")
+    return network.eval().requires_grad_(False)
+
+
+def renamed(checkpoint: Checkpoint, name: str) -> Checkpoint:
+    """The same weights under another name."""
+    return replace(checkpoint, card=replace(checkpoint.card, name=name))

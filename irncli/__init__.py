@@ -9,18 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from irncli.engine.model import Model, load
+    from irncli.api import Model, load
     from irncli.errors import IrnError
 
 __version__ = "0.1.0"
 
 __all__ = ["IrnError", "Model", "__version__", "load"]
 
-_HOMES = {
-    "IrnError": "irncli.errors",
-    "Model": "irncli.engine.model",
-    "load": "irncli.engine.model",
-}
+_HOMES = {"IrnError": "irncli.errors", "Model": "irncli.api", "load": "irncli.api"}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,8 @@ class Recipe:
         batch: crops in a step.
         crop: HR side of a crop at first.
         crop_end: HR side of a crop in the last quarter, with fewer crops of about as many pixels.
+        l2_from: fraction of the budget after which HR is fitted by l2 (what PSNR measures).
+        l2_weight: weight of that l2; at errors of 0.01 its gradient is that of the l1.
         draw_from: fraction of the budget after which z is drawn; before, z = 0.
         draw_temperature: width at which z is drawn, in units of its own standard deviation.
         learning_rate: peak, after the warm-up.
@@ -47,7 +49,9 @@ class Recipe:
     batch: int = 6
     crop: int = 48
     crop_end: int = 96
-    draw_from: float = 0.25
+    l2_from: float = 0.85
+    l2_weight: float = 50.0
+    draw_from: float = 0.15
     draw_temperature: float = 1.0
     learning_rate: float = 4e-4
     warm_up: int = 50
@@ -63,8 +67,9 @@ class Recipe:
                 raise UsageError(
                     f"{name} is {side}, expected a multiple of the scale {scale}, at least {4 * scale}"
                 )
-        if not 0 <= self.draw_from <= 1:
-            raise UsageError(f"draw_from is {self.draw_from}, expected a fraction from 0 to 1")
+        for name in ("draw_from", "l2_from"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name)}, expected a share from 0 to 1")
         for name in ("batch", "learning_rate", "clip", "warm_up", "validate_every"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}, expected more than 0")

@@ -86,7 +86,7 @@ class Trainer:
         restored = self.network.inverse(quantize(low), self._latent(z, progress))
         loss = (
             self.lr_weight * sum_of_squares(low - target)
-            + recipe.hr_weight * charbonnier(restored, hr)
+            + self._hr_loss(restored - hr, progress)
             + recipe.z_weight * sum_of_squares(z)
         )
         self.optimiser.zero_grad(set_to_none=True)
@@ -111,6 +111,11 @@ class Trainer:
             lr_weight=self.lr_weight,
             skipped=not finite,
         )
+
+    def _hr_loss(self, error: torch.Tensor, progress: float) -> torch.Tensor:
+        if progress < self.recipe.l2_from:
+            return self.recipe.hr_weight * charbonnier(error)
+        return self.recipe.hr_weight * self.recipe.l2_weight * sum_of_squares(error)
 
     def _latent(self, z: torch.Tensor, progress: float) -> torch.Tensor:
         """What the inverse is given for z: zero at first, later a draw of z's own width."""

@@ -16,7 +16,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,15 @@ from irncli.errors import CheckpointError, InputMissingError, StorageError
 from irncli.model import Network, build
 from irncli.zoo.adapter import adapt_reference
 
-__all__ = ["FORMAT", "Card", "Checkpoint", "read_checkpoint", "serialise", "weights_sha256"]
+__all__ = [
+    "FORMAT",
+    "Card",
+    "Checkpoint",
+    "read_checkpoint",
+    "read_summary",
+    "serialise",
+    "weights_sha256",
+]
 
 FORMAT = 1
 
@@ -147,6 +155,22 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def read_summary(path: Path) -> tuple[Architecture, Card]:
+    """Architecture and card of a checkpoint of ours, without reading its tensors.
+
+    Raises:
+        CheckpointError: not one of ours, or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path.name} is no whole safetensors file: {error}") from error
+    if "irn_format" not in metadata:
+        raise CheckpointError(f"{path.name} has no card: import it with 'irn models import'")
+    return _parse_metadata(path, metadata)
+
+
 def _read_safetensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
@@ -229,8 +253,3 @@ def _assemble(path: Path, architecture: Architecture, state: dict[str, torch.Ten
     if not all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
         raise CheckpointError(f"{path.name} holds values that are not finite")
     return network.eval().requires_grad_(False)
-
-
-def renamed(checkpoint: Checkpoint, name: str) -> Checkpoint:
-    """The same weights under another name."""
-    return replace(checkpoint, card=replace(checkpoint.card, name=name))

@@ -1,0 +1,67 @@
+"""Where to compute and how exactly."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from irncli.errors import UnavailableError, UsageError
+
+__all__ = ["Precision", "is_out_of_memory", "resolve_device", "resolve_precision", "use_exact_fp32"]
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        UsageError: not such a name.
+        UnavailableError: this machine has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdecimal())):
+        raise UsageError(f"device {name!r}: expected auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise UnavailableError(
+            f"no device {name!r} here: torch sees {torch.cuda.device_count()} CUDA devices; "
+            "use --device cpu"
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UnavailableError("no device 'mps' here; use --device cpu")
+    return torch.device(name)
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """The dtype inside the dense blocks; everything else is always float32.
+
+    `auto` is float32 but on CUDA, where it is float16: within one code value of float32.
+    """
+    if precision == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    if precision not in _DTYPES:
+        raise UsageError(f"precision {precision!r}: expected auto, fp32, bf16 or fp16")
+    return _DTYPES[precision]
+
+
+def use_exact_fp32() -> None:
+    """Make float32 mean float32: no TF32 in convolutions and matrix products."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on whatever device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "out of memory" in text
+    )

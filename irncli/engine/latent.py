@@ -1,0 +1,56 @@
+"""The latent z for a whole picture, from a counter-based generator.
+
+Each value depends on seed, channel, row and column alone: not on tiles, batch, threads or device.
+One word of Philox4x64-10 makes one value:
+
+    key = (seed, 0);  counter = (column // 4, row, channel, 0), word column % 4
+    u = (high 32 bits + 1) / 2^32;  v = low 32 bits / 2^32
+    z = sqrt(-2 ln u) cos(2 pi v)
+
+The stream of raw words is part of numpy's compatibility promise; its normal distribution is not,
+hence Box-Muller here.
+
+Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MAX_SEED", "draw_row", "draw_seed"]
+
+MAX_SEED = 2**64 - 1
+
+_LOW = np.uint64(0xFFFFFFFF)
+_SHIFT = np.uint64(32)
+_UNIT = 2.0**-32
+
+
+def draw_seed() -> int:
+    """A seed for a user who gave none, short enough to be typed."""
+    return secrets.randbelow(2**32)
+
+
+def _words(seed: int, channel: int, row: int, width: int) -> NDArray[np.uint64]:
+    # numpy increments the counter before its first block: start one below, modulo 2^256.
+    counter = (row << 64 | channel << 128) - 1
+    generator = np.random.Philox(key=seed, counter=counter % 2**256)
+    return generator.random_raw(width)
+
+
+def draw_row(seed: int, row: int, channels: int, width: int) -> NDArray[np.float32]:
+    """Row `row` of a standard normal z: [channels, width].
+
+    Args:
+        seed: 0 .. 2**64 - 1.
+        row: of the latent picture, from 0.
+        channels: all channels of z.
+        width: of the latent picture.
+    """
+    words = np.stack([_words(seed, channel, row, width) for channel in range(channels)])
+    u = ((words >> _SHIFT).astype(np.float64) + 1) * _UNIT
+    v = (words & _LOW).astype(np.float64) * _UNIT
+    return (np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)).astype(np.float32)

@@ -1,0 +1,265 @@
+"""The network run over a picture in bounded memory.
+
+The state (all channels, at the size of the level) is held whole, in channels-last layout. Between
+levels it is rebuilt in bands of rows. Inside a level each half-step of a coupling block,
+
+    a += F(b)        and        b = b exp(s(H(a))) + G(a),
+
+reads one part and changes the other, so it runs over tiles in any order, in place, and the result is
+that of the untiled run: a dense block reaches `REACH` pixels, which is the halo. Memory is the
+state, a copy of it while a level changes, and the features of one tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch.nn import functional
+
+from irncli.engine.device import is_out_of_memory
+from irncli.engine.tiles import MIN_TILE, Tile, cut, recut
+from irncli.errors import MemoryExhaustedError
+from irncli.model import InvertibleNetwork
+from irncli.model.coupling import CouplingBlock, log_scale
+from irncli.model.dense import REACH, DenseBlock
+from irncli.model.transforms import Transform
+
+__all__ = ["Passes", "empty_state"]
+
+BAND_PIXELS = 1 << 18
+"""Pixels of the larger side of a transform that are converted at a time."""
+
+Write = Callable[[Tile, torch.Tensor], None]
+
+
+def empty_state(channels: int, height: int, width: int, device: torch.device) -> torch.Tensor:
+    """An uninitialised float32 state [1, channels, height, width], channels-last."""
+    return torch.empty(
+        (1, channels, height, width), device=device, memory_format=torch.channels_last
+    )
+
+
+class Passes:
+    """Forward and inverse pass of one network over one picture.
+
+    Args:
+        network: on the device where it shall run.
+        tile: side of a tile in HR pixels; 0: no tiling; None: chosen for speed.
+        dtype: inside the dense blocks.
+        tick: called with the share of the pass that each finished tile makes up.
+    """
+
+    def __init__(
+        self,
+        network: InvertibleNetwork,
+        *,
+        tile: int | None,
+        dtype: torch.dtype,
+        tick: Callable[[float], None] = lambda share: None,
+    ) -> None:
+        self.network, self.tile, self.dtype, self.tick = network, tile, dtype, tick
+        self.device = network.latent_sigma.device
+        self.total = _cost(network)
+        self.ceiling: int | None = None
+
+    def forward(self, read: Callable[[slice], torch.Tensor], height: int, width: int) -> torch.Tensor:
+        """The state after the last operation, [1, C, height/scale, width/scale].
+
+        Args:
+            read: gives rows of the picture as float32 [1, 3, rows, width].
+            height: of the picture, a multiple of the scale.
+            width: the same.
+        """
+        state, reduction = torch.empty(0), 1
+        for operation in self.network.operations:
+            if isinstance(operation, CouplingBlock):
+                self._forward_block(operation, state, reduction)
+            else:
+                rows = read if reduction == 1 else _reader(state)
+                state = self._down(operation, rows, height // reduction, width // reduction)
+                reduction *= operation.factor
+        return state
+
+    def inverse(
+        self, state: torch.Tensor, write: Callable[[slice, torch.Tensor], None]
+    ) -> None:
+        """Undo `forward`; `state` is used up.
+
+        Args:
+            state: [1, C, h, w] as `forward` returned it.
+            write: takes rows of the picture as float32 [1, 3, rows, width].
+        """
+        reduction = self.network.config.scale
+        for operation in reversed(self.network.operations):
+            if isinstance(operation, CouplingBlock):
+                self._inverse_block(operation, state, reduction)
+                continue
+            reduction //= operation.factor
+            if reduction == 1:
+                self._up(operation, state, write)
+            else:
+                channels = state.shape[1] // operation.factor**2
+                size = [side * operation.factor for side in state.shape[2:]]
+                larger = empty_state(channels, size[0], size[1], self.device)
+                self._up(operation, state, _writer(larger))
+                state = larger
+
+    def _down(
+        self, transform: Transform, read: Callable[[slice], torch.Tensor], height: int, width: int
+    ) -> torch.Tensor:
+        factor = transform.factor
+        first = transform(read(slice(0, factor)))
+        state = empty_state(first.shape[1], height // factor, width // factor, self.device)
+        for band in _bands(height // factor, width // factor):
+            rows = read(slice(band.start * factor, band.stop * factor))
+            state[:, :, band] = transform(rows.to(self.device))
+        return state
+
+    def _up(
+        self,
+        transform: Transform,
+        state: torch.Tensor,
+        write: Callable[[slice, torch.Tensor], None],
+    ) -> None:
+        factor = transform.factor
+        for band in _bands(*state.shape[2:]):
+            rows = transform.inverse(state[:, :, band])
+            write(slice(band.start * factor, band.stop * factor), rows)
+
+    def _forward_block(self, block: CouplingBlock, state: torch.Tensor, reduction: int) -> None:
+        a, b = state.split(block.split, dim=1)
+
+        def add(tile: Tile, window: torch.Tensor) -> None:
+            _at(a, tile).add_(self._dense(block.F, window, tile))
+
+        def scale(tile: Tile, window: torch.Tensor) -> None:
+            shift, h = self._dense(block.G, window, tile), self._dense(block.H, window, tile)
+            _at(b, tile).mul_(torch.exp(log_scale(h))).add_(shift)
+
+        self._over_tiles(b, add, reduction)
+        self._over_tiles(a, scale, reduction)
+
+    def _inverse_block(self, block: CouplingBlock, state: torch.Tensor, reduction: int) -> None:
+        a, b = state.split(block.split, dim=1)
+
+        def unscale(tile: Tile, window: torch.Tensor) -> None:
+            shift, h = self._dense(block.G, window, tile), self._dense(block.H, window, tile)
+            _at(b, tile).sub_(shift).mul_(torch.exp(-log_scale(h)))
+
+        def subtract(tile: Tile, window: torch.Tensor) -> None:
+            _at(a, tile).sub_(self._dense(block.F, window, tile))
+
+        self._over_tiles(a, unscale, reduction)
+        self._over_tiles(b, subtract, reduction)
+
+    def _dense(self, function: DenseBlock, window: torch.Tensor, tile: Tile) -> torch.Tensor:
+        """A dense block on a window, in the chosen precision, cut to the tile, float32."""
+        inner = (..., tile.rows.inner, tile.columns.inner)
+        if self.dtype == torch.float32:
+            return function(window)[inner]  # type: ignore[no-any-return]
+        with torch.autocast(self.device.type, dtype=self.dtype):
+            out = function(window)[inner].float()
+        # Half precision overflows at 65504: rather a slow tile than a black one.
+        return out if bool(torch.isfinite(out).all()) else function(window)[inner]
+
+    def _over_tiles(self, source: torch.Tensor, change: Write, reduction: int) -> None:
+        height, width = source.shape[2:]
+        tiles = cut(height, width, self._side(reduction, source), REACH)
+        share = (source.shape[1] * reduction**-2) / (self.total * height * width)
+        for tile in tiles:
+            self._change(source, tile, change)
+            covered = (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
+            self.tick(share * covered)
+
+    def _change(self, source: torch.Tensor, tile: Tile, change: Write) -> None:
+        """Change one tile; where memory does not suffice, in quarters, down to the smallest tile.
+
+        Nothing is written before all of a tile is computed, so a part is never done twice.
+        """
+        try:
+            window = source[:, :, tile.rows.window, tile.columns.window]
+            change(tile, window.contiguous(memory_format=torch.channels_last))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            side = self._shrunk(tile)
+        else:
+            return
+        height, width = source.shape[2:]
+        for smaller in recut(tile, side, REACH, height, width):
+            self._change(source, smaller, change)
+
+    def _shrunk(self, tile: Tile) -> int:
+        """Half the side of a tile that did not fit; later tiles are cut no larger."""
+        sides = (
+            tile.rows.stop - tile.rows.start,
+            tile.columns.stop - tile.columns.start,
+        )
+        if max(sides) < 2 * MIN_TILE:
+            raise MemoryExhaustedError(
+                f"not enough memory on {self.device} for a tile of {sides[1]}x{sides[0]}: "
+                "close other programs or use a machine with more memory"
+            )
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        side = max(MIN_TILE, max(sides) // 2)
+        self.ceiling = min(side, self.ceiling or side)
+        return side
+
+    def _side(self, reduction: int, source: torch.Tensor) -> int:
+        """Side of a tile in state pixels; 0 for the whole."""
+        if self.tile == 0 and self.ceiling is None:
+            return 0
+        if self.tile:
+            side = max(MIN_TILE, self.tile // reduction)
+        else:
+            side = _automatic_side(self.device)
+        return min(side, self.ceiling or max(source.shape[2:]))
+
+
+def _automatic_side(device: torch.device) -> int:
+    """Side that a tile may have: what is fastest on the CPU, what fits on a GPU.
+
+    A tile's features are at most 45 + 4 * 32 channels, twice for a copy in flight, in float32.
+    """
+    if device.type != "cuda":
+        return 128
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(MIN_TILE, min(1024, int((free / 4 / (4 * 4 * 180)) ** 0.5)))
+
+
+def _cost(network: InvertibleNetwork) -> float:
+    """Work of a pass in the unit of `_over_tiles`: channels read, times pixels per HR pixel."""
+    reduction, cost = 1, 0.0
+    for operation in network.operations:
+        if isinstance(operation, CouplingBlock):
+            cost += sum(operation.split) * reduction**-2
+        else:
+            reduction *= operation.factor
+    return max(cost, 1e-9)
+
+
+def _at(part: torch.Tensor, tile: Tile) -> torch.Tensor:
+    return part[:, :, tile.rows.tile, tile.columns.tile]
+
+
+def _bands(height: int, width: int) -> Iterable[slice]:
+    rows = max(1, BAND_PIXELS // max(1, width))
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def _reader(state: torch.Tensor) -> Callable[[slice], torch.Tensor]:
+    return lambda rows: state[:, :, rows]
+
+
+def _writer(state: torch.Tensor) -> Callable[[slice, torch.Tensor], None]:
+    def write(rows: slice, values: torch.Tensor) -> None:
+        state[:, :, rows] = values
+
+    return write
+
+
+def pad_to(rows: torch.Tensor, width: int) -> torch.Tensor:
+    """Repeat the last column of [1, C, H, W] until it is `width` wide."""
+    return functional.pad(rows, (0, width - rows.shape[3], 0, 0), mode="replicate")

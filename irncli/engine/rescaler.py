@@ -1,0 +1,253 @@
+"""Pictures through a network: pad, plan, run, retry. Arrays in, arrays out.
+
+A picture is 8-bit RGB [H, W, 3] throughout; float32 lives in the state only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from irncli.engine.device import (
+    Precision,
+    is_out_of_memory,
+    resolve_device,
+    resolve_precision,
+    use_exact_fp32,
+)
+from irncli.engine.latent import MAX_SEED, draw_row
+from irncli.engine.passes import Passes, empty_state, pad_to
+from irncli.errors import MemoryExhaustedError, UsageError
+from irncli.model import InvertibleNetwork
+from irncli.model.bicubic import resize
+
+__all__ = ["Pixels", "Rescaler", "lr_size"]
+
+Pixels = NDArray[np.uint8]
+T = TypeVar("T")
+Rows = Callable[[slice], torch.Tensor]
+
+
+def lr_size(hr_size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Width and height of LR: ceil(size / scale) each."""
+    width, height = (math.ceil(side / scale - 1e-9) for side in hr_size)
+    return width, height
+
+
+def _quiet(share: float) -> None:
+    """Report no progress."""
+
+
+@dataclass
+class Rescaler:
+    """One network on one device: HR to LR and back.
+
+    Law: the same picture, weights and seed give the same 8-bit pixels on the CPU, whatever the tile
+    and the number of threads.
+
+    Attributes:
+        network: an invertible rescaling network.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        precision: inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
+        tile: side of a tile in HR pixels, 64 or more; 0: none; None: chosen.
+        warn: told, in one sentence, when the device had to be given up.
+
+    Raises:
+        UsageError: an option out of range.
+        UnavailableError: no such device.
+    """
+
+    network: InvertibleNetwork
+    device: str = "auto"
+    precision: Precision = "auto"
+    tile: int | None = None
+    warn: Callable[[str], None] = field(default=lambda message: None)
+
+    def __post_init__(self) -> None:
+        if self.tile is not None and self.tile != 0 and self.tile < 64:
+            raise UsageError(f"tile is {self.tile}, expected 0 (none) or at least 64 HR pixels")
+        use_exact_fp32()
+        self._place(resolve_device(self.device))
+
+    def _place(self, device: torch.device) -> None:
+        self._device = device
+        self._dtype = resolve_precision(self.precision, device)
+        self.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def scale(self) -> int:
+        """Of the network."""
+        return self.network.config.scale
+
+    def downscale(
+        self, hr: Pixels, scale: float | None = None, tick: Callable[[float], None] = _quiet
+    ) -> Pixels:
+        """LR of a picture: ceil(H / scale) x ceil(W / scale).
+
+        The last row and column are repeated up to a multiple of the scale. For a fractional scale
+        the picture is first resized bicubically to LR size times the scale of the network.
+
+        Args:
+            hr: uint8 [H, W, 3].
+            scale: more than 1, at most that of the network, which is the default.
+            tick: told the share of the work that was just done.
+        """
+        scale = self._checked_scale(scale)
+        height, width = hr.shape[:2]
+        low_width, low_height = lr_size((width, height), scale)
+        target = (low_height * self.scale, low_width * self.scale)
+        read = _padded_rows(hr, *target) if scale == self.scale else _resized_rows(hr, *target)
+        state = self._guarded(lambda: self._forward(read, *target, tick))
+        return _eight_bit(state[:, : self.network.config.low_channels])
+
+    def upscale(
+        self,
+        lr: Pixels,
+        hr_size: tuple[int, int] | None = None,
+        scale: float | None = None,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        tick: Callable[[float], None] = _quiet,
+    ) -> Pixels:
+        """The picture that `lr` was made of, with z drawn.
+
+        Args:
+            lr: uint8 [h, w, 3].
+            hr_size: width and height of the picture; None: LR size times scale.
+            scale: as given to `downscale`.
+            seed: of z, 0 to 2**64 - 1.
+            temperature: of z: its width in units of the recorded one; 0: z = 0.
+            tick: told the share of the work that was just done.
+
+        Raises:
+            UsageError: an option out of range, or a size that is not of this LR.
+        """
+        scale = self._checked_scale(scale)
+        if not 0 <= seed <= MAX_SEED:
+            raise UsageError(f"seed is {seed}, expected 0 to {MAX_SEED}")
+        if not (math.isfinite(temperature) and 0 <= temperature <= 100):
+            raise UsageError(f"temperature is {temperature}, expected 0 to 100")
+        height, width = lr.shape[:2]
+        hr_size = hr_size or (round(width * scale), round(height * scale))
+        if lr_size(hr_size, scale) != (width, height):
+            raise UsageError(
+                f"LR is {width}x{height}, but a picture of {hr_size[0]}x{hr_size[1]} has an LR of "
+                "{}x{} at scale {:g}".format(*lr_size(hr_size, scale), scale)
+            )
+        if scale == self.scale:
+            return self._guarded(lambda: self._inverse(lr, hr_size, seed, temperature, tick))
+        full = (width * self.scale, height * self.scale)
+        restored = self._guarded(lambda: self._inverse(lr, full, seed, temperature, tick))
+        return _resized(restored, hr_size[1], hr_size[0])
+
+    def _checked_scale(self, scale: float | None) -> float:
+        scale = self.scale if scale is None else scale
+        if not 1 < scale <= self.scale:
+            raise UsageError(
+                f"scale is {scale:g}, expected more than 1 and at most {self.scale}, "
+                "the scale of this model"
+            )
+        return scale
+
+    @torch.inference_mode()
+    def _forward(
+        self, read: Rows, height: int, width: int, tick: Callable[[float], None]
+    ) -> torch.Tensor:
+        passes = Passes(self.network, tile=self.tile, dtype=self._dtype, tick=tick)
+        return passes.forward(read, height, width)
+
+    @torch.inference_mode()
+    def _inverse(
+        self,
+        lr: Pixels,
+        hr_size: tuple[int, int],
+        seed: int,
+        temperature: float,
+        tick: Callable[[float], None],
+    ) -> Pixels:
+        passes = Passes(self.network, tile=self.tile, dtype=self._dtype, tick=tick)
+        width, height = hr_size
+        hr = np.empty((height, width, 3), np.uint8)
+
+        def write(rows: slice, values: torch.Tensor) -> None:
+            stop = min(rows.stop, height)
+            if rows.start < stop:
+                hr[rows.start : stop] = _eight_bit(values[:, :, : stop - rows.start, :width])
+
+        passes.inverse(self._seeded_state(lr, seed, temperature), write)
+        return hr
+
+    def _seeded_state(self, lr: Pixels, seed: int, temperature: float) -> torch.Tensor:
+        """LR and z as the state after the last operation."""
+        config = self.network.config
+        height, width = lr.shape[:2]
+        state = empty_state(config.state_channels, height, width, torch.device("cpu"))
+        low, z = state.split((config.low_channels, config.latent_channels), dim=1)
+        sigma = self.network.latent_sigma.cpu().view(-1, 1) * temperature
+        drawn = temperature > 0 and bool(sigma.any())
+        if not drawn:
+            z.zero_()
+        for row in range(height):
+            low[0, :, row] = torch.from_numpy(lr[row]).T.float().div(255)
+            if drawn:
+                noise = torch.from_numpy(draw_row(seed, row, config.latent_channels, width))
+                z[0, :, row] = noise * sigma
+        return state.to(self._device)
+
+    def _guarded(self, run: Callable[[], T]) -> T:
+        """Run; where the device has too little memory even for the smallest tile, on the CPU."""
+        try:
+            return run()
+        except (MemoryExhaustedError, RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) and not isinstance(error, MemoryExhaustedError):
+                raise
+            if self._device.type == "cpu":
+                raise MemoryExhaustedError(
+                    "not enough memory for this picture: close other programs or use a machine "
+                    "with more memory"
+                ) from error
+            failed = self._device
+        self.warn(f"{failed} has too little memory for this picture: going on on the CPU, slower")
+        self._place(torch.device("cpu"))
+        return run()
+
+
+def _eight_bit(values: torch.Tensor) -> Pixels:
+    """[1, C, H, W] to the nearest 8-bit values [H, W, C]: round(255 clamp(x, 0, 1))."""
+    eight_bit = values[0].clamp(0, 1).mul_(255).round_().byte()
+    return np.ascontiguousarray(eight_bit.permute(1, 2, 0).cpu().numpy())
+
+
+def _float_rows(pixels: Pixels) -> torch.Tensor:
+    rows = torch.from_numpy(np.ascontiguousarray(pixels))
+    return rows.permute(2, 0, 1)[None].float().div(255)
+
+
+def _padded_rows(hr: Pixels, height: int, width: int) -> Rows:
+    """Rows of the picture, its last row and column repeated to height x width."""
+
+    def read(rows: slice) -> torch.Tensor:
+        index = np.minimum(np.arange(rows.start, min(rows.stop, height)), hr.shape[0] - 1)
+        return pad_to(_float_rows(hr[index[0] : index[-1] + 1][index - index[0]]), width)
+
+    return read
+
+
+def _resized_rows(hr: Pixels, height: int, width: int) -> Rows:
+    """Rows of the picture resized bicubically to height x width, float32."""
+    planes = [resize(_float_rows(hr[:, :, c : c + 1]), height, width) for c in range(3)]
+    return lambda rows: torch.cat([plane[:, :, rows] for plane in planes], dim=1)
+
+
+def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
+    planes = [
+        _eight_bit(resize(_float_rows(pixels[:, :, c : c + 1]), height, width)) for c in range(3)
+    ]
+    return np.concatenate(planes, axis=2)

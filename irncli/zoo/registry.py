@@ -1,0 +1,174 @@
+"""Models by name: those that ship in the package, and those that the user imported."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_data_path
+
+from irncli.errors import OutputError, UnavailableError, UsageError
+from irncli.zoo.checkpoint import Checkpoint, read_checkpoint, read_summary, serialise
+
+__all__ = ["Entry", "Registry", "Summary", "default_registry"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SUFFIXES = (".safetensors", ".pth", ".pt")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a named model lies."""
+
+    name: str
+    path: Path
+    origin: Literal["shipped", "imported"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `irn models` lists without building a network."""
+
+    entry: Entry
+    task: str
+    scale: int | None
+    text: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Two folders of checkpoints; a shipped name wins over an imported one, which cannot take it.
+
+    Attributes:
+        shipped: folder of the package.
+        imported: folder of the user; made on the first import.
+    """
+
+    shipped: Path
+    imported: Path
+
+    def entries(self) -> list[Entry]:
+        """All models, shipped first, each by name."""
+        return [*self._scan(self.shipped, "shipped"), *self._scan(self.imported, "imported")]
+
+    @staticmethod
+    def _scan(folder: Path, origin: Literal["shipped", "imported"]) -> Iterator[Entry]:
+        for path in sorted(folder.glob("*.safetensors")):
+            if not path.name.startswith("."):
+                yield Entry(path.stem, path, origin)
+
+    def locate(self, name_or_path: str) -> Path:
+        """The file of a model: a name out of `entries`, or the path of a checkpoint.
+
+        Raises:
+            UnavailableError: neither.
+        """
+        for entry in self.entries():
+            if entry.name == name_or_path:
+                return entry.path
+        path = Path(name_or_path)
+        if path.suffix.lower() in _SUFFIXES and path.is_file():
+            return path
+        names = ", ".join(entry.name for entry in self.entries()) or "none"
+        raise UnavailableError(
+            f"no model {name_or_path!r}; there are: {names} (or give the path of a .safetensors "
+            "or .pth file, or import one with 'irn models import FILE')"
+        )
+
+    def load(self, name_or_path: str) -> Checkpoint:
+        """Read a model; its card bears the name under which it was found."""
+        path = self.locate(name_or_path)
+        checkpoint = read_checkpoint(path)
+        return replace(checkpoint, card=replace(checkpoint.card, name=path.stem))
+
+    def summaries(self) -> list[Summary]:
+        """All models with what their metadata say."""
+        return [self._summary(entry) for entry in self.entries()]
+
+    @staticmethod
+    def _summary(entry: Entry) -> Summary:
+        architecture, card = read_summary(entry.path)
+        return Summary(
+            entry=entry,
+            task=getattr(architecture, "task", "restore"),
+            scale=getattr(architecture, "scale", None),
+            text=card.summary,
+            size=entry.path.stat().st_size,
+        )
+
+    def for_scale(self, scale: float) -> str:
+        """Name of the rescaling model with the smallest scale of at least `scale`.
+
+        Shipped models come before imported ones.
+
+        Raises:
+            UnavailableError: there is none; the scales that there are are named.
+        """
+        rescalers = [s for s in self.summaries() if s.task == "rescale" and s.scale is not None]
+        fitting = [s for s in rescalers if s.scale is not None and s.scale >= scale]
+        if not fitting:
+            have = ", ".join(f"x{s.scale} ({s.entry.name})" for s in rescalers) or "none"
+            raise UnavailableError(
+                f"no model for scale {scale:g}; there are: {have}. Train one with 'irn train' or "
+                "import one with 'irn models import FILE'"
+            )
+        order = {"shipped": 0, "imported": 1}
+        best = min(fitting, key=lambda s: (s.scale, order[s.entry.origin], s.entry.name))
+        return best.entry.name
+
+    def import_file(self, source: Path, name: str | None = None) -> Entry:
+        """Check a checkpoint, convert it to our format and keep it in the user's folder.
+
+        Raises:
+            UsageError: a name that is no name, or that is taken.
+            CheckpointError: an unusable file; nothing is left behind.
+            OutputError: the folder cannot be written.
+        """
+        chosen = name or re.sub(r"[^A-Za-z0-9._-]", "-", source.stem).strip("-.")[:64]
+        if not _NAME.fullmatch(chosen):
+            raise UsageError(
+                f"model name {chosen!r}: expected letters, digits, '.', '_' and '-', at most 64; "
+                "give one with --name"
+            )
+        for entry in self.entries():
+            if entry.name == chosen:
+                raise UsageError(
+                    f"there is a {entry.origin} model {chosen!r} already: give another with --name"
+                )
+        checkpoint = read_checkpoint(source)
+        digest = hashlib.sha256(source.read_bytes()).hexdigest()
+        card = replace(
+            checkpoint.card, name=chosen, source=f"{source.name}, SHA-256 {digest}"
+        )
+        target = self.imported / f"{chosen}.safetensors"
+        self._keep(target, serialise(checkpoint.network, card))
+        return Entry(chosen, target, "imported")
+
+    def _keep(self, target: Path, data: bytes) -> None:
+        """Write beside the target, then rename: a kill leaves no model that is half there."""
+        partial = target.with_name(f".{target.name}.tmp")
+        try:
+            self.imported.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(data)
+            partial.replace(target)
+        except OSError as error:
+            raise OutputError(
+                f"cannot keep the model in {self.imported}: {error.strerror or error}"
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def default_registry() -> Registry:
+    """The package's own weights (in a checkout: the folder beside it) and the user's folder."""
+    package = Path(__file__).resolve().parents[1]
+    inside, beside = package / "weights", package.parent / "weights"
+    return Registry(
+        shipped=inside if inside.is_dir() else beside,
+        imported=user_data_path("irn", appauthor=False) / "models",
+    )

@@ -1,0 +1,1 @@
+"""Pictures through networks in bounded memory, on any device."""

@@ -53,4 +53,5 @@ def draw_row(seed: int, row: int, channels: int, width: int) -> NDArray[np.float
     words = np.stack([_words(seed, channel, row, width) for channel in range(channels)])
     u = ((words >> _SHIFT).astype(np.float64) + 1) * _UNIT
     v = (words & _LOW).astype(np.float64) * _UNIT
-    return (np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)).astype(np.float32)
+    z: NDArray[np.float64] = np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)
+    return z.astype(np.float32)

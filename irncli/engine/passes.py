@@ -5,8 +5,8 @@ levels it is rebuilt in bands of rows. Inside a level each half-step of a coupli
 
     a += F(b)        and        b = b exp(s(H(a))) + G(a),
 
-reads one part and changes the other, so it runs over tiles in any order, in place, and the result is
-that of the untiled run: a dense block reaches `REACH` pixels, which is the halo. Memory is the
+reads one part and changes the other, so it runs over tiles in any order, in place, and the result
+is that of the untiled run: a dense block reaches `REACH` pixels, which is the halo. Memory is the
 state, a copy of it while a level changes, and the features of one tile.
 """
 
@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 
 from irncli.engine.device import is_out_of_memory
-from irncli.engine.tiles import MIN_TILE, Tile, cut, recut
+from irncli.engine.tiles import MIN_TILE, MIN_WINDOW, Tile, cut, recut
 from irncli.errors import MemoryExhaustedError
 from irncli.model import InvertibleNetwork
 from irncli.model.coupling import CouplingBlock, log_scale
@@ -40,6 +40,14 @@ def empty_state(channels: int, height: int, width: int, device: torch.device) ->
     )
 
 
+def _no_tick(share: float) -> None:
+    """Report no progress."""
+
+
+def _identity(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
 class Passes:
     """Forward and inverse pass of one network over one picture.
 
@@ -56,14 +64,16 @@ class Passes:
         *,
         tile: int | None,
         dtype: torch.dtype,
-        tick: Callable[[float], None] = lambda share: None,
+        tick: Callable[[float], None] = _no_tick,
     ) -> None:
         self.network, self.tile, self.dtype, self.tick = network, tile, dtype, tick
         self.device = network.latent_sigma.device
         self.total = _cost(network)
         self.ceiling: int | None = None
 
-    def forward(self, read: Callable[[slice], torch.Tensor], height: int, width: int) -> torch.Tensor:
+    def forward(
+        self, read: Callable[[slice], torch.Tensor], height: int, width: int
+    ) -> torch.Tensor:
         """The state after the last operation, [1, C, height/scale, width/scale].
 
         Args:
@@ -72,7 +82,7 @@ class Passes:
             width: the same.
         """
         state, reduction = torch.empty(0), 1
-        for operation in self.network.operations:
+        for operation in self.network.chain:
             if isinstance(operation, CouplingBlock):
                 self._forward_block(operation, state, reduction)
             else:
@@ -81,9 +91,7 @@ class Passes:
                 reduction *= operation.factor
         return state
 
-    def inverse(
-        self, state: torch.Tensor, write: Callable[[slice, torch.Tensor], None]
-    ) -> None:
+    def inverse(self, state: torch.Tensor, write: Callable[[slice, torch.Tensor], None]) -> None:
         """Undo `forward`; `state` is used up.
 
         Args:
@@ -91,7 +99,7 @@ class Passes:
             write: takes rows of the picture as float32 [1, 3, rows, width].
         """
         reduction = self.network.config.scale
-        for operation in reversed(self.network.operations):
+        for operation in reversed(self.network.chain):
             if isinstance(operation, CouplingBlock):
                 self._inverse_block(operation, state, reduction)
                 continue
@@ -131,11 +139,12 @@ class Passes:
         a, b = state.split(block.split, dim=1)
 
         def add(tile: Tile, window: torch.Tensor) -> None:
-            _at(a, tile).add_(self._dense(block.F, window, tile))
+            _at(a, tile).add_(_inner(self._dense(block.F, window), tile))
 
         def scale(tile: Tile, window: torch.Tensor) -> None:
-            shift, h = self._dense(block.G, window, tile), self._dense(block.H, window, tile)
-            _at(b, tile).mul_(torch.exp(log_scale(h))).add_(shift)
+            factor = self._dense(block.H, window, lambda h: torch.exp(log_scale(h)))
+            shift = self._dense(block.G, window)
+            _at(b, tile).mul_(_inner(factor, tile)).add_(_inner(shift, tile))
 
         self._over_tiles(b, add, reduction)
         self._over_tiles(a, scale, reduction)
@@ -144,24 +153,34 @@ class Passes:
         a, b = state.split(block.split, dim=1)
 
         def unscale(tile: Tile, window: torch.Tensor) -> None:
-            shift, h = self._dense(block.G, window, tile), self._dense(block.H, window, tile)
-            _at(b, tile).sub_(shift).mul_(torch.exp(-log_scale(h)))
+            factor = self._dense(block.H, window, lambda h: torch.exp(-log_scale(h)))
+            shift = self._dense(block.G, window)
+            _at(b, tile).sub_(_inner(shift, tile)).mul_(_inner(factor, tile))
 
         def subtract(tile: Tile, window: torch.Tensor) -> None:
-            _at(a, tile).sub_(self._dense(block.F, window, tile))
+            _at(a, tile).sub_(_inner(self._dense(block.F, window), tile))
 
         self._over_tiles(a, unscale, reduction)
         self._over_tiles(b, subtract, reduction)
 
-    def _dense(self, function: DenseBlock, window: torch.Tensor, tile: Tile) -> torch.Tensor:
-        """A dense block on a window, in the chosen precision, cut to the tile, float32."""
-        inner = (..., tile.rows.inner, tile.columns.inner)
+    def _dense(
+        self,
+        function: DenseBlock,
+        window: torch.Tensor,
+        after: Callable[[torch.Tensor], torch.Tensor] = _identity,
+    ) -> torch.Tensor:
+        """A dense block on a window in the chosen precision, then `after` in float32.
+
+        `after` sees the whole window: on a cut one, exp would take another path through the vector
+        units, and differ in the last bit from tile to tile.
+        """
         if self.dtype == torch.float32:
-            return function(window)[inner]  # type: ignore[no-any-return]
+            return after(function(window))
         with torch.autocast(self.device.type, dtype=self.dtype):
-            out = function(window)[inner].float()
+            out = function(window)
+        result = after(out.float())
         # Half precision overflows at 65504: rather a slow tile than a black one.
-        return out if bool(torch.isfinite(out).all()) else function(window)[inner]
+        return result if bool(torch.isfinite(result).all()) else after(function(window))
 
     def _over_tiles(self, source: torch.Tensor, change: Write, reduction: int) -> None:
         height, width = source.shape[2:]
@@ -209,13 +228,14 @@ class Passes:
 
     def _side(self, reduction: int, source: torch.Tensor) -> int:
         """Side of a tile in state pixels; 0 for the whole."""
-        if self.tile == 0 and self.ceiling is None:
-            return 0
-        if self.tile:
-            side = max(MIN_TILE, self.tile // reduction)
+        height, width = source.shape[2:]
+        if self.tile == 0:
+            side = max(height, width)
         else:
-            side = _automatic_side(self.device)
-        return min(side, self.ceiling or max(source.shape[2:]))
+            wanted = self.tile // reduction if self.tile else _automatic_side(self.device)
+            # Across a narrow picture a tile is made longer, so that its window is never small.
+            side = max(MIN_TILE, wanted, MIN_WINDOW // min(height, width, MIN_TILE))
+        return min(side, self.ceiling or side)
 
 
 def _automatic_side(device: torch.device) -> int:
@@ -232,12 +252,16 @@ def _automatic_side(device: torch.device) -> int:
 def _cost(network: InvertibleNetwork) -> float:
     """Work of a pass in the unit of `_over_tiles`: channels read, times pixels per HR pixel."""
     reduction, cost = 1, 0.0
-    for operation in network.operations:
+    for operation in network.chain:
         if isinstance(operation, CouplingBlock):
             cost += sum(operation.split) * reduction**-2
         else:
             reduction *= operation.factor
     return max(cost, 1e-9)
+
+
+def _inner(window: torch.Tensor, tile: Tile) -> torch.Tensor:
+    return window[:, :, tile.rows.inner, tile.columns.inner]
 
 
 def _at(part: torch.Tensor, tile: Tile) -> torch.Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -27,7 +27,7 @@ from irncli.errors import MemoryExhaustedError, UsageError
 from irncli.model import InvertibleNetwork
 from irncli.model.bicubic import resize
 
-__all__ = ["Pixels", "Rescaler", "lr_size"]
+__all__ = ["Pixels", "Rescaler", "bicubic", "lr_size", "resize_plane", "to_gray"]
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -38,6 +38,10 @@ def lr_size(hr_size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Width and height of LR: ceil(size / scale) each."""
     width, height = (math.ceil(side / scale - 1e-9) for side in hr_size)
     return width, height
+
+
+def _silent(message: str) -> None:
+    """Say nothing."""
 
 
 def _quiet(share: float) -> None:
@@ -67,7 +71,7 @@ class Rescaler:
     device: str = "auto"
     precision: Precision = "auto"
     tile: int | None = None
-    warn: Callable[[str], None] = field(default=lambda message: None)
+    warn: Callable[[str], None] = _silent
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile != 0 and self.tile < 64:
@@ -145,7 +149,7 @@ class Rescaler:
             return self._guarded(lambda: self._inverse(lr, hr_size, seed, temperature, tick))
         full = (width * self.scale, height * self.scale)
         restored = self._guarded(lambda: self._inverse(lr, full, seed, temperature, tick))
-        return _resized(restored, hr_size[1], hr_size[0])
+        return bicubic(restored, hr_size[1], hr_size[0])
 
     def _checked_scale(self, scale: float | None) -> float:
         scale = self.scale if scale is None else scale
@@ -246,8 +250,26 @@ def _resized_rows(hr: Pixels, height: int, width: int) -> Rows:
     return lambda rows: torch.cat([plane[:, :, rows] for plane in planes], dim=1)
 
 
-def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
+def _resized_channels(pixels: Pixels, height: int, width: int) -> Pixels:
+    """One channel at a time, so that memory stays at that of one."""
     planes = [
-        _eight_bit(resize(_float_rows(pixels[:, :, c : c + 1]), height, width)) for c in range(3)
+        _eight_bit(resize(_float_rows(pixels[:, :, c : c + 1]), height, width))
+        for c in range(pixels.shape[2])
     ]
     return np.concatenate(planes, axis=2)
+
+
+def resize_plane(plane: Pixels, height: int, width: int) -> Pixels:
+    """Bicubic resizing of one 8-bit channel [H, W], such as alpha."""
+    return _resized_channels(plane[:, :, None], height, width)[:, :, 0]
+
+
+def bicubic(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Bicubic resizing of an 8-bit picture [H, W, 3]: the baseline."""
+    return _resized_channels(pixels, height, width)
+
+
+def to_gray(pixels: Pixels) -> Pixels:
+    """The mean of the three channels, in each of them."""
+    mean: Pixels = np.rint(pixels.mean(axis=2, keepdims=True)).astype(np.uint8)
+    return mean.repeat(3, axis=2)

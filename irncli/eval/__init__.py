@@ -1,0 +1,1 @@
+"""Measuring: metrics and pictures of comparisons."""

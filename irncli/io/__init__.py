@@ -1,0 +1,1 @@
+"""Files: pixels and metadata, the tag, names, atomic writes."""

@@ -61,7 +61,7 @@ def _resize_axis(x: torch.Tensor, target: int, dim: int) -> torch.Tensor:
 
 
 def resize(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Resize [..., H, W] to [..., height, width]; floating point, values neither clipped nor rounded.
+    """Resize [..., H, W] to [..., height, width]; floating point, neither clipped nor rounded.
 
     Rows first, then columns, as the definition does; the two commute up to rounding.
     """

@@ -6,14 +6,18 @@ the channels [low, high] between two operations.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 
 from irncli.config import InvertibleConfig
 from irncli.model.coupling import CouplingBlock
-from irncli.model.transforms import build_transform
+from irncli.model.transforms import Transform, build_transform
 
-__all__ = ["InvertibleNetwork"]
+__all__ = ["InvertibleNetwork", "Operation"]
+
+Operation = Transform | CouplingBlock
 
 
 class InvertibleNetwork(nn.Module):
@@ -56,7 +60,7 @@ class InvertibleNetwork(nn.Module):
             low [N, low_channels, H/scale, W/scale], neither clamped nor quantised, and
             z [N, latent_channels, H/scale, W/scale].
         """
-        for operation in self.operations:
+        for operation in self.chain:
             x = operation(x)
         low, z = x.split((self.config.low_channels, self.config.latent_channels), dim=1)
         return low, z
@@ -64,6 +68,11 @@ class InvertibleNetwork(nn.Module):
     def inverse(self, low: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Join a low part and z into the picture they came from; shapes as in `forward`."""
         x = torch.cat((low, z), dim=1)
-        for operation in reversed(self.operations):
+        for operation in reversed(self.chain):
             x = operation.inverse(x)
         return x
+
+    @property
+    def chain(self) -> list[Operation]:
+        """The operations in forward order."""
+        return cast("list[Operation]", list(self.operations))

@@ -89,6 +89,10 @@ def initial_network(recipe: Recipe, init: Path | None) -> InvertibleNetwork:
     return network
 
 
+def _ignore(what: object) -> None:
+    """Report nothing."""
+
+
 def train(
     recipe: Recipe,
     pictures: Pictures,
@@ -99,8 +103,8 @@ def train(
     init: Path | None = None,
     device: torch.device | None = None,
     seed: int = 0,
-    report: Callable[[Progress], None] = lambda progress: None,
-    say: Callable[[str], None] = lambda message: None,
+    report: Callable[[Progress], None] = _ignore,
+    say: Callable[[str], None] = _ignore,
 ) -> None:
     """Run or continue the training in directory `out` until the budget is spent.
 

@@ -65,7 +65,7 @@ class Recipe:
             side = getattr(self, name)
             if side % scale or side < 4 * scale:
                 raise UsageError(
-                    f"{name} is {side}, expected a multiple of the scale {scale}, at least {4 * scale}"
+                    f"{name} is {side}, expected a multiple of {scale}, at least {4 * scale}"
                 )
         for name in ("draw_from", "l2_from"):
             if not 0 <= getattr(self, name) <= 1:

@@ -90,7 +90,7 @@ class Trainer:
             + recipe.z_weight * sum_of_squares(z)
         )
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         finite = bool(torch.isfinite(loss) and torch.isfinite(norm))
         lr_psnr = _db(low.detach(), target) if finite else math.nan

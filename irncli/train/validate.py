@@ -62,7 +62,9 @@ def validate(network: InvertibleNetwork, pictures: Sequence[Pixels], seed: int =
     device = network.latent_sigma.device
     generator = torch.Generator().manual_seed(seed)
     scale = network.config.scale
-    drawn, plain, low_fit = [], [], []
+    drawn: list[float] = []
+    plain: list[float] = []
+    low_fit: list[float] = []
     for pixels in pictures:
         hr = _to_tensor(pixels, device)
         low, z = network(hr)

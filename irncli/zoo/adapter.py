@@ -80,9 +80,7 @@ def _adapt_invertible(tensors: State) -> tuple[Architecture, State]:
             state[f"operations.{index}.matrix"] = operation["conv_weights"]
         elif levels and "F.conv1.weight" in operation and "F.conv5.weight" in operation:
             last = levels[-1]
-            levels[-1] = Level(
-                transform=last.transform, factor=last.factor, blocks=last.blocks + 1
-            )
+            levels[-1] = Level(transform=last.transform, factor=last.factor, blocks=last.blocks + 1)
             growth = operation["F.conv1.weight"].shape[0]
             low_channels = operation["F.conv5.weight"].shape[0]
             state |= {f"operations.{index}.{name}": value for name, value in operation.items()}

@@ -78,7 +78,7 @@ class Card:
         if not isinstance(record, dict) or not isinstance(record.get("name"), str):
             raise ValueError("the card has no name")
         known = {field.name for field in fields(cls)}
-        values = {
+        values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in record.items()
             if key in known

@@ -142,9 +142,7 @@ class Registry:
                 )
         checkpoint = read_checkpoint(source)
         digest = hashlib.sha256(source.read_bytes()).hexdigest()
-        card = replace(
-            checkpoint.card, name=chosen, source=f"{source.name}, SHA-256 {digest}"
-        )
+        card = replace(checkpoint.card, name=chosen, source=f"{source.name}, SHA-256 {digest}")
         target = self.imported / f"{chosen}.safetensors"
         self._keep(target, serialise(checkpoint.network, card))
         return Entry(chosen, target, "imported")

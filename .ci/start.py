@@ -1,0 +1,205 @@
+"""Set up this checkout in `.venv` and run something in it.
+
+    python3 .ci/start.py demo    a bundled photograph made small and brought back
+    python3 .ci/start.py test    all checks: ruff, mypy, pytest
+
+Needs only Python (3.11 or newer) with venv and pip. Where there is no NVIDIA GPU it installs the CPU
+build of torch and stops if CUDA packages would come along. Running it again is quick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+CPU_INDEX = [
+    *("--extra-index-url", "https://download.pytorch.org/whl/cpu"),
+    *("--retries", "1", "--timeout", "10"),
+]
+CHECKS = (
+    ("ruff check", ("ruff", "check", ".")),
+    ("ruff format", ("ruff", "format", "--check", ".")),
+    ("mypy", ("mypy",)),
+    ("pytest", ("pytest", "-q", "-n", "2")),
+)
+
+
+class SetupError(Exception):
+    """Something that the person at the keyboard has to know, in one line."""
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in ("demo", "test"):
+        print(f"usage: python3 .ci/start.py demo|test (got: {' '.join(arguments) or 'nothing'})")
+        return 2
+    mode = arguments[0]
+    try:
+        set_up(mode)
+    except SetupError as error:
+        print(f"start.py: {error}", file=sys.stderr)
+        return 1
+    return demo() if mode == "demo" else test()
+
+
+def set_up(mode: str) -> None:
+    """Bring `.venv` to what the mode needs, unless it is there already."""
+    if sys.version_info < (3, 11):
+        version = ".".join(str(part) for part in sys.version_info[:3])
+        raise SetupError(f"this is Python {version}, irn needs 3.11 or newer: start it with that")
+    project = (ROOT / "pyproject.toml").read_bytes() + Path(__file__).read_bytes()
+    key = hashlib.sha256(project + str(ROOT).encode()).hexdigest()
+    # What the tests need contains what the demo needs.
+    sufficient = {"demo": ("demo", "test"), "test": ("test",)}[mode]
+    if PYTHON.exists() and any(read(stamp(name)) == key for name in sufficient):
+        return
+    create_venv()
+    gpu = has_nvidia_gpu()
+    pip("--upgrade", "pip>=25.1", what="update pip in .venv")
+    install_torch(gpu=gpu)
+    # Editable in both modes, so that an edited checkout needs no second installation.
+    group = ("--group", "dev") if mode == "test" else ()
+    pip("--editable", ".", *group, what=f"install irn for '{mode}'")
+    if not gpu:
+        refuse_cuda(installed())
+    stamp(mode).write_text(key, encoding="utf-8")
+
+
+def create_venv() -> None:
+    if PYTHON.exists() and run("-c", "import pip", quiet=True) == 0:
+        return
+    say(f"creating {VENV.name} with Python {sys.version.split()[0]}")
+    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    if subprocess.run(command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL).returncode:
+        raise SetupError(
+            f"could not create {VENV}: is venv installed (Debian, Ubuntu: "
+            "apt install python3-venv) and the folder writable?"
+        )
+
+
+def install_torch(*, gpu: bool) -> None:
+    if gpu:
+        pip("torch>=2.8", what="install torch")
+        return
+    pin = "torch==2.13.0"
+    for index in (CPU_INDEX, []):
+        plan = planned(pin, *index)
+        if plan is None:
+            continue
+        # A bare `pip install torch` on Linux brings gigabytes of CUDA: look before fetching them.
+        refuse_cuda(plan)
+        if run("-m", "pip", "install", "--no-input", pin, *index) == 0:
+            return
+    raise SetupError(f"could not install {pin}: see pip's message above; is the network reachable?")
+
+
+def planned(*arguments: str) -> list[str] | None:
+    """Names that pip would install; None where it finds no solution."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        options = ("--dry-run", "--no-input", "--quiet", "--report", str(report))
+        if run("-m", "pip", "install", *options, *arguments) != 0 or not report.exists():
+            return None
+        found = json.loads(report.read_text(encoding="utf-8"))["install"]
+    return [entry["metadata"]["name"] for entry in found]
+
+
+def installed() -> list[str]:
+    command = [str(PYTHON), "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]
+    result = subprocess.run(
+        command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if result.returncode:
+        raise SetupError(f"pip list failed in .venv ({result.stderr.strip()[-200:]})")
+    return [entry["name"] for entry in json.loads(result.stdout)]
+
+
+def refuse_cuda(names: list[str]) -> None:
+    cuda = sorted(name for name in names if name.lower().startswith(("nvidia", "triton")))
+    if cuda:
+        raise SetupError(
+            f"no NVIDIA GPU here, but CUDA packages come with torch ({', '.join(cuda)}): "
+            "remove .venv and try again where https://download.pytorch.org can be reached"
+        )
+
+
+def has_nvidia_gpu() -> bool:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return False
+    try:
+        result = subprocess.run(
+            [tool], check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return result.returncode == 0
+
+
+def demo() -> int:
+    return run("-m", "irncli", "demo", "-o", "irn-demo.png", "--overwrite")
+
+
+def test() -> int:
+    """All checks, even after one failed; the tests last."""
+    results = []
+    for name, (module, *arguments) in CHECKS:
+        say(f"{name}: {' '.join((module, *arguments))}")
+        start = time.monotonic()
+        status = run("-m", module, *arguments)
+        results.append((name, status, time.monotonic() - start))
+    say("summary")
+    for name, status, seconds in results:
+        verdict = "passed" if status == 0 else f"FAILED (status {status})"
+        print(f"{name:12} {verdict:20} {seconds:6.1f} s", flush=True)
+    return 1 if any(status for _, status, _ in results) else 0
+
+
+def pip(*arguments: str, what: str) -> None:
+    say(what)
+    if run("-m", "pip", "install", "--no-input", *arguments) != 0:
+        raise SetupError(f"could not {what}: see pip's message above")
+
+
+def run(*arguments: str, quiet: bool = False) -> int:
+    """Run the environment's Python in the checkout, with nothing on standard input."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    output = subprocess.DEVNULL if quiet else None
+    return subprocess.run(
+        [str(PYTHON), *arguments],
+        check=False,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+    ).returncode
+
+
+def stamp(mode: str) -> Path:
+    return VENV / f"irn-start-{mode}"
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def say(text: str) -> None:
+    print(f"== {text}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

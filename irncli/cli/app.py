@@ -1,0 +1,85 @@
+"""The Typer application. Commands import what they need when they run: help starts at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from irncli import __version__
+from irncli.cli import demo, downscale, info, models, train, upscale
+from irncli.errors import ExitStatus, IrnError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="irn",
+    help="Make a picture small and get it back.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    cls=TyperGroup,
+    add_completion=True,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"irn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Make a picture small and get it back."""
+
+
+app.command("downscale")(downscale.downscale)
+app.command("upscale")(upscale.upscale)
+app.command("info")(info.info)
+app.add_typer(models.app, name="models")
+app.command("train")(train.train)
+app.command("demo")(demo.demo)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status; whatever goes wrong ends here."""
+    try:
+        status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except IrnError as error:
+        _complain(str(error))
+        return int(error.status)
+    except KeyboardInterrupt:
+        _complain("interrupted; nothing half written is left")
+        return int(ExitStatus.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader is gone: that is its right. Keep the interpreter from flushing into it.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitStatus.OK)
+    except MemoryError:
+        _complain("not enough memory: close other programs or use a machine with more")
+        return int(ExitStatus.NO_MEMORY)
+    except OSError as error:
+        _complain(f"{error.strerror or error}")
+        return int(ExitStatus.IO)
+    except Exception as error:
+        if not hasattr(error, "exit_code"):
+            raise
+        if hasattr(error, "show"):
+            error.show()
+        return int(error.exit_code)
+    return int(status or 0)
+
+
+def _complain(message: str) -> None:
+    print(f"irn: {message}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,94 @@
+"""`irn models`: which there are, what is known of them, whether they are whole, and new ones."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from irncli.cli import options
+from irncli.errors import ExitStatus, IrnError
+
+app = typer.Typer(help="List, explain, verify and import models.", no_args_is_help=True,
+                  rich_markup_mode=None)  # fmt: skip
+
+__all__ = ["app"]
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or path of a model.")]
+
+
+@app.command("list")
+def list_(json: options.Json = False) -> None:
+    """All models that can be used by name."""
+    from irncli.cli.env import Environment
+    from irncli.zoo.registry import default_registry
+
+    for summary in default_registry().summaries():
+        entry = summary.entry
+        if json:
+            record: dict[str, Any] = {
+                "name": entry.name,
+                "origin": entry.origin,
+                "task": summary.task,
+            }
+            record |= {"scale": summary.scale, "bytes": summary.size, "summary": summary.text}
+            Environment().emit(record)
+        else:
+            scale = f"x{summary.scale}" if summary.scale else ""
+            size = f"{summary.size / 1e6:.1f} MB"
+            typer.echo(f"{entry.name:<16} {scale:<4} {entry.origin:<9} {size:>8}  {summary.text}")
+
+
+@app.command("info")
+def info(name: Name, json: options.Json = False) -> None:
+    """The card of a model: data, licence, recipe, measured table."""
+    from irncli.cli.env import Environment
+    from irncli.config import to_json
+    from irncli.zoo.registry import default_registry
+
+    checkpoint = default_registry().load(name)
+    record: dict[str, Any] = asdict(checkpoint.card)
+    record["weights_sha256"] = checkpoint.weights_sha256
+    record["architecture"] = to_json(checkpoint.architecture)
+    if json:
+        Environment().emit(record)
+        return
+    for key, value in record.items():
+        rows = value if isinstance(value, tuple | list) else [value]
+        for row in rows:
+            text = row
+            if isinstance(row, dict):
+                text = "  ".join(f"{k} {v}" for k, v in row.items())
+            typer.echo(f"{key:<15} {text}")
+
+
+@app.command("verify")
+def verify() -> int:
+    """Read every model and compare its weights with their recorded hash."""
+    from irncli.zoo.checkpoint import read_checkpoint
+    from irncli.zoo.registry import default_registry
+
+    failed = 0
+    for entry in default_registry().entries():
+        try:
+            checkpoint = read_checkpoint(entry.path)
+        except IrnError as error:
+            typer.echo(f"irn: {entry.name}: {error}", err=True)
+            failed += 1
+        else:
+            typer.echo(f"{entry.name:<16} whole  {checkpoint.weights_sha256}")
+    return int(ExitStatus.SOME_FAILED if failed else ExitStatus.OK)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth or .safetensors file.")],
+    name: Annotated[str | None, typer.Option("--name", metavar="N", help="To call it by.")] = None,
+) -> None:
+    """Keep a checkpoint, such as the paper's, for use by name."""
+    from irncli.zoo.registry import default_registry
+
+    entry = default_registry().import_file(file, name)
+    typer.echo(f"{entry.name} imported from {file}")

@@ -1,0 +1,51 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...", help="Pictures or directories of pictures; - is standard input."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Output; - is standard output."),
+]
+OutputDir = Annotated[
+    Path | None, typer.Option("--output-dir", metavar="DIR", help="Directory of the outputs.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Model = Annotated[str | None, typer.Option("--model", metavar="M", help="Name or path of a model.")]
+FileFormat = Annotated[
+    Literal["png", "jpeg"] | None,
+    typer.Option("--format", help="Output format; else by the suffix, else PNG."),
+]
+Quality = Annotated[
+    int, typer.Option("--quality", metavar="Q", min=1, max=100, help="Of JPEG, 1 to 100.")
+]
+TileSide = Annotated[
+    str,
+    typer.Option(
+        "--tile", metavar="N", help="Side of a tile in HR pixels, 64 or more; 0: none; auto."
+    ),
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
+]
+PrecisionName = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16"],
+    typer.Option("--precision", help="Inside the dense blocks."),
+]
+MaxPixels = Annotated[
+    int,
+    typer.Option("--max-pixels", metavar="N", min=1, help="Refuse pictures of more pixels."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON record a file on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]

@@ -1,0 +1,142 @@
+"""Names of files, and writing them so that nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from irncli.errors import ImageError, InputMissingError, OutputError, StorageError, UsageError
+
+__all__ = ["STREAM", "atomic_write", "expand_inputs", "plan_outputs", "read_input"]
+
+STREAM = Path("-")
+"""Standard input or output."""
+
+IMAGE_SUFFIXES = frozenset(
+    ".png .jpg .jpeg .jpe .webp .avif .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .tga .jp2".split()  # noqa: SIM905
+)
+_MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+def read_input(path: Path) -> bytes:
+    """All bytes of an input file.
+
+    Raises:
+        InputMissingError: there is no such file.
+        ImageError: a directory, or an empty file.
+        StorageError: it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputMissingError("no such file") from error
+    except IsADirectoryError as error:
+        raise ImageError("a directory, expected a picture") from error
+    except (OSError, ValueError) as error:
+        raise StorageError(f"cannot be read: {getattr(error, 'strerror', error)}") from error
+    if not data:
+        raise ImageError("0 bytes, expected an image")
+    return data
+
+
+def atomic_write(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write a file as a whole or not at all.
+
+    The bytes go to a hidden file in the same directory, to the disk, and then under their name in
+    one operation, which without `overwrite` fails if the name was taken meanwhile.
+
+    Raises:
+        OutputError: the name is taken, or the directory cannot be written.
+        StorageError: the disk is full or fails.
+    """
+    if not overwrite and os.path.lexists(path):
+        raise OutputError(f"{path} exists already: pass --overwrite to replace it")
+    partial = path.with_name(f".{path.name[:80]}.irn-{secrets.token_hex(4)}.tmp")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _publish(partial, path, overwrite)
+    except FileExistsError as error:
+        raise OutputError(f"{path} exists already: pass --overwrite to replace it") from error
+    except OSError as error:
+        if error.errno in _MEDIUM:
+            raise StorageError(f"cannot write {path}: {error.strerror}") from error
+        raise OutputError(
+            f"cannot create {path}: {error.strerror}; choose another place with -o"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _publish(partial: Path, path: Path, overwrite: bool) -> None:
+    if overwrite:
+        partial.replace(path)
+        return
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        partial.rename(path)
+
+
+def expand_inputs(inputs: Sequence[Path]) -> list[Path]:
+    """Files as given; of a directory the pictures that lie directly in it, by name.
+
+    Raises:
+        InputMissingError: a directory without pictures.
+    """
+    expanded: list[Path] = []
+    for path in inputs:
+        if path != STREAM and path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            if not inside:
+                raise InputMissingError(f"no pictures in the directory {path}")
+            expanded += inside
+        else:
+            expanded.append(path)
+    return expanded
+
+
+def plan_outputs(
+    inputs: Sequence[Path], output_for: Callable[[Path], Path]
+) -> list[tuple[Path, Path]]:
+    """Pairs of input and output, refused before any work where one would destroy another.
+
+    Raises:
+        UsageError: two inputs to one output, or an output that is an input.
+    """
+    pairs = [(path, output_for(path)) for path in inputs]
+    sources = {_identity(path): path for path in inputs if path != STREAM}
+    taken: dict[object, Path] = {}
+    for path, output in pairs:
+        if output == STREAM:
+            continue
+        identity = _identity(output)
+        if identity in sources:
+            raise UsageError(f"{output} is an input: choose another output with -o")
+        if identity in taken:
+            raise UsageError(
+                f"{taken[identity]} and {path} would both become {output}: "
+                "use --output-dir or run them one by one"
+            )
+        taken[identity] = path
+    return pairs
+
+
+def _identity(path: Path) -> object:
+    """The same for all names of one file, links included."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return path.resolve()
+    return status.st_dev, status.st_ino

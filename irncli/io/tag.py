@@ -1,0 +1,248 @@
+"""The tag by which an LR file describes itself: properties of ours in its XMP packet.
+
+    <rdf:Description xmlns:irn="urn:irn:tag:1" irn:format="1" irn:task="rescale" ... />
+
+Other people's properties stay as they are. A tag is input from anywhere: nothing in it is believed
+before it is checked.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from defusedxml import DefusedXmlException
+from defusedxml import ElementTree as SafeET
+
+from irncli.errors import TagError
+
+__all__ = ["FORMAT", "Tag", "embed", "extract", "remove"]
+
+FORMAT = 1
+NAMESPACE = "urn:irn:tag:1"
+MAX_XMP_BYTES = 16 << 20
+
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_META = "adobe:ns:meta/"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_KEYS = (
+    "format",
+    "task",
+    "model",
+    "weights_sha256",
+    "scale",
+    "hr_width",
+    "hr_height",
+    "bits",
+    "content_sha256",
+    "temperature",
+)
+
+ET.register_namespace("rdf", _RDF)
+ET.register_namespace("x", _META)
+ET.register_namespace("irn", NAMESPACE)
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise TagError(f"the irn tag of this file is not usable: {message}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag:
+    """What is needed to restore a picture.
+
+    Attributes:
+        task: `rescale` or `color`.
+        model: name of the model.
+        weights_sha256: of its weights.
+        scale: HR size over LR size; may be a fraction.
+        hr_size: width and height of the picture.
+        bits: a channel, of the picture.
+        content_sha256: of the LR pixels.
+        temperature: default when z is drawn.
+        format: version of the tag.
+
+    Raises:
+        TagError: a value that no tag of ours can hold.
+    """
+
+    task: str
+    model: str
+    weights_sha256: str
+    scale: float
+    hr_size: tuple[int, int]
+    bits: int
+    content_sha256: str
+    temperature: float
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        _require(self.task in ("rescale", "color"), f"unknown task {self.task[:40]!r}")
+        _require(_NAME.fullmatch(self.model) is not None, f"model {self.model[:40]!r} is no name")
+        for value in (self.weights_sha256, self.content_sha256):
+            _require(_HASH.fullmatch(value) is not None, f"{value[:40]!r} is no SHA-256")
+        _require(math.isfinite(self.scale) and 1 <= self.scale <= 64, f"scale {self.scale}")
+        width, height = self.hr_size
+        plausible = min(width, height) > 0 and width * height <= 10**10
+        _require(plausible, f"picture of {width}x{height}")
+        _require(self.bits in (8, 16), f"{self.bits} bits")
+        _require(0 <= self.temperature <= 100, f"temperature {self.temperature}")
+
+    def as_record(self) -> dict[str, Any]:
+        """For JSON, with stable keys."""
+        return {
+            "format": self.format,
+            "task": self.task,
+            "model": self.model,
+            "weights_sha256": self.weights_sha256,
+            "scale": self.scale,
+            "hr_size": list(self.hr_size),
+            "bits": self.bits,
+            "content_sha256": self.content_sha256,
+            "sampling": {"temperature": self.temperature},
+        }
+
+    def _properties(self) -> dict[str, str]:
+        width, height = self.hr_size
+        values = (
+            self.format,
+            self.task,
+            self.model,
+            self.weights_sha256,
+            repr(float(self.scale)),
+            width,
+            height,
+            self.bits,
+            self.content_sha256,
+            repr(float(self.temperature)),
+        )
+        return {f"{{{NAMESPACE}}}{k}": str(v) for k, v in zip(_KEYS, values, strict=True)}
+
+
+def _parse(xmp: bytes) -> ET.Element:
+    """The root of a packet, with the prefixes that it uses registered.
+
+    Raises:
+        TagError: too large, not well-formed, or with entities of its own.
+    """
+    if len(xmp) > MAX_XMP_BYTES:
+        raise TagError(f"XMP of {len(xmp)} bytes, expected at most {MAX_XMP_BYTES}")
+    xmp = xmp.rstrip(b"\x00 \r\n\t")
+    try:
+        for _, (prefix, uri) in SafeET.iterparse(BytesIO(xmp), events=("start-ns",)):
+            if prefix and not re.fullmatch(r"ns\d+", prefix):
+                ET.register_namespace(prefix, uri)
+        root: ET.Element = SafeET.fromstring(xmp)
+    except (ET.ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise TagError(f"the XMP of this file cannot be read: {error}") from error
+    return root
+
+
+def _descriptions(root: ET.Element) -> list[ET.Element]:
+    rdf = root if root.tag == f"{{{_RDF}}}RDF" else root.find(f"{{{_RDF}}}RDF")
+    return [] if rdf is None else rdf.findall(f"{{{_RDF}}}Description")
+
+
+def _ours(key: str) -> bool:
+    return key.startswith(f"{{{NAMESPACE}}}")
+
+
+def extract(xmp: bytes | None) -> Tag | None:
+    """The tag in an XMP packet; None where there is none.
+
+    Raises:
+        TagError: a tag of a newer format, a damaged one, or values that cannot be.
+    """
+    if not xmp or NAMESPACE.encode() not in xmp:
+        if xmp and b"urn:irn:tag:" in xmp:
+            raise TagError("the irn tag of this file has a newer format: update irn")
+        return None
+    found: dict[str, str] = {}
+    for description in _descriptions(_parse(xmp)):
+        found |= {k: v for k, v in description.attrib.items() if _ours(k)}
+        found |= {child.tag: child.text or "" for child in description if _ours(child.tag)}
+    values = {key.partition("}")[2]: value for key, value in found.items()}
+    if not values:
+        return None
+    if values.get("format", "") != str(FORMAT):
+        raise TagError(
+            f"the irn tag of this file has format {values.get('format', 'none')[:20]}, "
+            f"this irn reads format {FORMAT}: update irn"
+        )
+    return _tag(values)
+
+
+def _tag(values: dict[str, str]) -> Tag:
+    try:
+        return Tag(
+            task=values["task"],
+            model=values["model"],
+            weights_sha256=values["weights_sha256"],
+            scale=float(values["scale"][:40]),
+            hr_size=(int(values["hr_width"][:20]), int(values["hr_height"][:20])),
+            bits=int(values["bits"][:20]),
+            content_sha256=values["content_sha256"],
+            temperature=float(values["temperature"][:40]),
+        )
+    except KeyError as error:
+        raise TagError(f"the irn tag of this file lacks {error.args[0]}") from error
+    except ValueError as error:
+        if isinstance(error, TagError):
+            raise
+        raise TagError(f"the irn tag of this file is damaged: {error}") from error
+
+
+def _strip(root: ET.Element) -> None:
+    """Take out our properties, and descriptions that held nothing else."""
+    rdf = root if root.tag == f"{{{_RDF}}}RDF" else root.find(f"{{{_RDF}}}RDF")
+    for description in _descriptions(root):
+        had = len(description.attrib) + len(description)
+        for key in [key for key in description.attrib if _ours(key)]:
+            del description.attrib[key]
+        for child in [child for child in description if _ours(child.tag)]:
+            description.remove(child)
+        left = [key for key in description.attrib if key != f"{{{_RDF}}}about"]
+        changed = len(description.attrib) + len(description) < had
+        if rdf is not None and changed and not left and not len(description):
+            rdf.remove(description)
+
+
+def _serialise(root: ET.Element) -> bytes:
+    body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=False)
+    head = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'.encode()
+    return head + body + b'\n<?xpacket end="w"?>'
+
+
+def embed(xmp: bytes | None, tag: Tag) -> bytes:
+    """The packet with this tag in it, in place of one that it had; None: a new packet.
+
+    Raises:
+        TagError: the packet cannot be read.
+    """
+    root = _parse(xmp) if xmp else ET.Element(f"{{{_META}}}xmpmeta")
+    _strip(root)
+    rdf = root if root.tag == f"{{{_RDF}}}RDF" else root.find(f"{{{_RDF}}}RDF")
+    if rdf is None:
+        rdf = ET.SubElement(root, f"{{{_RDF}}}RDF")
+    attributes = {f"{{{_RDF}}}about": "", **tag._properties()}
+    ET.SubElement(rdf, f"{{{_RDF}}}Description", attributes)
+    return _serialise(root)
+
+
+def remove(xmp: bytes | None) -> bytes | None:
+    """The packet without our properties; None where nothing is left.
+
+    Raises:
+        TagError: the packet holds our tag but cannot be read.
+    """
+    if not xmp or NAMESPACE.encode() not in xmp:
+        return xmp
+    root = _parse(xmp)
+    _strip(root)
+    return _serialise(root) if _descriptions(root) else None

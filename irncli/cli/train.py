@@ -31,6 +31,10 @@ def train(
     ] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", metavar="N")] = None,
     steps: Annotated[int | None, typer.Option("--steps", metavar="N")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=N", help="Replace a number of the recipe; repeatable."),
+    ] = None,
     device: options.Device = "auto",
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads.")
@@ -52,6 +56,7 @@ def train(
     from irncli.train.loop import Budget
     from irncli.train.loop import train as run
 
+    recipe = PRESETS[preset].changed(changes or [])
     budget = Budget(steps=steps, minutes=minutes)
     env = Environment(quiet=quiet)
     if threads is not None:
@@ -70,7 +75,7 @@ def train(
                 env.say(_line(progress))
 
         run(
-            PRESETS[preset],
+            recipe,
             pictures,
             out,
             name=preset,

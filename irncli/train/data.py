@@ -35,7 +35,7 @@ class Pictures:
 
 
 def load_pictures(sources: Iterable[Path]) -> Pictures:
-    """Decode every picture of the given files, folders (recursively) and tar shards.
+    """Decode every picture of the given files and tar shards, and of folders of either.
 
     Damaged pictures are counted and named, not fatal.
 
@@ -64,14 +64,22 @@ def _files(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     for source in sources:
         if source.is_dir():
             for path in sorted(source.rglob("*")):
-                if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-                    yield str(path), path.read_bytes()
-        elif source.suffix == ".tar":
-            yield from _members(source)
+                if path.suffix.lower() in IMAGE_SUFFIXES | {".tar"} and path.is_file():
+                    yield from _file(path)
         elif source.is_file():
-            yield str(source), source.read_bytes()
+            yield from _file(source)
         else:
             raise InputMissingError(f"no training data at {source}: give a folder or a tar shard")
+
+
+def _file(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.suffix.lower() == ".tar":
+        yield from _members(path)
+        return
+    try:
+        yield str(path), path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _members(shard: Path) -> Iterator[tuple[str, bytes]]:
@@ -84,8 +92,6 @@ def _members(shard: Path) -> Iterator[tuple[str, bytes]]:
                 file = archive.extractfile(member)
                 if file is not None:
                     yield f"{shard.name}/{member.name}", file.read()
-    except FileNotFoundError as error:
-        raise InputMissingError(f"no training data at {shard}") from error
     except tarfile.TarError as error:
         raise DataError(f"{shard} is no whole tar file: {error}") from error
     except OSError as error:

@@ -5,7 +5,9 @@ Frozen, validated, and the same after a trip through JSON. No torch.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from irncli.config import InvertibleConfig, from_json, to_json
@@ -30,8 +32,10 @@ class Recipe:
         batch: crops in a step.
         crop: HR side of a crop at first.
         crop_end: HR side of a crop in the last quarter, with fewer crops of about as many pixels.
-        l2_from: fraction of the budget after which HR is fitted by l2 (what PSNR measures).
-        l2_weight: weight of that l2; at errors of 0.01 its gradient is that of the l1.
+        psnr_from: fraction of the budget after which HR is fitted by the logarithm of each crop's
+            mean squared error: by its PSNR, so that smooth crops count as much as busy ones.
+        psnr_weight: weight of that fit; the default makes its gradient at errors of 0.01 that of
+            the l1.
         draw_from: fraction of the budget after which z is drawn; before, z = 0.
         draw_temperature: width at which z is drawn, in units of its own standard deviation.
         learning_rate: peak, after the warm-up.
@@ -49,8 +53,8 @@ class Recipe:
     batch: int = 6
     crop: int = 48
     crop_end: int = 96
-    l2_from: float = 0.85
-    l2_weight: float = 50.0
+    psnr_from: float = 0.6
+    psnr_weight: float = 0.005
     draw_from: float = 0.15
     draw_temperature: float = 1.0
     learning_rate: float = 4e-4
@@ -67,7 +71,7 @@ class Recipe:
                 raise UsageError(
                     f"{name} is {side}, expected a multiple of {scale}, at least {4 * scale}"
                 )
-        for name in ("draw_from", "l2_from"):
+        for name in ("draw_from", "psnr_from"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is {getattr(self, name)}, expected a share from 0 to 1")
         for name in ("batch", "learning_rate", "clip", "warm_up", "validate_every"):
@@ -84,10 +88,42 @@ class Recipe:
         """Plain data for JSON."""
         return {**asdict(self), "architecture": to_json(self.architecture)}
 
+    def changed(self, assignments: Sequence[str]) -> Recipe:
+        """The same recipe with some numbers replaced.
+
+        Args:
+            assignments: "name=value"; the value is a number, or null where None is allowed.
+
+        Raises:
+            UsageError: an unknown name, or a value that its field does not take.
+        """
+        numbers = [field.name for field in fields(self) if field.name != "architecture"]
+        changes: dict[str, Any] = {}
+        for assignment in assignments:
+            name, _, text = assignment.partition("=")
+            if name not in numbers:
+                raise UsageError(f"no recipe field {name!r}; there are: {', '.join(numbers)}")
+            changes[name] = _number(name, text, getattr(self, name))
+        return replace(self, **changes)
+
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Recipe:
         """The recipe that `as_record` wrote."""
         return cls(**{**record, "architecture": from_json(record["architecture"])})
+
+
+def _number(name: str, text: str, present: object) -> float | int | None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if value is None and name == "lr_target":
+        return None
+    whole = isinstance(present, int)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        kind = "a whole number" if whole else "a number"
+        raise UsageError(f"{name} is {text!r}, expected {kind}")
+    return value if whole else float(value)
 
 
 PRESETS: dict[str, Recipe] = {

@@ -9,7 +9,7 @@ import torch
 
 from irncli.model import InvertibleNetwork
 from irncli.model.quantize import quantize
-from irncli.train.losses import charbonnier, sum_of_squares
+from irncli.train.losses import charbonnier, log_mean_square, sum_of_squares
 from irncli.train.recipe import Recipe
 
 __all__ = ["StepResult", "Trainer"]
@@ -113,9 +113,9 @@ class Trainer:
         )
 
     def _hr_loss(self, error: torch.Tensor, progress: float) -> torch.Tensor:
-        if progress < self.recipe.l2_from:
+        if progress < self.recipe.psnr_from:
             return self.recipe.hr_weight * charbonnier(error)
-        return self.recipe.hr_weight * self.recipe.l2_weight * sum_of_squares(error)
+        return self.recipe.hr_weight * self.recipe.psnr_weight * log_mean_square(error)
 
     def _latent(self, z: torch.Tensor, progress: float) -> torch.Tensor:
         """What the inverse is given for z: zero at first, later a draw of z's own width."""

@@ -1,0 +1,88 @@
+"""What the benchmarks share: the machine, a photograph of any size, peak memory of children."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+PHOTO = ROOT / "irncli" / "demo" / "photo.png"
+
+
+def hardware() -> dict[str, Any]:
+    """What the numbers depend on."""
+    import torch
+
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            s.split(":")[1].strip() for s in info.read_text().splitlines() if "model name" in s
+        ]
+        cpu = names[0] if names else cpu
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def photograph(megapixels: float) -> np.ndarray:
+    """The bundled photograph, mirrored on until it has this many pixels, 3:2, even sides."""
+    from irncli.io.images import decode
+
+    height = round((megapixels * 1e6 / 1.5) ** 0.5 / 8) * 8
+    width = round(height * 1.5 / 8) * 8
+    tile = decode(PHOTO.read_bytes()).pixels
+    return np.pad(
+        tile,
+        ((0, max(0, height - tile.shape[0])), (0, max(0, width - tile.shape[1])), (0, 0)),
+        mode="symmetric",
+    )[:height, :width]
+
+
+def child(arguments: list[str]) -> tuple[str, float, float]:
+    """Run Python with these arguments: standard output, seconds of processor time, peak MiB.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{arguments} failed with status {process.returncode}")
+    return output, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def bare_torch() -> float:
+    """Peak MiB of a process that only imports torch."""
+    return child(["-c", "import torch"])[2]
+
+
+def middle(values: list[float]) -> dict[str, float]:
+    """Median and spread of repeated measurements."""
+    return {
+        "median": round(statistics.median(values), 3),
+        "least": round(min(values), 3),
+        "most": round(max(values), 3),
+    }
+
+
+def finish(result: dict[str, Any], path: Path | None) -> None:
+    """Keep the JSON where it is wanted."""
+    if path is not None:
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

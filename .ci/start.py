@@ -3,8 +3,8 @@
     python3 .ci/start.py demo    a bundled photograph made small and brought back
     python3 .ci/start.py test    all checks: ruff, mypy, pytest
 
-Needs only Python (3.11 or newer) with venv and pip. Where there is no NVIDIA GPU it installs the CPU
-build of torch and stops if CUDA packages would come along. Running it again is quick.
+Needs only Python (3.11 or newer) with venv and pip. Where there is no NVIDIA GPU it installs the
+CPU build of torch and stops if CUDA packages would come along. Running it again is quick.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 def set_up(mode: str) -> None:
     """Bring `.venv` to what the mode needs, unless it is there already."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 -- whoever starts this may have an older one
         version = ".".join(str(part) for part in sys.version_info[:3])
         raise SetupError(f"this is Python {version}, irn needs 3.11 or newer: start it with that")
     project = (ROOT / "pyproject.toml").read_bytes() + Path(__file__).read_bytes()

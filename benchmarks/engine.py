@@ -31,12 +31,9 @@ def main() -> None:
         print(json.dumps(work(options.worker, options.model, options.megapixels[0])))
         return
     result: dict[str, Any] = {"hardware": hardware(), "model": options.model, "sizes": []}
-    print(
-        f"{options.model} on {result['hardware']['cpu']}, {result['hardware']['threads']} threads"
-    )
-    print(
-        f"{'MP':>5} {'engine s':>9} {'naive s':>9} {'faster':>7} {'engine MiB':>11} {'naive MiB':>10} {'memory':>7}"
-    )
+    machine = result["hardware"]
+    print(f"{options.model} on {machine['cpu']}, {machine['threads']} threads")
+    print("   MP  engine s   naive s  faster  engine MiB  naive MiB  memory")
     base = bare_torch()
     for megapixels in options.megapixels:
         size = measure(options.model, megapixels, options.repeats, base)

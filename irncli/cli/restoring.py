@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from irncli.engine.device import Precision
-from irncli.engine.rescaler import Rescaler, lr_size
+from irncli.engine.rescaler import Rescaler, hr_size_of, lr_size
 from irncli.errors import IrnError, TagError, UnavailableError
 from irncli.io.images import Metadata
 from irncli.io.tag import Tag, embed, remove
@@ -119,7 +119,7 @@ def find_source(
             warnings,
         )
     if lr_size(hr_size, tag.scale) != size:
-        hr_size = (round(size[0] * tag.scale), round(size[1] * tag.scale))
+        hr_size = hr_size_of(size, tag.scale)
         _doubt(f"resized since: restoring to {hr_size[0]}x{hr_size[1]}", strict, warnings)
     return Source(loaded, tag.scale, hr_size, tag.temperature)
 
@@ -146,8 +146,7 @@ def _untagged_source(
     _doubt("no irn tag: plain super-resolution is not what irn is for", strict, warnings)
     loaded = workshop.load(model or workshop.registry.for_scale(scale or 1))
     chosen = loaded.rescaler.scale if scale is None else scale
-    hr_size = (round(size[0] * chosen), round(size[1] * chosen))
-    return Source(loaded, chosen, hr_size, loaded.checkpoint.card.temperature)
+    return Source(loaded, chosen, hr_size_of(size, chosen), loaded.checkpoint.card.temperature)
 
 
 def _tagged_model(workshop: Workshop, tag: Tag, model: str | None, warnings: list[str]) -> Loaded:

@@ -27,7 +27,7 @@ from irncli.errors import MemoryExhaustedError, UsageError
 from irncli.model import InvertibleNetwork
 from irncli.model.bicubic import resize
 
-__all__ = ["Pixels", "Rescaler", "bicubic", "lr_size", "resize_plane", "to_gray"]
+__all__ = ["Pixels", "Rescaler", "bicubic", "hr_size_of", "lr_size", "resize_plane", "to_gray"]
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -37,6 +37,12 @@ Rows = Callable[[slice], torch.Tensor]
 def lr_size(hr_size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Width and height of LR: ceil(size / scale) each."""
     width, height = (math.ceil(side / scale - 1e-9) for side in hr_size)
+    return width, height
+
+
+def hr_size_of(lr_size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Width and height of the largest picture with an LR of this size at most: LR size x scale."""
+    width, height = (math.floor(side * scale + 1e-9) for side in lr_size)
     return width, height
 
 
@@ -139,7 +145,7 @@ class Rescaler:
         if not (math.isfinite(temperature) and 0 <= temperature <= 100):
             raise UsageError(f"temperature is {temperature}, expected 0 to 100")
         height, width = lr.shape[:2]
-        hr_size = hr_size or (round(width * scale), round(height * scale))
+        hr_size = hr_size or hr_size_of((width, height), scale)
         if lr_size(hr_size, scale) != (width, height):
             raise UsageError(
                 f"LR is {width}x{height}, but a picture of {hr_size[0]}x{hr_size[1]} has an LR of "

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -207,7 +208,9 @@ def _parse_metadata(path: Path, metadata: dict[str, str]) -> tuple[Architecture,
 
 def _load_pth(path: Path) -> dict[str, object]:
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols, before it refuses them
+            data = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
         raise CheckpointError(
@@ -222,7 +225,10 @@ def _load_pth(path: Path) -> dict[str, object]:
 
 
 def _read_foreign(path: Path, state: Mapping[str, object]) -> Checkpoint:
-    architecture, adapted = adapt_reference(state)
+    try:
+        architecture, adapted = adapt_reference(state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from error
     network = _assemble(path, architecture, adapted)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     temperature = 0.0 if getattr(architecture, "task", "") == "color" else 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Literal
 
 from platformdirs import user_data_path
 
-from irncli.errors import OutputError, UnavailableError, UsageError
+from irncli.errors import CheckpointError, OutputError, UnavailableError, UsageError
 from irncli.zoo.checkpoint import Checkpoint, read_checkpoint, read_summary, serialise
 
 __all__ = ["Entry", "Registry", "Summary", "default_registry"]
@@ -87,12 +88,15 @@ class Registry:
         return replace(checkpoint, card=replace(checkpoint.card, name=path.stem))
 
     def summaries(self) -> list[Summary]:
-        """All models with what their metadata say."""
+        """All models with what their metadata say; a damaged one says that."""
         return [self._summary(entry) for entry in self.entries()]
 
     @staticmethod
     def _summary(entry: Entry) -> Summary:
-        architecture, card = read_summary(entry.path)
+        try:
+            architecture, card = read_summary(entry.path)
+        except CheckpointError as error:
+            return Summary(entry, "damaged", None, str(error), entry.path.stat().st_size)
         return Summary(
             entry=entry,
             task=getattr(architecture, "task", "restore"),
@@ -159,7 +163,8 @@ class Registry:
                 f"cannot keep the model in {self.imported}: {error.strerror or error}"
             ) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
 
 
 def default_registry() -> Registry:

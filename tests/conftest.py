@@ -1,0 +1,51 @@
+"""What all tests share: the shared data beside the checkout, small pictures, quiet torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+settings.register_profile(
+    "irn",
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("irn")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("shared") and not SHARED.is_dir():
+            item.add_marker(pytest.mark.skip(reason="the shared data are not beside the checkout"))
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no CUDA device here"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Folder of the shared data; use it in tests marked `shared`."""
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """The bundled photograph, uint8 [512, 768, 3]."""
+    from irncli.io.images import decode
+
+    return decode((ROOT / "irncli" / "demo" / "photo.png").read_bytes()).pixels
+
+
+@pytest.fixture
+def noise():
+    """Random uint8 pictures of any size."""
+    generator = np.random.default_rng(0)
+    return lambda height, width: generator.integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -1,0 +1,92 @@
+"""The Python interface: what goes in as one kind of picture comes out as the same."""
+
+import numpy as np
+import pytest
+import torch
+from networks import SMALL, shaken
+from PIL import Image
+
+import irncli
+from irncli.errors import UnavailableError, UsageError
+from irncli.zoo.checkpoint import Card, serialise
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    path.write_bytes(serialise(shaken(SMALL["irn-x2"]), Card(name="small")))
+    return irncli.load(path, device="cpu")
+
+
+def test_arrays(model, noise):
+    hr = noise(21, 30)
+    low = model.downscale(hr)
+    assert (low.dtype, low.shape) == (np.uint8, (11, 15, 3))
+    assert model.upscale(low, seed=0, size=(30, 21)).shape == hr.shape
+
+
+def test_pillow(model, noise):
+    hr = noise(20, 30)
+    low = model.downscale(Image.fromarray(hr))
+    assert low.size == (15, 10)
+    assert np.array_equal(np.array(low), model.downscale(hr))
+    assert model.upscale(low, seed=0).size == (30, 20)
+
+
+def test_tensors(model, noise):
+    hr = noise(20, 30)
+    tensor = torch.from_numpy(hr).permute(2, 0, 1).float() / 255
+    low = model.downscale(tensor)
+    assert low.shape == (3, 10, 15)
+    eight_bit = (low * 255).round().byte().permute(1, 2, 0).numpy()
+    assert np.array_equal(eight_bit, model.downscale(hr))
+    batch = model.upscale(torch.stack([low, low]), seed=3)
+    assert batch.shape == (2, 3, 20, 30)
+    assert torch.equal(batch[0], batch[1])
+
+
+def test_seed_and_temperature(model, noise):
+    low = noise(10, 10)
+    assert np.array_equal(model.upscale(low, 5), model.upscale(low, seed=5))
+    assert not np.array_equal(model.upscale(low), model.upscale(low))
+    assert np.array_equal(model.upscale(low, temperature=0), model.upscale(low, temperature=0))
+
+
+def test_a_grayscale_or_transparent_pillow_image_is_taken_as_rgb(model):
+    assert model.downscale(Image.new("L", (8, 8), 7)).mode == "RGB"
+    assert model.downscale(Image.new("RGBA", (8, 8))).mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        torch.zeros(3, 4, 4, dtype=torch.uint8),
+        torch.zeros(4, 4, 3),
+        "photo.png",
+    ],
+    ids=["gray array", "float array", "byte tensor", "HWC tensor", "path"],
+)
+def test_other_kinds_are_refused_in_words(model, image):
+    with pytest.raises(UsageError, match="expected"):
+        model.downscale(image)
+
+
+def test_unknown_names():
+    with pytest.raises(UnavailableError, match="irn-x4"):
+        irncli.load("irn-x3")
+
+
+def test_shipped_names(photo):
+    model = irncli.load("irn-x4", device="cpu")
+    assert model.network.config.scale == 4
+    assert model.card.name == "irn-x4"
+    low = model.downscale(photo[:32, :48])
+    assert low.shape == (8, 12, 3)
+
+
+@pytest.mark.shared
+def test_a_reference_checkpoint_works_by_its_path(shared, noise):
+    model = irncli.load(str(shared / "golden" / "irn_ld_x3.pth"), device="cpu")
+    assert model.downscale(noise(10, 10)).shape == (4, 4, 3)

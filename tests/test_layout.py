@@ -1,0 +1,93 @@
+"""The architecture: imports point one way, and help starts without torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import irncli
+
+PACKAGE = Path(irncli.__file__).parent
+ALLOWED = {
+    "errors": set(),
+    "config": {"errors"},
+    "model": {"config", "errors"},
+    "io": {"errors"},
+    "zoo": {"model", "config", "errors"},
+    "engine": {"model", "config", "errors"},
+    "eval": {"engine", "zoo", "model", "io", "config", "errors"},
+    "train": {"eval", "engine", "zoo", "model", "io", "config", "errors"},
+    "api": {"engine", "zoo", "model", "io", "config", "errors"},
+}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def imported_rooms(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("irncli.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room in ALLOWED:
+        assert imported_rooms(path) <= ALLOWED[room] | {room}
+
+
+def test_only_io_knows_the_image_libraries():
+    for path in MODULES:
+        if path.parent.name != "io":
+            assert not {"PIL", "imageio"} & {name.split(".")[0] for name in re_imports(path)}, path
+
+
+def re_imports(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_modules_stay_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 400
+
+
+def test_only_the_command_line_prints():
+    for path in MODULES:
+        if path.relative_to(PACKAGE).parts[0] != "cli":
+            calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+            assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"]
+
+
+COMMANDS = [["--help"], ["--version"]] + [
+    [name, "--help"] for name in ("downscale", "upscale", "info", "models", "train", "demo")
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_help_does_not_import_torch(arguments):
+    code = (
+        "import sys; from irncli.cli.app import run; "
+        f"status = run({arguments!r}); "
+        "heavy = {'torch', 'numpy', 'PIL', 'rich.console'} & set(sys.modules); "
+        "sys.exit(status or bool(heavy) and str(heavy))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_importing_the_package_is_light_and_names_are_public():
+    code = "import irncli, sys; assert 'torch' not in sys.modules; assert irncli.load"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert sorted(irncli.__all__) == irncli.__all__
+    assert set(irncli.__all__) <= set(dir(irncli))

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -17,13 +17,32 @@ from irncli.errors import ExitStatus, IrnError
 
 __all__ = ["app", "run"]
 
+
+class _PassThrough(Exception):  # noqa: N818 -- no error: a wrapper
+    """An end that Typer would handle its own way, on its way to `run`."""
+
+    def __init__(self, inner: BaseException) -> None:
+        super().__init__()
+        self.inner = inner
+
+
+class _Commands(TyperGroup):
+    """Ctrl-C and closed pipes reach `run`, where they get our message and status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            raise _PassThrough(error) from error
+
+
 app = typer.Typer(
     name="irn",
     help="Make a picture small and get it back.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    cls=TyperGroup,
+    cls=_Commands,
     add_completion=True,
 )
 
@@ -54,10 +73,7 @@ app.command("demo")(demo.demo)
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; whatever goes wrong ends here."""
     try:
-        status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except IrnError as error:
-        _complain(str(error))
-        return int(error.status)
+        return _run(None if arguments is None else list(arguments))
     except KeyboardInterrupt:
         _complain("interrupted; nothing half written is left")
         return int(ExitStatus.INTERRUPTED)
@@ -66,19 +82,29 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitStatus.OK)
+    except IrnError as error:
+        _complain(str(error))
+        return int(error.status)
     except MemoryError:
         _complain("not enough memory: close other programs or use a machine with more")
         return int(ExitStatus.NO_MEMORY)
     except OSError as error:
         _complain(f"{error.strerror or error}")
         return int(ExitStatus.IO)
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        return int(app(args=arguments, standalone_mode=False) or 0)
+    except _PassThrough as wrapper:
+        raise wrapper.inner from None
     except Exception as error:
+        # Typer's own: what it found wrong with the arguments.
         if not hasattr(error, "exit_code"):
             raise
         if hasattr(error, "show"):
             error.show()
         return int(error.exit_code)
-    return int(status or 0)
 
 
 def _complain(message: str) -> None:

@@ -1,0 +1,69 @@
+"""The command line, in this process and as a real one."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+from PIL import Image
+
+from irncli.cli.app import run
+
+
+@dataclass
+class Outcome:
+    status: int
+    out: bytes
+    err: str
+
+    @property
+    def lines(self):
+        return self.err.strip().splitlines()
+
+
+@pytest.fixture
+def irn(capfdbinary, monkeypatch, tmp_path):
+    """Run a command line in this process; the user data directory is a temporary one."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+
+    def call(*arguments):
+        capfdbinary.readouterr()
+        status = run([str(argument) for argument in arguments])
+        out, err = capfdbinary.readouterr()
+        return Outcome(status, out, err.decode())
+
+    return call
+
+
+@pytest.fixture
+def spawn(tmp_path):
+    """Run a command line as a process of its own."""
+
+    def call(*arguments, stdin=b"", before=None):
+        result = subprocess.run(
+            [sys.executable, "-m", "irncli", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            preexec_fn=before,
+            env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "xdg")},
+        )
+        return Outcome(result.returncode, result.stdout, result.stderr.decode())
+
+    return call
+
+
+@pytest.fixture
+def picture(tmp_path, photo):
+    """A small photograph on disk, of a size that no scale divides."""
+    path = tmp_path / "photo.png"
+    Image.fromarray(photo[190:237, 150:211]).save(path)
+    return path
+
+
+@pytest.fixture
+def small(irn, picture):
+    """The same, made small by 4."""
+    path = picture.with_name("small.png")
+    assert irn("downscale", picture, "--scale", 4, "-o", path).status == 0
+    return path

@@ -1,0 +1,143 @@
+"""The tag: survives a round trip beside other people's properties, and is believed only if sane."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from irncli.errors import TagError
+from irncli.io.images import Metadata, Picture, decode, encode
+from irncli.io.tag import Tag, embed, extract, remove
+
+hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
+tags = st.builds(
+    Tag,
+    task=st.sampled_from(["rescale", "color"]),
+    model=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
+    weights_sha256=hashes,
+    scale=st.floats(1, 64),
+    hr_size=st.tuples(st.integers(1, 10**5), st.integers(1, 10**5)),
+    bits=st.sampled_from([8, 16]),
+    content_sha256=hashes,
+    temperature=st.floats(0, 100),
+)
+TAG = Tag(
+    task="rescale",
+    model="irn-x4",
+    weights_sha256="a" * 64,
+    scale=4,
+    hr_size=(7, 9),
+    bits=8,
+    content_sha256="b" * 64,
+    temperature=1,
+)
+OTHERS = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:format="image/png">
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">Caf\xc3\xa9 &amp; sea</rdf:li></rdf:Alt></dc:title>
+</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
+
+
+@given(tags)
+def test_what_is_embedded_is_extracted(tag):
+    assert extract(embed(None, tag)) == tag
+    assert extract(embed(OTHERS, tag)) == tag
+    assert extract(embed(embed(None, TAG), tag)) == tag
+
+
+def test_others_properties_stay_and_ours_leave():
+    packet = embed(OTHERS, TAG)
+    for text in ("Café &amp; sea".encode(), b"dc:format", b"x-default"):
+        assert text in packet
+    left = remove(packet)
+    assert b"irn" not in left
+    assert "Café &amp; sea".encode() in left
+    assert remove(embed(None, TAG)) is None
+    assert remove(OTHERS) is OTHERS
+    assert remove(None) is None
+
+
+def test_a_packet_without_a_tag_has_none():
+    assert extract(None) is None
+    assert extract(OTHERS) is None
+    assert extract(b"not xml") is None
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg"])
+def test_the_tag_survives_the_file_and_a_copy_by_another_program(format):
+    picture = Picture(np.zeros((4, 5, 3), np.uint8))
+    data = encode(picture, format=format, xmp=lambda content: embed(None, TAG))
+    assert extract(decode(data).metadata.xmp) == TAG
+    image = Image.open(io.BytesIO(data))
+    packet = image.info.get("xmp") or image.info["XML:com.adobe.xmp"].encode()
+    again = Picture(picture.pixels, metadata=Metadata(xmp=packet))
+    assert extract(decode(encode(again, format=format)).metadata.xmp) == TAG
+
+
+def altered(**values):
+    packet = embed(None, TAG).decode()
+    for key, value in values.items():
+        old = f'irn:{key}="'
+        start = packet.index(old) + len(old)
+        packet = packet[:start] + value + packet[packet.index('"', start) :]
+    return packet.encode()
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"format": "2"}, "update irn"),
+        ({"format": ""}, "update irn"),
+        ({"task": "evil"}, "task"),
+        ({"model": "../../etc/passwd"}, "no name"),
+        ({"weights_sha256": "xyz"}, "SHA-256"),
+        ({"content_sha256": "A" * 64}, "SHA-256"),
+        ({"scale": "nan"}, "scale"),
+        ({"scale": "1e9"}, "scale"),
+        ({"scale": "four"}, "damaged"),
+        ({"hr_width": "0"}, "picture"),
+        ({"hr_width": "-5"}, "picture"),
+        ({"hr_width": "9" * 19}, "picture"),
+        ({"hr_width": "9" * 10_000}, "picture"),
+        ({"bits": "12"}, "bits"),
+        ({"temperature": "inf"}, "temperature"),
+        ({"temperature": "nan"}, "temperature"),
+        ({"temperature": "-1"}, "temperature"),
+    ],
+)
+def test_a_tag_with_impossible_values_is_refused(values, part):
+    with pytest.raises(TagError, match=part):
+        extract(altered(**values))
+
+
+def test_a_tag_of_a_newer_namespace_is_refused():
+    with pytest.raises(TagError, match="update irn"):
+        extract(embed(None, TAG).replace(b"urn:irn:tag:1", b"urn:irn:tag:2"))
+
+
+def test_a_tag_that_lacks_a_key_is_refused():
+    with pytest.raises(TagError, match="lacks scale"):
+        extract(embed(None, TAG).replace(b"irn:scale=", b"irn:other="))
+
+
+LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "urn:irn:tag:1"><!ENTITY b "&a;&a;&a;">]>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">&b;</x:xmpmeta>"""
+
+
+@pytest.mark.parametrize(
+    "packet", [LAUGHS, b"<a urn:irn:tag:1", b"\xff\xfe urn:irn:tag:1", b"<a>urn:irn:tag:1" * 999]
+)
+def test_hostile_xml_is_refused(packet):
+    for use in (extract, remove, lambda xmp: embed(xmp, TAG)):
+        with pytest.raises(TagError):
+            use(packet)
+
+
+def test_the_record_has_the_documented_keys():
+    assert list(TAG.as_record()) == [
+        "format", "task", "model", "weights_sha256", "scale", "hr_size", "bits", "content_sha256",
+        "sampling",
+    ]  # fmt: skip

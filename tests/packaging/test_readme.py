@@ -1,0 +1,106 @@
+"""The README is true: its commands run, and what it lists is there."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from networks import SMALL, shaken
+from pictures import size
+from PIL import Image
+
+from irncli.errors import ExitStatus
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+
+
+def shell_lines():
+    return [line for kind, block in BLOCKS if kind == "sh" for line in block.strip().splitlines()]
+
+
+def test_the_first_two_blocks_set_themselves_up():
+    assert [block for _, block in BLOCKS[:2]] == [
+        "python3 .ci/start.py demo\n",
+        "python3 .ci/start.py test\n",
+    ]
+    assert (ROOT / ".ci" / "start.py").exists()
+    assert "start.py test" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.fixture
+def workplace(tmp_path, photo, monkeypatch):
+    """A folder with what the README's commands name."""
+    from irncli.zoo.checkpoint import Card, serialise
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "irn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m irncli "$@"\n')
+    (tmp_path / "bin" / "irn").chmod(0o755)
+    Image.fromarray(photo[100:150, 100:163]).save(tmp_path / "photo.png")
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photo[:96, :96]).save(tmp_path / "photos" / "a.png")
+    data = serialise(shaken(SMALL["irn-x4"]), Card(name="x"))
+    (tmp_path / "IRN_x4.safetensors").write_bytes(data)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_commands_run_as_they_stand(workplace):
+    ran = 0
+    for line in shell_lines():
+        if line.startswith(("python3", "pip")):
+            continue
+        # the paper's file is not ours to ship, and an hour is long for a test
+        line = line.replace("IRN_x4.pth", "IRN_x4.safetensors")
+        line = line.replace("--minutes 60", "--steps 2 --set batch=1 --set crop_end=48")
+        result = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line], cwd=workplace, capture_output=True, text=True
+        )
+        assert result.returncode == 0, (line, result.stderr)
+        ran += 1
+    assert ran >= 6
+    for name in ("back.png", "restored.png"):
+        assert size(workplace / name) == (63, 50)
+    assert (workplace / "runs" / "x2" / "best.safetensors").exists()
+
+
+def test_the_python_block_runs(photo):
+    (code,) = [block for kind, block in BLOCKS if kind == "python"]
+    names = {"image": photo[:24, :32]}
+    exec(code, names)
+    assert names["small"].shape == (6, 8, 3)
+    assert names["back"].shape == (24, 32, 3)
+
+
+def test_options_that_are_named_exist():
+    text = "".join(
+        subprocess.run(
+            [sys.executable, "-m", "irncli", command, "--help"], capture_output=True, text=True
+        ).stdout
+        for command in ("downscale", "upscale", "train")
+    )
+    for option in set(re.findall(r"`(--[a-z-]+)", README)):
+        assert option in text, option
+
+
+def test_exit_statuses_are_those_of_the_program():
+    named = {
+        int(number)
+        for number in re.findall(
+            r"(\d+)\s+(?:done|some|usage|not an|no such|output|I/O|out of|interrupted)", README
+        )
+    }
+    assert named == {int(status) for status in ExitStatus}
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)h][^)]*)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_commands_are_split_as_a_shell_does():
+    assert all(shlex.split(line) for line in shell_lines())

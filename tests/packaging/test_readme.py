@@ -88,12 +88,8 @@ def test_options_that_are_named_exist():
 
 
 def test_exit_statuses_are_those_of_the_program():
-    named = {
-        int(number)
-        for number in re.findall(
-            r"(\d+)\s+(?:done|some|usage|not an|no such|output|I/O|out of|interrupted)", README
-        )
-    }
+    sentence = README[README.index("Exit statuses:") :].split(". `--json`")[0]
+    named = {int(number) for number in re.findall(r"\b\d+\b", sentence)}
     assert named == {int(status) for status in ExitStatus}
 
 

@@ -68,7 +68,10 @@ def test_installed_elsewhere_it_works(built, tmp_path, photo):
         "PYTHONPATH": str(site),
         "XDG_DATA_HOME": str(tmp_path / "xdg"),
     }
-    code = "import irncli, sys; from irncli.__main__ import main; print(irncli.__file__, file=sys.stderr); main()"
+    code = (
+        "import irncli, sys; print(irncli.__file__, file=sys.stderr); "
+        "from irncli.__main__ import main; main()"
+    )
     for arguments in (["downscale", "p.png", "--scale", "4"], ["upscale", "p_x4.png", "-q"]):
         result = subprocess.run(
             [sys.executable, "-P", "-c", code, *arguments],

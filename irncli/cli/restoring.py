@@ -8,7 +8,7 @@ from functools import cached_property
 
 from irncli.engine.device import Precision
 from irncli.engine.rescaler import Rescaler, hr_size_of, lr_size
-from irncli.errors import IrnError, TagError, UnavailableError
+from irncli.errors import TagError, UnavailableError
 from irncli.io.images import Metadata
 from irncli.io.tag import Tag, embed, remove
 from irncli.model import InvertibleNetwork
@@ -150,15 +150,13 @@ def _untagged_source(
 
 
 def _tagged_model(workshop: Workshop, tag: Tag, model: str | None, warnings: list[str]) -> Loaded:
-    try:
-        loaded = workshop.load(model or tag.model)
-    except IrnError:
-        if model is not None:
-            raise
+    # A tag names models, never files: what a stranger wrote must not choose what is opened.
+    if model is None and tag.model not in {entry.name for entry in workshop.registry.entries()}:
         raise UnavailableError(
             f"made by the model {tag.model!r} (weights {tag.weights_sha256[:12]}), which is not "
             "here: import it with 'irn models import FILE --name " + tag.model + "'"
-        ) from None
+        )
+    loaded = workshop.load(model or tag.model)
     if loaded.checkpoint.weights_sha256 != tag.weights_sha256:
         message = (
             f"made by weights {tag.weights_sha256[:12]} of {tag.model}, "

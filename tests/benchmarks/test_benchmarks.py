@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from places import ROOT
 
 MIB_ABOVE_TORCH = 430
 """For 2 megapixels at x4; measured: 340 down, 299 up. Held whole it would be over 1,000."""

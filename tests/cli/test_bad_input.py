@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from pictures import size
 from PIL import Image
+from places import ROOT
 
 from irncli.io.images import Picture, encode
 
@@ -201,6 +203,13 @@ def test_a_tag_of_an_unknown_model_or_other_weights_or_a_newer_format(irn, small
     small.write_bytes(original)
     replace_in_tag(small, b'irn:weights_sha256="', b'irn:weights_sha256="' + b"0" * 64 + b'" x="')
     refused(irn("upscale", small, "--seed", 0), 69, "000000000000", "--model")
+
+
+def test_a_tag_names_a_model_but_never_a_file(irn, small, monkeypatch):
+    shutil.copy(ROOT / "weights" / "irn-x4.safetensors", small.with_name("m.safetensors"))
+    monkeypatch.chdir(small.parent)
+    replace_in_tag(small, b'irn:model="irn-x4"', b'irn:model="m.safetensors"')
+    refused(irn("upscale", small, "--seed", 0), 69, "'m.safetensors'", "irn models import")
 
 
 def test_an_edited_lr_is_restored_with_a_warning(irn, small):

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
 from networks import SMALL, shaken
 from pictures import size
 from PIL import Image
+from places import ROOT
 
 from irncli.errors import ExitStatus
 

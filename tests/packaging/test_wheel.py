@@ -9,8 +9,8 @@ import zipfile
 from importlib.metadata import distributions, requires
 
 import pytest
-from conftest import ROOT
 from pictures import size
+from places import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -46,6 +47,7 @@ def main() -> None:
         rows += measure(options.data / name, options.model, scale, seeds=name == options.sets[0])
         for row in rows[-len(TEMPERATURES) :]:
             print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+    print("\n".join(markdown(options.model, rows)))
     finish({"hardware": hardware(), "model": options.model, "rows": rows}, options.json)
     if options.card is not None:
         write_card(options.card, rows)
@@ -121,6 +123,17 @@ def difference(first: Path, second: Path) -> float:
         a, b = (decode((folder / path.name).read_bytes()).pixels for folder in (first, second))
         shares.append(float((a != b).mean()))
     return round(fmean(shares), 4)
+
+
+def markdown(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The lines of the README's table: a column for each test set."""
+    lines = []
+    for label, temperature in (("z drawn", "default"), ("z = 0", "z = 0")):
+        chosen = [row for row in rows if row["z"] == temperature]
+        cells = [f"{row['psnr']:.2f} / {row['ssim']:.4f}" for row in chosen]
+        lines.append(f"| {model}, {label} | {' | '.join(cells)} |")
+    fits = [f"{row['lr_psnr']:.2f}" for row in rows if row["z"] == "default"]
+    return [*lines, f"| LR of {model} against bicubic LR | {' | '.join(fits)} |"]
 
 
 def write_card(path: Path, rows: list[dict[str, Any]]) -> None:

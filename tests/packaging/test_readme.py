@@ -100,3 +100,15 @@ def test_links_lead_somewhere():
 
 def test_commands_are_split_as_a_shell_does():
     assert all(shlex.split(line) for line in shell_lines())
+
+
+@pytest.mark.parametrize("name", ["irn-x2", "irn-x4"])
+def test_the_table_is_that_of_the_cards(name):
+    from tables import markdown
+
+    from irncli.zoo.registry import default_registry
+
+    lines = markdown(name, default_registry().load(name).card.measured)
+    assert len(lines) == 3
+    for line in lines:
+        assert line in README

@@ -50,12 +50,13 @@ def test_it_learns(pictures):
     assert last.hr_psnr > first.hr_psnr + 1
 
 
-def test_z_is_zero_at_first_and_drawn_with_its_own_width_later(pictures):
+def test_z_is_zero_at_first_and_drawn_in_units_of_its_own_width_later():
     trainer = Trainer(shaken(RECIPE.architecture), RECIPE, torch.Generator().manual_seed(0))
     z = torch.zeros(1, 9, 40, 40)
     assert not trainer._latent(z, RECIPE.draw_from - 0.01).any()
     drawn = trainer._latent(z, RECIPE.draw_from)
-    assert torch.allclose(drawn.std((0, 2, 3)), trainer.network.latent_sigma, rtol=0.1)
+    width = RECIPE.draw_temperature * trainer.network.latent_sigma
+    assert torch.allclose(drawn.std((0, 2, 3)), width, rtol=0.1)
 
 
 def test_the_recorded_width_is_the_standard_deviation_of_the_forward_z(pictures):

@@ -50,6 +50,35 @@ def test_it_learns(pictures):
     assert last.hr_psnr > first.hr_psnr + 1
 
 
+def test_what_is_learnt_from_is_restored_from_8_bit_lr(pictures):
+    network = shaken(RECIPE.architecture)
+    trainer = Trainer(network, replace(RECIPE, draw_from=1.0), torch.Generator())
+    hr, target = batch(pictures)
+    with torch.no_grad():
+        low, z = network(hr)
+        eight_bit = (low.clamp(0, 1) * 255).round() / 255
+        error = network.inverse(eight_bit, torch.zeros_like(z)) - hr
+        exact = network.inverse(low, torch.zeros_like(z)) - hr
+    expected = float(-10 * error.square().mean().log10())
+    assert trainer.update(hr, target, 0.0).hr_psnr == pytest.approx(expected, abs=1e-4)
+    assert float(-10 * exact.square().mean().log10()) != pytest.approx(expected, abs=1e-3)
+
+
+def test_the_average_follows_the_weights(pictures):
+    recipe = replace(RECIPE, ema=0.75)
+    trainer = Trainer(shaken(RECIPE.architecture), recipe, torch.Generator())
+    for step in (1, 2, 300):
+        trainer.step = step
+        before = {name: value.clone() for name, value in trainer.average.state_dict().items()}
+        trainer.update(*batch(pictures), 0.0)
+        decay = min(0.75, (1 + step) / (10 + step))
+        for name, live in trainer.network.state_dict().items():
+            expected = decay * before[name] + (1 - decay) * live
+            assert torch.allclose(trainer.average.state_dict()[name], expected, atol=1e-7), name
+            if name != "latent_sigma":
+                assert not torch.equal(live, before[name])
+
+
 def test_z_is_zero_at_first_and_drawn_in_units_of_its_own_width_later():
     trainer = Trainer(shaken(RECIPE.architecture), RECIPE, torch.Generator().manual_seed(0))
     z = torch.zeros(1, 9, 40, 40)

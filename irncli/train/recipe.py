@@ -133,12 +133,12 @@ PRESETS: dict[str, Recipe] = {
     "irn-x2": Recipe(
         architecture=InvertibleConfig.irn(2),
         lr_weight=1.0,
-        lr_target=34.4,
+        lr_target=36.3,
     ),
     "irn-x4": Recipe(
         architecture=InvertibleConfig.irn(4),
         lr_weight=2.0,
-        lr_target=33.0,
+        lr_target=34.0,
         batch=4,
         crop=64,
         crop_end=128,

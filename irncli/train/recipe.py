@@ -39,8 +39,7 @@ class Recipe:
             the l1.
         draw_from: fraction of the budget after which z is drawn; before, z = 0.
         draw_temperature: width at which z is drawn, in units of its own standard deviation. Drawn
-            wider than when restoring, it ends where it does no harm: at 1 a draw costs 0.2 to
-            0.3 dB on Set5 against z = 0, at 2.5 a hundredth or a few.
+            wider than when restoring, a draw costs little in the end (docs/design.md, z).
         learning_rate: peak, after the warm-up.
         warm_up: steps of linear warm-up, then cosine decay to zero over the budget.
         clip: largest gradient norm.

@@ -125,16 +125,26 @@ class InvertibleConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CrmConfig:
-    """Compression restoration module: residual-in-residual dense blocks at LR size."""
+    """Compression restoration module: residual-in-residual dense blocks at LR size.
+
+    Attributes:
+        blocks: residual-in-residual dense blocks.
+        features: channels between them.
+        growth: channels that each convolution of a dense block adds.
+        conditioned: it is told the quantisation tables of the file, so that one serves all
+            qualities; the paper's are not, and there is one for each quality.
+    """
 
     blocks: int = 8
     features: int = 64
     growth: int = 32
+    conditioned: bool = False
 
     def __post_init__(self) -> None:
         for name in ("blocks", "features", "growth"):
             value = getattr(self, name)
             _require(_is_count(value, 1, 256), f"{name} is {value!r}, expected 1..256")
+        _require(isinstance(self.conditioned, bool), f"conditioned is {self.conditioned!r}")
 
 
 Architecture = InvertibleConfig | CrmConfig

@@ -50,6 +50,7 @@ class ExitStatus(IntEnum):
     IO = 74
     NO_MEMORY = 75
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class IrnError(Exception):

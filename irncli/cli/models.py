@@ -21,24 +21,34 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or path of a mod
 
 @app.command("list")
 def list_(json: options.Json = False) -> None:
-    """All models that can be used by name."""
+    """All models that can be used by name, and those that wait for weights."""
     from irncli.cli.env import Environment
     from irncli.zoo.registry import default_registry
 
-    for summary in default_registry().summaries():
-        entry = summary.entry
+    registry = default_registry()
+    rows: list[dict[str, Any]] = [
+        {
+            "name": summary.entry.name,
+            "origin": summary.entry.origin,
+            "task": summary.task,
+            "scale": summary.scale,
+            "bytes": summary.size,
+            "summary": summary.text,
+        }
+        for summary in registry.summaries()
+    ]
+    rows += [
+        {"name": name, "origin": "untrained", "task": None, "scale": None, "bytes": 0}
+        | {"summary": f"no weights yet, see 'irn train': {text}"}
+        for name, text in registry.untrained().items()
+    ]
+    for row in rows:
         if json:
-            record: dict[str, Any] = {
-                "name": entry.name,
-                "origin": entry.origin,
-                "task": summary.task,
-            }
-            record |= {"scale": summary.scale, "bytes": summary.size, "summary": summary.text}
-            Environment().emit(record)
-        else:
-            scale = f"x{summary.scale}" if summary.scale else ""
-            size = f"{summary.size / 1e6:.1f} MB"
-            typer.echo(f"{entry.name:<16} {scale:<4} {entry.origin:<9} {size:>8}  {summary.text}")
+            Environment().emit(row)
+            continue
+        scale = f"x{row['scale']}" if row["scale"] else ""
+        size = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else ""
+        typer.echo(f"{row['name']:<16} {scale:<4} {row['origin']:<9} {size:>8}  {row['summary']}")
 
 
 @app.command("info")

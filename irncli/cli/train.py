@@ -2,96 +2,219 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from irncli.cli import options
-from irncli.errors import UsageError
+from irncli.errors import ExitStatus, InputMissingError, UsageError
 
 if TYPE_CHECKING:
+    from irncli.cli.env import Environment
     from irncli.train.loop import Progress
+    from irncli.train.recipe import Recipe
 
 __all__ = ["train"]
 
-REPORT_EVERY = 20
-
 
 def train(
-    preset: Annotated[str, typer.Option("--preset", metavar="P", help="irn-x2 or irn-x4.")],
-    data: Annotated[
-        list[Path], typer.Option("--data", metavar="PATH", help="Folder or tar shard; repeatable.")
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="RUN", help="Run directory; continued if it exists.")
-    ],
-    init: Annotated[
-        Path | None, typer.Option("--init", metavar="FILE", help="Weights to start from.")
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="P", help="What to train; see --list.")
     ] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", metavar="N")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", metavar="N")] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data", metavar="PATH", help="Folder, pattern, tar shard or picture; repeatable."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Run directory.")] = None,
+    recipe: Annotated[
+        Literal["irn", "paper"],
+        typer.Option("--recipe", help="irn: what measures best; paper: the reference's."),
+    ] = "irn",
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="TOML file with fields of the recipe."),
+    ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=N", help="Replace a number of the recipe; repeatable."),
+        typer.Option("--set", metavar="NAME=V", help="Replace a field of the recipe; repeatable."),
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option("--init", metavar="M", help="Weights to start from: name, file or none."),
+    ] = None,
+    validation: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--validation", metavar="PATH", help="Pictures to validate on; else 1 in 24 of --data."
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", metavar="N", help="Budget of training time.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", metavar="N", help="Budget; else the recipe's.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out, if there is one.")
+    ] = False,
     device: options.Device = "auto",
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0)] = 0,
+    list_: Annotated[bool, typer.Option("--list", help="List the presets, and end.")] = False,
+    show: Annotated[
+        str | None,
+        typer.Option("--show", metavar="P", help="Print a preset's recipe as TOML, and end."),
+    ] = None,
     quiet: options.Quiet = False,
-) -> None:
-    """Train a model; the same command continues an interrupted run."""
-    from irncli.train.recipe import PRESETS
+) -> int:
+    """Train a model, or continue a run with --resume.
 
-    if preset not in PRESETS:
-        raise UsageError(f"no preset {preset!r}; there are: {', '.join(PRESETS)}")
+    Several GPUs or machines: torchrun --nproc-per-node N -m irncli train ...
+    """
+    if list_:
+        return _list()
+    if show is not None:
+        typer.echo(_recipe(show, recipe, config, changes).as_toml(), nl=False)
+        return int(ExitStatus.OK)
+    if preset is None or not data or out is None:
+        raise UsageError("give --preset P, --data PATH and --out RUN (or --list, or --show P)")
+    chosen = _recipe(preset, recipe, config, changes)
+    if minutes is None and steps is None:
+        steps = chosen.optimiser.steps
+    return _train(
+        chosen, preset, data, out, init, validation, (steps, minutes), resume,
+        device, threads, seed, quiet,
+    )  # fmt: skip
+
+
+def _recipe(name: str, variant: str, config: Path | None, changes: list[str] | None) -> Recipe:
+    """The preset with what the file and then the command line replace."""
+    from irncli.train.presets import preset
+    from irncli.train.recipe import parse_assignments, parse_toml
+
+    chosen = preset(name, variant)
+    if config is not None:
+        try:
+            text = config.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputMissingError(f"cannot read --config {config}: {reason}") from error
+        chosen = chosen.changed(parse_toml(text))
+    return chosen.changed(parse_assignments(changes or []))
+
+
+def _list() -> int:
+    from irncli.zoo.catalogue import CATALOGUE
+    from irncli.zoo.registry import default_registry
+
+    here = {entry.name for entry in default_registry().entries()}
+    for name, purpose in CATALOGUE.items():
+        weights = "weights here" if name in here else "no weights yet"
+        typer.echo(f"{name:<14} {weights:<15} {purpose}")
+    return int(ExitStatus.OK)
+
+
+def _train(
+    recipe: Recipe,
+    name: str,
+    data: list[Path],
+    out: Path,
+    init: str | None,
+    validation: list[Path] | None,
+    budget: tuple[int | None, float | None],
+    resume: bool,
+    device_name: str,
+    threads: int | None,
+    seed: int,
+    quiet: bool,
+) -> int:
+    import os
+
     import torch
 
     from irncli.cli.env import Environment
+    from irncli.cli.interrupts import Interrupts
     from irncli.cli.progress import Progress as Bar
-    from irncli.engine.device import resolve_device
+    from irncli.engine.device import resolve_device, use_exact_fp32
     from irncli.train.data import load_pictures
-    from irncli.train.loop import Budget
+    from irncli.train.loop import Budget, Hooks, Run
     from irncli.train.loop import train as run
+    from irncli.train.parallel import process_group, ranks_of
+    from irncli.train.setup import gather
+    from irncli.zoo.registry import default_registry
 
-    recipe = PRESETS[preset].changed(changes or [])
-    budget = Budget(steps=steps, minutes=minutes)
-    env = Environment(quiet=quiet)
+    ranks = ranks_of(os.environ)
+    env = Environment(quiet=quiet or not ranks.leads)
+    locate = default_registry().locate
+    device = resolve_device(device_name)
+    if device.type == "cuda" and ranks.count > 1:
+        device = torch.device("cuda", ranks.local)
+        torch.cuda.set_device(device)
+    use_exact_fp32()
     if threads is not None:
         torch.set_num_threads(threads)
+    start = recipe.network.init if init is None else init
+    options_ = Run(
+        name=name,
+        out=out,
+        budget=Budget(*budget),
+        init=locate(start) if start not in ("", "none") else None,
+        held_out=load_pictures(validation) if validation else None,
+        device=device,
+        seed=seed,
+        resume=resume,
+        ranks=ranks,
+    )
+    ingredients = gather(recipe, locate)
     pictures = load_pictures(data)
-    for name in pictures.damaged:
-        env.say(f"irn: {name}: damaged, left out")
-    with Bar(1, quiet=quiet) as bar, bar.file(preset) as tick:
-        spent = 0.0
-
-        def report(progress: Progress) -> None:
-            nonlocal spent
-            tick(progress.share - spent)
-            spent = progress.share
-            if progress.step % REPORT_EVERY == 0:
-                env.say(_line(progress))
-
-        run(
-            recipe,
-            pictures,
-            out,
-            name=preset,
-            budget=budget,
-            init=init,
-            device=resolve_device(device),
-            seed=seed,
-            report=report,
-            say=env.say,
+    for damaged in pictures.damaged:
+        env.say(f"irn: {damaged}: damaged, left out")
+    with (
+        process_group(ranks, device),
+        Bar(1, quiet=env.quiet) as bar,
+        bar.file(name) as tick,
+        Interrupts() as interrupts,
+    ):
+        report = _reporter(env, tick, recipe.report.log_every)
+        finished = run(
+            recipe, pictures, options_, ingredients, Hooks(report, env.say, interrupts.asked)
         )
+    if finished or interrupts.status is None:
+        return int(ExitStatus.OK)
+    env.say(f"irn: stopped; the state is saved, go on with --resume --out {out}")
+    return int(interrupts.status)
+
+
+def _reporter(
+    env: Environment, tick: Callable[[float], None], every: int
+) -> Callable[[Progress], None]:
+    """Moves the bar with each step, and says a line now and then."""
+    spent = 0.0
+
+    def report(progress: Progress) -> None:
+        nonlocal spent
+        tick(progress.share - spent)
+        spent = progress.share
+        if progress.step % every == 0:
+            env.say(_line(progress))
+
+    return report
 
 
 def _line(progress: Progress) -> str:
-    result = progress.result
+    values = progress.result.values
+    measured = "".join(
+        f", {label} {values[name]:.2f} dB"
+        for label, name in (("HR", "hr_psnr"), ("LR", "lr_psnr"))
+        if name in values
+    )
     return (
-        f"step {progress.step} ({progress.share:.1%}): loss {result.loss:.1f}, "
-        f"HR {result.hr_psnr:.2f} dB, LR {result.lr_psnr:.2f} dB, "
+        f"step {progress.step} ({progress.share:.1%}): loss {values['loss']:.1f}{measured}, "
         f"{progress.steps_per_second:.2f} steps/s"
     )

@@ -34,6 +34,8 @@ __all__ = [
     "format_for_suffix",
     "from_pillow",
     "probe",
+    "quantization_tables",
+    "readable_suffixes",
     "suffix_for_format",
     "to_pillow",
 ]
@@ -118,6 +120,12 @@ def _formats() -> list[str]:
     """All that Pillow reads, but EPS: that would start Ghostscript."""
     Image.init()
     return [name for name in Image.ID if name not in ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF")]
+
+
+def readable_suffixes() -> frozenset[str]:
+    """File name endings of the formats that irn reads, lower case, with their dot."""
+    formats = {name for name in _formats() if name in Image.OPEN}
+    return frozenset(s for s, name in Image.registered_extensions().items() if name in formats)
 
 
 def _reason(error: BaseException) -> str:
@@ -340,6 +348,22 @@ def _encode_jpeg(
     data = buffer.getvalue()
     packet = xmp(coded_sha256(data)) if xmp else picture.metadata.xmp
     return insert_xmp(data, packet) if packet else data
+
+
+def quantization_tables(data: bytes) -> NDArray[np.uint8]:
+    """Quantisation steps of a JPEG file, luma and chroma in row order, uint8 [2, 64].
+
+    A file with one table has it twice.
+
+    Raises:
+        ImageError: not a JPEG, or one without usable tables.
+    """
+    with _pillow(), _open(data, DEFAULT_MAX_PIXELS) as image:
+        tables: dict[int, list[int]] = getattr(image, "quantization", {})
+        if not tables:
+            raise ImageError(f"a {image.format} file has no quantisation tables, expected a JPEG")
+        found = [tables[key] for key in sorted(tables)]
+        return np.array([found[0], found[min(1, len(found) - 1)]]).clip(1, 255).astype(np.uint8)
 
 
 _SUFFIXES: dict[str, Format] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg"}

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from irncli.errors import ImageError, InputMissingError, OutputError, StorageError, UsageError
 
-__all__ = ["STREAM", "atomic_write", "expand_inputs", "plan_outputs", "read_input"]
+__all__ = [
+    "STREAM",
+    "atomic_write",
+    "expand_inputs",
+    "plan_outputs",
+    "read_input",
+    "remove_partials",
+]
 
 STREAM = Path("-")
 """Standard input or output."""
@@ -87,6 +94,16 @@ def _publish(partial: Path, path: Path, overwrite: bool) -> None:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         partial.rename(path)
+
+
+def remove_partials(directory: Path) -> None:
+    """Delete what `atomic_write` had not finished in a directory when its process was killed.
+
+    Only for directories that one process writes at a time.
+    """
+    for partial in directory.glob(".*.irn-*.tmp"):
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def expand_inputs(inputs: Sequence[Path]) -> list[Path]:

@@ -8,9 +8,12 @@ from torch import nn
 from irncli.config import CrmConfig
 from irncli.model.dense import DenseBlock
 
-__all__ = ["CompressionRestoration", "ResidualDenseTrunk"]
+__all__ = ["TABLE_FEATURES", "CompressionRestoration", "ResidualDenseTrunk", "describe_tables"]
 
 RESIDUAL_SCALE = 0.2
+
+TABLE_FEATURES = 6
+"""Numbers by which a conditioned CRM is told the quantisation tables."""
 
 
 class _ResidualInResidual(nn.Module):
@@ -36,10 +39,32 @@ class ResidualDenseTrunk(nn.Sequential):
         super().__init__(*blocks)
 
 
+def describe_tables(tables: torch.Tensor) -> torch.Tensor:
+    """How coarsely a JPEG file was quantised, in numbers of the order of 1.
+
+        log2 of the step, averaged over the low (u + v < 3), middle (< 7) and high frequencies
+        of each table, over 8
+
+    Tables rather than a quality number: every JPEG has them, whoever wrote it.
+
+    Args:
+        tables: [N, 2, 64], luma and chroma steps in row order, 1 to 255.
+
+    Returns:
+        [N, TABLE_FEATURES].
+    """
+    frequency = torch.arange(8)[:, None] + torch.arange(8)
+    bands = torch.stack((frequency < 3, (frequency >= 3) & (frequency < 7), frequency >= 7))
+    weights = bands.flatten(1).to(tables.device, torch.float32)
+    weights = weights / weights.sum(1, keepdim=True)
+    return (torch.log2(tables.float()) @ weights.T).flatten(1) / 8
+
+
 class CompressionRestoration(nn.Module):
     """CRM: LR as the codec left it to LR as the network made it, [N, 3, H, W] both.
 
-    No skip from input to output: the picture passes through the features.
+    No skip from input to output: the picture passes through the features. A conditioned one reads
+    the description of the quantisation tables as further, constant channels.
 
     Source: IRN extensions, section 3.5.
     """
@@ -47,13 +72,26 @@ class CompressionRestoration(nn.Module):
     def __init__(self, config: CrmConfig) -> None:
         super().__init__()
         self.config = config
-        self.conv_first = nn.Conv2d(3, config.features, 3, padding=1)
+        channels = 3 + TABLE_FEATURES * config.conditioned
+        self.conv_first = nn.Conv2d(channels, config.features, 3, padding=1)
         self.trunk = ResidualDenseTrunk(config)
         self.trunk_conv = nn.Conv2d(config.features, config.features, 3, padding=1)
         self.conv_last = nn.Conv2d(config.features, 3, 3, padding=1)
 
-    def forward(self, low: torch.Tensor) -> torch.Tensor:
-        """Restore a coded LR picture; RGB in [0, 1] in, about [0, 1] out, not clamped."""
+    def forward(self, low: torch.Tensor, tables: torch.Tensor | None = None) -> torch.Tensor:
+        """Restore a coded LR picture.
+
+        Args:
+            low: [N, 3, H, W], RGB in [0, 1].
+            tables: [N, 2, 64], quantisation steps; needed, and read, by a conditioned CRM only.
+
+        Returns:
+            [N, 3, H, W], about [0, 1], not clamped.
+        """
+        if self.config.conditioned:
+            assert tables is not None, "a conditioned CRM needs the tables"  # noqa: S101
+            planes = describe_tables(tables)[:, :, None, None].expand(-1, -1, *low.shape[2:])
+            low = torch.cat((low, planes), dim=1)
         features = self.conv_first(low)
         features = features + self.trunk_conv(self.trunk(features))
         return self.conv_last(features)  # type: ignore[no-any-return]

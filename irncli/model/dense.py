@@ -23,8 +23,14 @@ class DenseBlock(nn.Module):
     Zero padding 1, so the size stays. Freshly made, the last convolution is zero, and so is the
     output: whatever adds it starts as the identity.
 
+    Attributes:
+        autocast: dtype of the convolutions in training, bfloat16; None: that of the input. What
+            goes in and what comes out is float32 all the same.
+
     Source: IRN, section 3.2; ESRGAN, section 3.1 for the residual use.
     """
+
+    autocast: torch.dtype | None = None
 
     def __init__(self, in_channels: int, out_channels: int, growth: int = 32) -> None:
         super().__init__()
@@ -49,6 +55,12 @@ class DenseBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map [N, in, H, W] to [N, out, H, W], same dtype."""
+        if self.autocast is None:
+            return self._output(x)
+        with torch.autocast(x.device.type, dtype=self.autocast):
+            return self._output(x).to(x.dtype)
+
+    def _output(self, x: torch.Tensor) -> torch.Tensor:
         *hidden, last = self.convs
         features = x
         for conv in hidden:

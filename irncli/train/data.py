@@ -1,10 +1,12 @@
-"""Pictures to train on: folders and tar shards in, batches of crops with their LR targets out."""
+"""Pictures to train on: folders, patterns and tar shards in, decoded pictures out."""
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -13,12 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from irncli.errors import DataError, ImageError, InputMissingError, StorageError
-from irncli.io.images import decode
-from irncli.model.bicubic import resize_matrix
+from irncli.io.images import decode, readable_suffixes
 
-__all__ = ["CropSampler", "Pictures", "load_pictures", "split"]
+__all__ = ["Pictures", "centre_crop", "load_pictures", "split"]
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
+SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 VALIDATION_SHARE = 24
 
 
@@ -31,16 +32,27 @@ class Pictures:
     damaged: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.names)
+
+    def fingerprint(self) -> str:
+        """Of names and sizes, to notice that a run is continued on other pictures."""
+        digest = hashlib.sha256()
+        for name, pixels in zip(self.names, self.pixels, strict=True):
+            digest.update(
+                f"{PurePosixPath(name).name} {list(pixels.shape)}\n".encode(errors="replace")
+            )
+        return digest.hexdigest()
 
 
 def load_pictures(sources: Iterable[Path]) -> Pictures:
-    """Decode every picture of the given files and tar shards, and of folders of either.
+    """Decode every picture of files, folders (with all below them), glob patterns and tar shards.
 
-    Damaged pictures are counted and named, not fatal.
+    Any format that irn reads; shards in the WebDataset layout, compressed or not. Damaged pictures
+    and shards are counted and named, not fatal.
 
     Raises:
         InputMissingError: a source is not there.
+        StorageError: a file cannot be read.
         DataError: not one usable picture in all of them.
     """
     pictures = Pictures()
@@ -61,39 +73,47 @@ def load_pictures(sources: Iterable[Path]) -> Pictures:
 
 
 def _files(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+    suffixes = readable_suffixes()
     for source in sources:
-        if source.is_dir():
-            for path in sorted(source.rglob("*")):
-                if path.suffix.lower() in IMAGE_SUFFIXES | {".tar"} and path.is_file():
-                    yield from _file(path)
-        elif source.is_file():
-            yield from _file(source)
-        else:
-            raise InputMissingError(f"no training data at {source}: give a folder or a tar shard")
+        for path in _paths(source):
+            if path.name.lower().endswith(SHARD_SUFFIXES):
+                yield from _members(path, suffixes)
+            elif path == source or path.suffix.lower() in suffixes:
+                yield str(path), _bytes(path)
 
 
-def _file(path: Path) -> Iterator[tuple[str, bytes]]:
-    if path.suffix.lower() == ".tar":
-        yield from _members(path)
-        return
+def _paths(source: Path) -> list[Path]:
+    if source.is_dir():
+        return sorted(path for path in source.rglob("*") if path.is_file())
+    if source.is_file():
+        return [source]
+    matches = sorted(glob.glob(str(source), recursive=True))  # noqa: PTH207 -- absolute patterns too
+    if not matches:
+        raise InputMissingError(
+            f"no training data at {source}: give a folder, a pattern or a tar shard"
+        )
+    return [path for match in matches for path in _paths(Path(match))]
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        yield str(path), path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _members(shard: Path) -> Iterator[tuple[str, bytes]]:
-    """Pictures of a tar shard (WebDataset layout); nothing is unpacked to disk."""
+def _members(shard: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, bytes]]:
+    """Pictures of a tar shard; nothing is unpacked to disk. A damaged shard ends with no bytes."""
     try:
         with tarfile.open(shard) as archive:
             for member in archive:
-                if PurePosixPath(member.name).suffix.lower() not in IMAGE_SUFFIXES:
+                if PurePosixPath(member.name).suffix.lower() not in suffixes:
                     continue
                 file = archive.extractfile(member)
                 if file is not None:
                     yield f"{shard.name}/{member.name}", file.read()
-    except tarfile.TarError as error:
-        raise DataError(f"{shard} is no whole tar file: {error}") from error
+    except (tarfile.TarError, EOFError, zlib.error):
+        yield str(shard), b""
     except OSError as error:
         raise StorageError(f"cannot read {shard}: {error.strerror or error}") from error
 
@@ -114,65 +134,6 @@ def split(pictures: Pictures) -> tuple[Pictures, Pictures]:
         first = Pictures(pictures.names[:1], pictures.pixels[:1])
         return pictures, first
     return train, held_out
-
-
-class CropSampler:
-    """Random crops, flipped and transposed, each with the bicubic LR of its place.
-
-    A crop's LR target equals that region of the bicubic LR of the whole picture: it is computed
-    from the crop and the few pixels around it that the kernel reads, mirrored at the borders of
-    the picture and not at those of the crop.
-    """
-
-    def __init__(
-        self, pictures: Sequence[torch.Tensor], scale: int, generator: torch.Generator
-    ) -> None:
-        self.scale = scale
-        self.generator = generator
-        self.margin = 4 * scale
-        self.pictures = pictures
-        areas = torch.tensor([float(p.shape[1] * p.shape[2]) for p in pictures])
-        self.weights = areas / areas.sum()
-
-    def _randint(self, high: int) -> int:
-        return int(torch.randint(max(high, 1), (), generator=self.generator))
-
-    def draw(self, count: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """HR [count, 3, side, side] in [0, 1] and its bicubic LR, float32."""
-        chosen = torch.multinomial(self.weights, count, replacement=True, generator=self.generator)
-        wide = torch.stack([self._crop(self.pictures[int(i)], side) for i in chosen]).float() / 255
-        margin = self.margin
-        matrix = _target_matrix(side, margin, self.scale)
-        low = matrix @ wide @ matrix.T
-        return wide[:, :, margin:-margin, margin:-margin].contiguous(), low
-
-    def _crop(self, picture: torch.Tensor, side: int) -> torch.Tensor:
-        """A crop with its margin, aligned to the grid of LR, in one of eight orientations."""
-        _, height, width = picture.shape
-        top = self.scale * self._randint((height - side) // self.scale + 1)
-        left = self.scale * self._randint((width - side) // self.scale + 1)
-        rows = _mirrored(top - self.margin, side + 2 * self.margin, height)
-        columns = _mirrored(left - self.margin, side + 2 * self.margin, width)
-        crop = picture[:, rows][:, :, columns]
-        turn = self._randint(8)
-        if turn & 1:
-            crop = crop.flip(1)
-        if turn & 2:
-            crop = crop.flip(2)
-        return crop.transpose(1, 2) if turn & 4 else crop
-
-
-def _mirrored(start: int, count: int, size: int) -> torch.Tensor:
-    """Indices start..start+count-1 of an axis that is mirrored with its edge pixel repeated."""
-    period = torch.remainder(torch.arange(start, start + count), 2 * size)
-    return torch.where(period < size, period, 2 * size - 1 - period)
-
-
-def _target_matrix(side: int, margin: int, scale: int) -> torch.Tensor:
-    """Rows of the whole-picture resizing matrix that belong to a crop inside its margin."""
-    whole = side + 2 * margin
-    matrix = resize_matrix(whole, whole // scale)
-    return matrix[margin // scale : -(margin // scale)].float()
 
 
 def centre_crop(pixels: torch.Tensor, scale: int, most: int) -> NDArray[np.uint8]:

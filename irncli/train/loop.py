@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from irncli.errors import CheckpointError, UsageError
-from irncli.model import InvertibleNetwork
-from irncli.train.data import CropSampler, Pictures, centre_crop, split
+from irncli.engine.device import is_out_of_memory
+from irncli.errors import MemoryExhaustedError, OutputError, UsageError
+from irncli.model import InvertibleNetwork, build
+from irncli.train.crops import CropSampler
+from irncli.train.data import Pictures, centre_crop, split
+from irncli.train.log import RunLog
+from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
+from irncli.train.setup import Ingredients, build_trainer, initial_network
 from irncli.train.state import RunDirectory
 from irncli.train.step import StepResult, Trainer
-from irncli.train.validate import measure_sigma, validate
-from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
+from irncli.train.validate import measure_sigma, sample, validator
+from irncli.zoo.checkpoint import Card, serialise
 
-__all__ = ["Budget", "Progress", "initial_network", "train"]
+__all__ = ["Budget", "Hooks", "Progress", "Run", "train"]
 
 VALIDATION_SIDE = 192
-SAVE_EVERY_SECONDS = 120
-LOG_EVERY = 20
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Budget:
         if len(given) != 1 or given[0] <= 0:
             raise UsageError("give either --steps or --minutes, more than 0")
 
-    def progress(self, step: int, seconds: float) -> float:
+    def share(self, step: int, seconds: float) -> float:
         """Share of the budget that is spent; 1 and above ends the run."""
         if self.steps is not None:
             return step / self.steps
@@ -57,76 +60,90 @@ class Progress:
     share: float
     seconds: float
     steps_per_second: float
+    data_wait: float
     result: StepResult
-
-
-def initial_network(recipe: Recipe, init: Path | None) -> InvertibleNetwork:
-    """A network to start from: fresh, or with the weights of `init`.
-
-    A checkpoint with fewer levels fills the first levels (x4 grows from x2); the rest starts as
-    the identity.
-
-    Raises:
-        CheckpointError: the checkpoint is not the beginning of this architecture.
-    """
-    network = InvertibleNetwork(recipe.architecture)
-    if init is None:
-        return network
-    source = read_checkpoint(init).network
-    if not isinstance(source, InvertibleNetwork):
-        raise CheckpointError(f"{init.name} is no invertible network: it cannot start this preset")
-    whole = source.config == recipe.architecture
-    levels = len(source.config.levels)
-    if not whole and recipe.architecture.levels[:levels] != source.config.levels:
-        raise CheckpointError(
-            f"{init.name} (x{source.config.scale}) is not the beginning of this "
-            f"x{recipe.architecture.scale} network"
-        )
-    state = source.state_dict()
-    if not whole:
-        del state["latent_sigma"]
-    network.load_state_dict(state, strict=whole)
-    return network
 
 
 def _ignore(what: object) -> None:
     """Report nothing."""
 
 
+def _go_on() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """How the loop speaks with what started it.
+
+    Attributes:
+        report: told of every step.
+        say: told, in a sentence, of everything else.
+        stopping: asked between steps; True ends the run, after a save.
+    """
+
+    report: Callable[[Progress], None] = _ignore
+    say: Callable[[str], None] = _ignore
+    stopping: Callable[[], bool] = _go_on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training run besides its recipe.
+
+    Attributes:
+        name: of the model, for its card.
+        out: run directory.
+        budget: how long.
+        init: weights to start from.
+        held_out: pictures to validate on; None: some of the training pictures.
+        device: to train on.
+        seed: of all draws; the fresh weights are drawn from it too.
+        resume: continue what is in the directory.
+        ranks: this process among those of the run.
+    """
+
+    name: str
+    out: Path
+    budget: Budget
+    init: Path | None = None
+    held_out: Pictures | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    seed: int = 0
+    resume: bool = False
+    ranks: Ranks = field(default_factory=Ranks)
+
+
 def train(
     recipe: Recipe,
     pictures: Pictures,
-    out: Path,
-    *,
-    name: str,
-    budget: Budget,
-    init: Path | None = None,
-    device: torch.device | None = None,
-    seed: int = 0,
-    report: Callable[[Progress], None] = _ignore,
-    say: Callable[[str], None] = _ignore,
-) -> None:
-    """Run or continue the training in directory `out` until the budget is spent.
+    run: Run,
+    ingredients: Ingredients | None = None,
+    hooks: Hooks | None = None,
+) -> bool:
+    """Run or continue a training until its budget is spent or it is told to stop.
 
-    The best checkpoint is the one with the highest HR PSNR at temperature 1 on the held-out
-    pictures, among those after z began to be drawn.
+    Law: killed at any moment and resumed, a run with a budget of steps ends on the CPU with the
+    weights, to the last bit, of the run that was not killed.
+
+    Returns:
+        Whether the budget is spent; False: stopped before, and saved.
 
     Raises:
-        IrnError: unusable data, directory or initial checkpoint; a full disk.
+        IrnError: unusable data, directory or initial checkpoint; a full disk (the last saved state
+            is whole); too little memory; losses that do not stay finite.
     """
-    run = RunDirectory(out)
-    loop = _Loop(recipe, pictures, run, name, budget, device or torch.device("cpu"), seed)
-    saved = run.load_state()
-    if saved is not None:
-        loop.resume(saved)
-        say(f"continuing {out} at step {loop.trainer.step}")
-    else:
-        loop.start(initial_network(recipe, init))
-    say(
-        f"{len(loop.training)} pictures to train on, {len(loop.held_out)} held out, "
-        f"{len(pictures.damaged)} damaged"
-    )
-    loop.run(report, say)
+    loop = _Loop(recipe, pictures, run, ingredients or Ingredients(), hooks or Hooks())
+    try:
+        return loop.run()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryExhaustedError(
+            "not enough memory for a step: lower batch or crop, or set recompute=true"
+        ) from error
+    finally:
+        loop.close()
 
 
 class _Loop:
@@ -134,84 +151,188 @@ class _Loop:
         self,
         recipe: Recipe,
         pictures: Pictures,
-        run: RunDirectory,
-        name: str,
-        budget: Budget,
-        device: torch.device,
-        seed: int,
+        run: Run,
+        ingredients: Ingredients,
+        hooks: Hooks,
     ) -> None:
-        self.recipe, self.directory, self.name, self.budget = recipe, run, name, budget
-        self.device = device
-        self.generator = torch.Generator().manual_seed(seed)
-        self.training, held_out = split(pictures)
-        scale = recipe.architecture.scale
+        self.recipe, self.options, self.hooks = recipe, run, hooks
+        self.ingredients, self.fingerprint = ingredients, pictures.fingerprint()
+        self.directory = RunDirectory(run.out)
+        saved = self._saved()
+        training, held_out = (pictures, run.held_out) if run.held_out else split(pictures)
+        scale = recipe.network.scale
         self.held_out = [centre_crop(p, scale, VALIDATION_SIDE) for p in held_out.pixels]
-        self.sampler = CropSampler(self.training.pixels, scale, self.generator)
-        self.seconds = 0.0
-        self.best = float("-inf")
-
-    def start(self, network: InvertibleNetwork) -> None:
-        self.trainer = Trainer(network.to(self.device), self.recipe, self.generator)
-
-    def resume(self, state: dict[str, Any]) -> None:
-        self.start(InvertibleNetwork(self.recipe.architecture))
-        self.trainer.restore(state["trainer"])
-        self.seconds, self.best = state["seconds"], state["best"]
-
-    def run(self, report: Callable[[Progress], None], say: Callable[[str], None]) -> None:
-        trainer, since_save = self.trainer, 0.0
-        try:
-            while (share := self.budget.progress(trainer.step, self.seconds)) < 1:
-                began = time.perf_counter()
-                hr, target = self.sampler.draw(*self.recipe.crops_at(share))
-                result = trainer.update(hr.to(self.device), target.to(self.device), share)
-                took = time.perf_counter() - began
-                self.seconds += took
-                since_save += took
-                progress = Progress(trainer.step, share, self.seconds, 1 / took, result)
-                report(progress)
-                if trainer.step % LOG_EVERY == 0:
-                    self.directory.log(_record(progress))
-                if trainer.step % self.recipe.validate_every == 0:
-                    self.validate(share, say)
-                if since_save > SAVE_EVERY_SECONDS:
-                    self.save()
-                    since_save = 0.0
-            self.validate(1.0, say)
-        finally:
-            self.save()
-
-    def validate(self, share: float, say: Callable[[str], None]) -> None:
-        average = self.trainer.average
-        average.latent_sigma.copy_(measure_sigma(average, self.held_out))
-        measured = validate(average, self.held_out)
-        step = self.trainer.step
-        self.directory.log({"step": step, "validation": asdict(measured)})
-        say(
-            f"step {step}: held-out HR {measured.hr_psnr:.2f} dB (z = 0: "
-            f"{measured.hr_psnr_z0:.2f}), LR {measured.lr_psnr:.2f} dB"
+        self.validator = validator(recipe, self.held_out, ingredients.rescaling_network)
+        self.sampler = CropSampler(
+            training.pixels,
+            scale,
+            run.device,
+            run.seed,
+            zoom_least=recipe.data.zoom_least,
+            rank=run.ranks.rank,
+            ranks=run.ranks.count,
         )
-        data = serialise(average, self.card(measured.hr_psnr))
-        self.directory.save_checkpoint("last", data)
-        if share >= self.recipe.draw_from and measured.hr_psnr > self.best:
-            self.best = measured.hr_psnr
-            self.directory.save_checkpoint("best", data)
+        self.seconds, self.best = 0.0, float("-inf")
+        self.trainer = self._resumed(saved) if saved else self._fresh()
+        self.log: RunLog | None = None
+        if run.ranks.leads:
+            self.log = RunLog(self.directory, self.trainer.step, hooks.say)
+            self.directory.save_recipe(recipe)
+        hooks.say(
+            f"{len(training)} pictures to train on, {len(held_out)} held out, "
+            f"{len(pictures.damaged)} damaged"
+        )
 
-    def card(self, held_out_psnr: float) -> Card:
+    def _saved(self) -> dict[str, Any] | None:
+        saved = self.directory.load_state()
+        if saved is not None and not self.options.resume:
+            raise OutputError(
+                f"{self.options.out} holds a run already: continue it with --resume, or choose "
+                "another --out"
+            )
+        return saved
+
+    def _fresh(self) -> Trainer:
+        torch.manual_seed(self.options.seed)
+        network = initial_network(self.recipe, self.options.init)
+        if isinstance(network, InvertibleNetwork) and self.recipe.latent.draw == "own":
+            network.latent_sigma.copy_(measure_sigma(network, self.held_out))
+        return self._trainer(network)
+
+    def _trainer(self, network: Any) -> Trainer:
+        run = self.options
+        return build_trainer(
+            network, self.recipe, self.ingredients,
+            device=run.device, seed=run.seed, ranks=run.ranks, say=self.hooks.say,
+        )  # fmt: skip
+
+    def _resumed(self, saved: dict[str, Any]) -> Trainer:
+        differences = self.recipe.differences(Recipe.from_record(saved["recipe"]))
+        if saved["seed"] != self.options.seed:
+            differences.append(f"--seed: {self.options.seed}, not {saved['seed']}")
+        if saved["rescaler"] != self._rescaler_hash():
+            differences.append("the rescaler's weights")
+        if differences:
+            raise UsageError(
+                f"{self.options.out} was begun with another recipe ({'; '.join(differences[:3])}): "
+                "resume it with the same one, or choose another --out"
+            )
+        if saved["pictures"] != self.fingerprint:
+            self.hooks.say("warning: the run was begun on other pictures")
+        trainer = self._trainer(build(self.recipe.architecture))
+        trainer.restore(saved["trainer"])
+        self.seconds, self.best = saved["seconds"], saved["best"]
+        self.hooks.say(f"continuing {self.options.out} at step {trainer.step}")
+        return trainer
+
+    def _rescaler_hash(self) -> str:
+        rescaler = self.ingredients.rescaler
+        return rescaler.weights_sha256 if rescaler else ""
+
+    def run(self) -> bool:
+        trainer, saved_at, validated = self.trainer, time.perf_counter(), -1
+        while True:
+            share, stopping = self._agreed()
+            if share >= 1 or stopping:
+                break
+            self._step(share)
+            if trainer.step % self.recipe.report.validate_every == 0:
+                self.validate(share)
+                validated = trainer.step
+            if time.perf_counter() - saved_at > self.recipe.report.save_seconds:
+                self.save()
+                saved_at = time.perf_counter()
+        if share >= 1 and validated != trainer.step:
+            self.validate(1.0)
+        self.save()
+        return share >= 1
+
+    def _agreed(self) -> tuple[float, bool]:
+        """Share of the budget and whether to stop: the leader's word, so that all ranks agree."""
+        share = self.options.budget.share(self.trainer.step, self.seconds)
+        ranks = self.options.ranks
+        return ranks.from_leader(share), bool(ranks.from_leader(float(self.hooks.stopping())))
+
+    def _step(self, share: float) -> None:
+        began = time.perf_counter()
+        hr, target = self.sampler.draw(self.trainer.step, *self._crops(share))
+        waited = time.perf_counter() - began
+        hr = hr.contiguous(memory_format=torch.channels_last)
+        result = self.trainer.update(hr, target, share)
+        took = time.perf_counter() - began
+        self.seconds += took
+        progress = Progress(self.trainer.step, share, self.seconds, 1 / took, waited, result)
+        self.hooks.report(progress)
+        if self.log and progress.step % self.recipe.report.log_every == 0:
+            self.log.record(progress.step, "training", _record(progress, self.trainer.skipped))
+
+    def _crops(self, share: float) -> tuple[int, int]:
+        """Number and side of the crops of a step; the number is one that the ranks can share."""
+        count, side = self.recipe.data.crops_at(share)
+        ranks = self.options.ranks.count
+        return -(-count // ranks) * ranks, side
+
+    def validate(self, share: float) -> None:
+        """Measure the average, and keep it; every rank does its own bookkeeping, one writes."""
+        average, step, latent = self.trainer.average, self.trainer.step, self.recipe.latent
+        if isinstance(average, InvertibleNetwork) and latent.draw != "normal":
+            average.latent_sigma.copy_(measure_sigma(average, self.held_out))
+        measured = self.validator(average)
+        # What never saw a draw does not bear one: it is no candidate.
+        candidate = latent.draw == "never" or latent.drawn_at(share)
+        better = candidate and measured["score"] > self.best
+        if better:
+            self.best = measured["score"]
+        if self.log is None:
+            return
+        self.log.record(step, "validation", measured)
+        shown = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
+        self.hooks.say(f"step {step}: held-out {shown}")
+        data = serialise(average, self._card(measured["score"]))
+        self.directory.save_checkpoint("last", data)
+        if better:
+            self.directory.save_checkpoint("best", data)
+        if isinstance(average, InvertibleNetwork):
+            for index, pixels in enumerate(self.held_out[: self.recipe.report.samples]):
+                self.log.picture(step, index, sample(average, pixels))
+
+    def _card(self, score: float) -> Card:
         return Card(
-            name=self.name,
+            name=self.options.name,
             summary=f"trained by irn train, {self.trainer.step} steps",
-            recipe=(f"held-out HR {held_out_psnr:.2f} dB", str(self.recipe.as_record())),
+            recipe=(f"held-out {score:.2f} dB", str(self.recipe.as_record())),
             minutes=round(self.seconds / 60, 1),
+            temperature=0.0 if self.recipe.latent.draw == "never" else 1.0,
         )
 
     def save(self) -> None:
+        """Replace the resumable state."""
+        if not self.options.ranks.leads:
+            return
         self.directory.save_state(
-            {"trainer": self.trainer.state(), "seconds": self.seconds, "best": self.best}
+            {
+                "recipe": self.recipe.as_record(),
+                "seed": self.options.seed,
+                "rescaler": self._rescaler_hash(),
+                "pictures": self.fingerprint,
+                "trainer": self.trainer.state(),
+                "seconds": self.seconds,
+                "best": self.best,
+            }
         )
 
+    def close(self) -> None:
+        """Write out what the log holds."""
+        if self.log is not None:
+            self.log.close()
 
-def _record(progress: Progress) -> dict[str, Any]:
-    record = asdict(replace(progress))
-    result = record.pop("result")
-    return {key: round(value, 6) for key, value in (record | result).items()}
+
+def _record(progress: Progress, skipped: int) -> dict[str, float]:
+    return {
+        **progress.result.values,
+        "share": progress.share,
+        "seconds": progress.seconds,
+        "steps_per_second": progress.steps_per_second,
+        "data_wait": progress.data_wait,
+        "skipped": float(skipped),
+    }

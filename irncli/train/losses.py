@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["charbonnier", "log_mean_square", "sum_of_squares"]
+__all__ = ["charbonnier", "fit", "log_mean_square", "sum_of_squares"]
 
 SMALLEST_MEAN_SQUARE = 1e-6
 """Crops above 60 dB need no further help."""
@@ -18,6 +18,11 @@ def charbonnier(a: torch.Tensor) -> torch.Tensor:
 def sum_of_squares(a: torch.Tensor) -> torch.Tensor:
     """Sum of a^2 over all but the batch, then the mean."""
     return a.square().flatten(1).sum(1).mean()
+
+
+def fit(norm: str, a: torch.Tensor) -> torch.Tensor:
+    """The loss of a norm by its name in recipes: `l1` (Charbonnier) or `l2` (squares)."""
+    return {"l1": charbonnier, "l2": sum_of_squares}[norm](a)
 
 
 def log_mean_square(a: torch.Tensor) -> torch.Tensor:

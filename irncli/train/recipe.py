@@ -1,147 +1,222 @@
-"""Recipes: everything a training run depends on besides its pictures.
+"""Recipes: everything a training run depends on besides its pictures and its seed.
 
-Frozen, validated, and the same after a trip through JSON. No torch.
+A recipe is a handful of frozen sections of plain values; it is the same after a trip through JSON
+or TOML. Its fields have unique names, so `batch` and `data.batch` mean the same. No torch.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from irncli.config import InvertibleConfig, from_json, to_json
+from irncli.config import Architecture
 from irncli.errors import UsageError
+from irncli.train.sections import (
+    SECTIONS,
+    Adversary,
+    Codec,
+    Compute,
+    Data,
+    Latent,
+    Loss,
+    Network,
+    Optimiser,
+    Report,
+    require,
+)
 
-__all__ = ["PRESETS", "Recipe"]
+__all__ = ["Recipe", "parse_assignments", "parse_toml"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train an invertible rescaling network.
+    """All sections of a recipe.
 
-    Losses are sums over C, H, W and means over the batch (science: IRN, section 3.3).
-
-    Attributes:
-        architecture: the network.
-        lr_weight: weight of the LR fit (l2 to the bicubic LR).
-        lr_target: RGB PSNR in dB over a batch that LR should keep to bicubic LR; the weight is
-            steered towards it. On Y of whole pictures LR is 5 to 6 dB nearer. None: the weight
-            stays as it is.
-        hr_weight: weight of the HR reconstruction (Charbonnier l1).
-        z_weight: weight of sum z^2.
-        batch: crops in a step.
-        crop: HR side of a crop at first.
-        crop_end: HR side of a crop in the last quarter, with fewer crops of about as many pixels.
-        psnr_from: fraction of the budget after which HR is fitted by the logarithm of each crop's
-            mean squared error: by its PSNR, so that smooth crops count as much as busy ones.
-        psnr_weight: weight of that fit; the default makes its gradient at errors of 0.01 that of
-            the l1.
-        draw_from: fraction of the budget after which z is drawn; before, z = 0.
-        draw_temperature: width at which z is drawn, in units of its own standard deviation. Drawn
-            wider than when restoring, a draw costs little in the end (docs/design.md, z).
-        learning_rate: peak, after the warm-up.
-        warm_up: steps of linear warm-up, then cosine decay to zero over the budget.
-        clip: largest gradient norm.
-        ema: decay of the averaged weights that are validated and shipped.
-        validate_every: steps between validations.
+    Raises:
+        UsageError: a value out of range, or sections that contradict each other.
     """
 
-    architecture: InvertibleConfig
-    lr_weight: float = 1.0
-    lr_target: float | None = None
-    hr_weight: float = 1.0
-    z_weight: float = 0.01
-    batch: int = 6
-    crop: int = 48
-    crop_end: int = 96
-    psnr_from: float = 0.6
-    psnr_weight: float = 0.005
-    draw_from: float = 0.15
-    draw_temperature: float = 2.5
-    learning_rate: float = 4e-4
-    warm_up: int = 50
-    clip: float = 10.0
-    ema: float = 0.99
-    validate_every: int = 200
+    network: Network
+    loss: Loss = field(default_factory=Loss)
+    latent: Latent = field(default_factory=Latent)
+    data: Data = field(default_factory=Data)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    codec: Codec = field(default_factory=Codec)
+    adversary: Adversary = field(default_factory=Adversary)
+    compute: Compute = field(default_factory=Compute)
+    report: Report = field(default_factory=Report)
 
     def __post_init__(self) -> None:
-        scale = self.architecture.scale
+        scale = self.network.scale
         for name in ("crop", "crop_end"):
-            side = getattr(self, name)
-            if side % scale or side < 4 * scale:
-                raise UsageError(
-                    f"{name} is {side}, expected a multiple of {scale}, at least {4 * scale}"
-                )
-        for name in ("draw_from", "psnr_from"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is {getattr(self, name)}, expected a share from 0 to 1")
-        for name in ("batch", "learning_rate", "clip", "warm_up", "validate_every"):
-            if getattr(self, name) <= 0:
-                raise UsageError(f"{name} is {getattr(self, name)}, expected more than 0")
+            side = getattr(self.data, name)
+            if name == "crop_end" and not side:
+                continue
+            require(
+                side % scale == 0 and side >= max(4 * scale, 16),
+                f"{name} is {side}, expected a multiple of {scale}, at least {max(4 * scale, 16)}",
+            )
+            require(
+                not self.loss.adversarial_weight or 128 <= side < 160,
+                f"{name} is {side}, expected 128 to 159: what the discriminator sees",
+            )
+        if self.network.family == "crm":
+            require(self.codec.jpeg_least > 0, "a CRM needs jpeg_least and jpeg_most")
+            require(bool(self.network.rescaler), "a CRM needs rescaler: the model of its LR")
+            require(not self.compute.recompute, "recompute is for invertible networks, not a CRM")
 
-    def crops_at(self, progress: float) -> tuple[int, int]:
-        """Number and side of the crops of a step, `progress` from 0 to 1."""
-        if progress < 0.75:
-            return self.batch, self.crop
-        return max(1, round(self.batch * (self.crop / self.crop_end) ** 2)), self.crop_end
+    @property
+    def architecture(self) -> Architecture:
+        """Of the network."""
+        return self.network.architecture
 
     def as_record(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {**asdict(self), "architecture": to_json(self.architecture)}
-
-    def changed(self, assignments: Sequence[str]) -> Recipe:
-        """The same recipe with some numbers replaced.
-
-        Args:
-            assignments: "name=value"; the value is a number, or null where None is allowed.
-
-        Raises:
-            UsageError: an unknown name, or a value that its field does not take.
-        """
-        numbers = [field.name for field in fields(self) if field.name != "architecture"]
-        changes: dict[str, Any] = {}
-        for assignment in assignments:
-            name, _, text = assignment.partition("=")
-            if name not in numbers:
-                raise UsageError(f"no recipe field {name!r}; there are: {', '.join(numbers)}")
-            changes[name] = _number(name, text, getattr(self, name))
-        return replace(self, **changes)
+        """Plain data for JSON: a dict of values for each section."""
+        record = asdict(self)
+        return {name: _plain(section) for name, section in record.items()}
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Recipe:
-        """The recipe that `as_record` wrote."""
-        return cls(**{**record, "architecture": from_json(record["architecture"])})
+    def from_record(cls, record: object) -> Recipe:
+        """The recipe that `as_record` wrote.
+
+        Raises:
+            UsageError: not such a record.
+        """
+        if not isinstance(record, dict) or set(record) != set(SECTIONS):
+            raise UsageError("not a recipe of this version of irn")
+        built = {}
+        for name, values in record.items():
+            section = SECTIONS[name]
+            if not isinstance(values, dict) or set(values) != {f.name for f in fields(section)}:
+                raise UsageError(f"section {name} is not of this version of irn")
+            built[name] = section(**{k: _checked(k, v) for k, v in values.items()})
+        return cls(**built)
+
+    def as_toml(self) -> str:
+        """The recipe as a file that `changed_by_toml` reads."""
+        lines: list[str] = []
+        for name, values in self.as_record().items():
+            lines += [f"[{name}]", *(f"{k} = {json.dumps(v)}" for k, v in values.items()), ""]
+        return "\n".join(lines)
+
+    def changed(self, changes: Mapping[str, object]) -> Recipe:
+        """The same recipe with some fields replaced.
+
+        Args:
+            changes: values by name, `batch` or `data.batch`.
+
+        Raises:
+            UsageError: an unknown name (the nearest is named), a value of the wrong kind or out
+                of range.
+        """
+        by_section: dict[str, dict[str, object]] = {}
+        for key, value in changes.items():
+            section, name = _resolve(key)
+            by_section.setdefault(section, {})[name] = _checked(name, value)
+        sections = {s: replace(getattr(self, s), **values) for s, values in by_section.items()}
+        return replace(self, **sections)
+
+    def differences(self, other: Recipe) -> list[str]:
+        """Fields in which two recipes differ: "data.batch: 16, not 8"."""
+        mine, others = self.as_record(), other.as_record()
+        return [
+            f"{section}.{name}: {value}, not {others[section][name]}"
+            for section, values in mine.items()
+            for name, value in values.items()
+            if value != others[section][name]
+        ]
 
 
-def _number(name: str, text: str, present: object) -> float | int | None:
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+@cache
+def _hints() -> dict[str, tuple[str, Any]]:
+    """Section and type of every field, by its name."""
+    return {
+        name: (section, hint)
+        for section, cls in SECTIONS.items()
+        for name, hint in get_type_hints(cls).items()
+    }
+
+
+def _resolve(key: str) -> tuple[str, str]:
+    """Section and name that `key` stands for."""
+    hints = _hints()
+    section, _, name = key.rpartition(".")
+    if name in hints and section in ("", hints[name][0]):
+        return hints[name][0], name
+    known = [*hints, *(f"{section}.{name}" for name, (section, _) in hints.items())]
+    near = get_close_matches(key, known, 1) or get_close_matches(name, known, 1, 0)
+    raise UsageError(
+        f"no recipe field {key!r}; the nearest is {near[0]!r} (see 'irn train --show')"
+    )
+
+
+def _checked(name: str, value: object) -> Any:
+    """The value, if it is of the kind that the field takes."""
+    hint = _hints()[name][1]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is float and number and math.isfinite(float(value)):  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
+    if hint in (int, bool, str) and type(value) is hint:
+        return value
+    if get_origin(hint) is Literal and value in get_args(hint):
+        return value
+    listed = get_origin(hint) is tuple and isinstance(value, list | tuple)
+    if listed and all(type(item) is int for item in value):  # type: ignore[attr-defined]
+        return tuple(value)  # type: ignore[arg-type]
+    raise UsageError(f"{name} is {value!r}, expected {_kind(hint)}")
+
+
+def _kind(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(get_args(hint))
+    if get_origin(hint) is tuple:
+        return "a list of whole numbers"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    return names[hint]
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, object]:
+    """`--set name=value`: the value as JSON where it is that, else as text.
+
+    Raises:
+        UsageError: no `=`.
+    """
+    changes: dict[str, object] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set {assignment}: expected name=value")
+        try:
+            changes[name.strip()] = json.loads(text)
+        except ValueError:
+            changes[name.strip()] = text
+    return changes
+
+
+def parse_toml(text: str) -> dict[str, object]:
+    """Fields of a TOML recipe file, `section.name` each.
+
+    Raises:
+        UsageError: not TOML.
+    """
     try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
-    if value is None and name == "lr_target":
-        return None
-    whole = isinstance(present, int)
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        kind = "a whole number" if whole else "a number"
-        raise UsageError(f"{name} is {text!r}, expected {kind}")
-    return value if whole else float(value)
-
-
-PRESETS: dict[str, Recipe] = {
-    "irn-x2": Recipe(
-        architecture=InvertibleConfig.irn(2),
-        lr_weight=1.0,
-        lr_target=36.3,
-    ),
-    "irn-x4": Recipe(
-        architecture=InvertibleConfig.irn(4),
-        lr_weight=2.0,
-        lr_target=34.0,
-        batch=4,
-        crop=64,
-        crop_end=128,
-        validate_every=150,
-    ),
-}
-"""Recipes by the name of the model that they train."""
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"not a TOML file: {error}") from error
+    changes: dict[str, object] = {}
+    for key, value in data.items():
+        if isinstance(value, dict):
+            changes |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            changes[key] = value
+    return changes

@@ -1,4 +1,4 @@
-"""The run directory: resumable state, checkpoints and the log, never half written."""
+"""The run directory: resumable state, recipe, checkpoints, log and samples, never half written."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from irncli.errors import DataError, OutputError
-from irncli.io.paths import atomic_write
+from irncli.errors import DataError, OutputError, StorageError
+from irncli.io.images import Picture, encode
+from irncli.io.paths import atomic_write, remove_partials
+from irncli.train.recipe import Recipe
 
 __all__ = ["RunDirectory"]
 
@@ -20,8 +24,15 @@ class RunDirectory:
     """Files of one training run.
 
     - `state.pt`: everything the next step depends on (read by the weights-only loader).
+    - `recipe.toml`: the recipe, as `--config` reads it.
     - `last.safetensors`, `best.safetensors`: checkpoints of the averaged weights.
-    - `log.jsonl`: one record a line.
+    - `log.jsonl`: one record a line; `tensorboard/`: the same for TensorBoard.
+    - `samples/`: held-out pictures, side by side, at each validation.
+
+    What a killed process left half written is removed.
+
+    Raises:
+        OutputError: the directory cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,11 +43,17 @@ class RunDirectory:
             raise OutputError(
                 f"cannot create the run directory {path}: {error.strerror}; choose another --out"
             ) from error
+        remove_partials(path)
 
     @property
     def state_file(self) -> Path:
         """Where the resumable state lies."""
         return self.path / "state.pt"
+
+    @property
+    def log_file(self) -> Path:
+        """Where the records lie."""
+        return self.path / "log.jsonl"
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the resumable state as a whole."""
@@ -45,7 +62,11 @@ class RunDirectory:
         atomic_write(self.state_file, buffer.getvalue(), overwrite=True)
 
     def load_state(self) -> dict[str, Any] | None:
-        """The state of the last save, None for a fresh run."""
+        """The state of the last save, None for a fresh run.
+
+        Raises:
+            DataError: a damaged file, or one of another version of irn.
+        """
         if not self.state_file.exists():
             return None
         try:
@@ -54,15 +75,55 @@ class RunDirectory:
             raise DataError(
                 f"{self.state_file} is damaged: delete it to start the run anew"
             ) from error
-        if not isinstance(state, dict):
+        if not isinstance(state, dict) or "recipe" not in state:
             raise DataError(f"{self.state_file} holds no training state: delete it to start anew")
         return state
+
+    def save_recipe(self, recipe: Recipe) -> None:
+        """Keep the recipe for people."""
+        atomic_write(self.path / "recipe.toml", recipe.as_toml().encode(), overwrite=True)
 
     def save_checkpoint(self, name: str, data: bytes) -> None:
         """Replace `{name}.safetensors`."""
         atomic_write(self.path / f"{name}.safetensors", data, overwrite=True)
 
+    def save_sample(self, step: int, index: int, pixels: NDArray[np.uint8]) -> None:
+        """Keep a side-by-side picture."""
+        folder = self.path / "samples"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot create {folder}: {error.strerror}") from error
+        data = encode(Picture(pixels), format="png")
+        atomic_write(folder / f"step-{step:07d}-{index}.png", data, overwrite=True)
+
     def log(self, record: dict[str, Any]) -> None:
         """Append one JSON line."""
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        try:
+            with self.log_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise StorageError(f"cannot write {self.log_file}: {error.strerror}") from error
+
+    def rewind_log(self, step: int) -> None:
+        """Drop records of later steps than `step`, and a last line that was not finished.
+
+        A killed run has logged steps that the resumed one takes again.
+        """
+        if not self.log_file.exists():
+            return
+        kept = []
+        for line in self._logged():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if record.get("step", 0) <= step:
+                kept.append(line + "\n")
+        atomic_write(self.log_file, "".join(kept).encode(), overwrite=True)
+
+    def _logged(self) -> list[str]:
+        try:
+            return self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            raise StorageError(f"cannot read {self.log_file}: {error.strerror}") from error

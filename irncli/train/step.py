@@ -1,15 +1,22 @@
-"""One training step: forward, quantise, inverse, losses, update."""
+"""One training step: draw, loss, gradient, guard, update, average."""
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
-from irncli.model import InvertibleNetwork
-from irncli.model.quantize import quantize
-from irncli.train.losses import charbonnier, log_mean_square, sum_of_squares
+from irncli.errors import UsageError
+from irncli.model import InvertibleNetwork, Network
+from irncli.train.adversarial import Opponent
+from irncli.train.objective import Draws, Objective, Parts, RescalingObjective
+from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
 
 __all__ = ["StepResult", "Trainer"]
@@ -17,153 +24,209 @@ __all__ = ["StepResult", "Trainer"]
 SIGMA_DECAY = 0.98
 LR_STEERING = 0.003
 """Relative change of the LR weight in one step for each dB that LR is away from its target."""
+MOST_SKIPPED = 100
+"""Steps in a row that may be not finite before the run is given up."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step measured, before its update; PSNR over RGB, in dB."""
+    """What one step measured, before its update.
 
-    loss: float
-    hr_psnr: float
-    lr_psnr: float
-    z_rms: float
-    gradient_norm: float
-    learning_rate: float
-    lr_weight: float
+    Attributes:
+        values: losses by name, `loss`, PSNRs over RGB in dB (`hr_psnr`, `lr_psnr`), `z_rms`,
+            `gradient_norm`, `learning_rate`, `lr_weight`; means over all ranks.
+        skipped: something was not finite, and nothing was changed.
+    """
+
+    values: dict[str, float]
     skipped: bool
 
 
-def _db(a: torch.Tensor, b: torch.Tensor) -> float:
-    return -10 * math.log10(max(float((a - b).square().mean()), 1e-12))
+def _db(mean_square: float) -> float:
+    return -10 * math.log10(max(mean_square, 1e-12)) if mean_square >= 0 else math.nan
 
 
 class Trainer:
     """A network, its average, its optimiser, and the law by which one step changes them.
 
+    Args:
+        objective: holds the network.
+        recipe: of the run.
+        seed: of what is drawn.
+        opponent: the discriminator, where the recipe has an adversarial loss.
+        ranks: this process among those of the run.
+
     Attributes:
-        network: live weights; its latent_sigma follows the standard deviation of the forward z.
-        average: exponential moving average of the weights: what is validated and shipped.
+        network: live weights; latent_sigma of an invertible one follows the standard deviation of
+            the forward z where z is drawn in units of it.
+        average: exponential moving average of the weights: what is validated and kept.
         lr_weight: weight of the LR fit, steered towards the recipe's lr_target.
         skipped: steps left out because a loss or a gradient was not finite.
     """
 
     def __init__(
-        self, network: InvertibleNetwork, recipe: Recipe, generator: torch.Generator
+        self,
+        objective: Objective,
+        recipe: Recipe,
+        seed: int,
+        *,
+        opponent: Opponent | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
-        self.recipe = recipe
-        self.network = network.train().requires_grad_(True)
-        self.average = InvertibleNetwork(recipe.architecture).to(network.latent_sigma.device)
-        self.average.load_state_dict(network.state_dict())
-        self.average.eval().requires_grad_(False)
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-        self.generator = generator
-        self.lr_weight = recipe.lr_weight
-        self.skipped = 0
+        self.recipe, self.seed, self.opponent = recipe, seed, opponent
+        self.ranks = ranks or Ranks()
+        self.objective = objective
+        self.network: Network = objective.network.train().requires_grad_(True)
+        self.device = next(self.network.parameters()).device
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.module: nn.Module = objective
+        if self.ranks.count > 1:
+            self.module = DistributedDataParallel(objective, broadcast_buffers=False)
+        self.optimiser = torch.optim.Adam(
+            self.network.parameters(),
+            lr=recipe.optimiser.learning_rate,
+            betas=(0.9, recipe.optimiser.beta2),
+            weight_decay=recipe.optimiser.weight_decay,
+            fused=self.device.type == "cuda",
+        )
+        self.lr_weight = recipe.loss.lr_weight
+        self.skipped = self.skipped_in_a_row = 0
         self.step = 0
 
-    def learning_rate(self, progress: float) -> float:
-        """Linear warm-up, then cosine decay to zero at progress 1."""
-        rise = min(1.0, (self.step + 1) / self.recipe.warm_up)
-        return self.recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
-
-    def update(self, hr: torch.Tensor, target: torch.Tensor, progress: float) -> StepResult:
-        """Take one step on a batch.
+    def update(self, hr: torch.Tensor, target: torch.Tensor, share: float) -> StepResult:
+        """Take one step on this rank's crops.
 
         Args:
             hr: [N, 3, H, W] in [0, 1].
-            target: its bicubic LR.
-            progress: share of the budget that is spent, 0 to 1.
+            target: their bicubic LR, or luma.
+            share: of the budget that is spent, 0 to 1.
 
         Returns:
-            What was measured. A step that is not finite changes nothing but the counter.
+            What was measured. A step that is not finite changes nothing but the counters.
+
+        Raises:
+            UsageError: too many steps in a row were not finite.
         """
-        recipe = self.recipe
-        rate = self.learning_rate(progress)
+        rate = self.recipe.optimiser.rate_at(self.step, share)
+        draws = self._draws(hr, share)
+        if self.opponent is not None and self.step < self.recipe.adversary.head_start:
+            result = self._head_start(hr, draws, rate)
+        else:
+            result = self._whole_step(hr, target, draws, share, rate)
+        self.skipped_in_a_row = self.skipped_in_a_row + 1 if result.skipped else 0
+        self.skipped += result.skipped
+        self.step += 1
+        if self.skipped_in_a_row >= MOST_SKIPPED:
+            raise UsageError(
+                f"the last {MOST_SKIPPED} steps were not finite: lower learning_rate (now "
+                f"{self.recipe.optimiser.learning_rate:g}) or clip, or set precision=fp32"
+            )
+        return result
+
+    def _whole_step(
+        self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, rate: float
+    ) -> StepResult:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        low, z = self.network(hr)
-        self._follow_sigma(z.detach())
-        restored = self.network.inverse(quantize(low), self._latent(z, progress))
-        loss = (
-            self.lr_weight * sum_of_squares(low - target)
-            + self._hr_loss(restored - hr, progress)
-            + recipe.z_weight * sum_of_squares(z)
-        )
+        loss, parts = self.module(hr, target, draws, share, self.lr_weight)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-        finite = bool(torch.isfinite(loss) and torch.isfinite(norm))
-        lr_psnr = _db(low.detach(), target) if finite else math.nan
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
+        sigma, restored = parts.pop("sigma", None), parts.pop("restored", None)
+        values = self._shared({"loss": loss.detach(), "gradient_norm": norm, **parts})
+        finite = math.isfinite(values["loss"]) and math.isfinite(values["gradient_norm"])
+        values |= {"learning_rate": rate, "lr_weight": self.lr_weight}
         if finite:
             self.optimiser.step()
+            self._follow_sigma(sigma)
             self._follow_average()
-            self._steer_lr_weight(lr_psnr)
-        else:
-            self.skipped += 1
-        self.step += 1
+            self._steer_lr_weight(values["lr_psnr"])
+            if self.opponent is not None and restored is not None:
+                factor = rate / self.recipe.optimiser.learning_rate
+                values["adversary_loss"] = float(self.opponent.learn(hr, restored, factor))
+        return StepResult(values, skipped=not finite)
+
+    def _head_start(self, hr: torch.Tensor, draws: Draws, rate: float) -> StepResult:
+        """Only the discriminator learns."""
+        assert self.opponent is not None  # noqa: S101
+        assert isinstance(self.objective, RescalingObjective)  # noqa: S101
+        with torch.no_grad():
+            *_, restored = self.objective.restore(hr, draws)
+        loss = float(self.opponent.learn(hr, restored, rate / self.recipe.optimiser.learning_rate))
         return StepResult(
-            loss=float(loss.detach()),
-            hr_psnr=_db(restored.detach(), hr) if finite else math.nan,
-            lr_psnr=lr_psnr,
-            z_rms=float(z.detach().square().mean().sqrt()),
-            gradient_norm=float(norm),
-            learning_rate=rate,
-            lr_weight=self.lr_weight,
-            skipped=not finite,
+            {"loss": loss, "adversary_loss": loss, "learning_rate": 0.0},
+            skipped=not math.isfinite(loss),
         )
 
-    def _hr_loss(self, error: torch.Tensor, progress: float) -> torch.Tensor:
-        if progress < self.recipe.psnr_from:
-            return self.recipe.hr_weight * charbonnier(error)
-        return self.recipe.hr_weight * self.recipe.psnr_weight * log_mean_square(error)
+    def _shared(self, parts: Parts) -> dict[str, float]:
+        """Numbers of all ranks' crops, fetched from the device at once; errors become PSNRs."""
+        stacked = torch.stack([value.float() for value in parts.values()])
+        numbers = dict(zip(parts, self.ranks.mean(stacked).tolist(), strict=True))
+        for name in ("hr", "lr", "coded"):
+            if f"{name}_mse" in numbers:
+                numbers[f"{name}_psnr"] = _db(numbers.pop(f"{name}_mse"))
+        if "z_square" in numbers:
+            numbers["z_rms"] = max(numbers.pop("z_square"), 0.0) ** 0.5
+        return numbers
 
-    def _latent(self, z: torch.Tensor, progress: float) -> torch.Tensor:
-        """What the inverse is given for z: zero at first, later a draw of z's own width."""
-        if progress < self.recipe.draw_from:
-            return torch.zeros_like(z)
-        noise = torch.randn(z.shape, generator=self.generator).to(z)
-        width = self.recipe.draw_temperature * self.network.latent_sigma
-        return noise * width.view(1, -1, 1, 1)
+    def _draws(self, hr: torch.Tensor, share: float) -> Draws:
+        """Random numbers of this step on this rank: of seed, step and rank alone."""
+        rng = np.random.default_rng((self.seed, self.step, self.ranks.rank, 1))
+        generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**31)))
+        low_channels, scale = self.recipe.network.low_channels, self.recipe.network.scale
 
-    def _follow_sigma(self, z: torch.Tensor) -> None:
-        measured = z.std(dim=(0, 2, 3))
-        if not torch.isfinite(measured).all():
+        def normal(channels: int) -> torch.Tensor:
+            shape = (hr.shape[0], channels, hr.shape[2] // scale, hr.shape[3] // scale)
+            return torch.randn(shape, generator=generator, device=self.device)
+
+        latent, codec = self.recipe.latent, self.recipe.codec
+        noisy = rng.random() < codec.noise_chance
+        qualities = rng.integers(codec.jpeg_least, codec.jpeg_most + 1, size=hr.shape[0])
+        return Draws(
+            z=normal(3 * scale**2 - low_channels) if latent.drawn_at(share) else None,
+            noise=normal(low_channels) if noisy else None,
+            qualities=qualities.tolist() if codec.jpeg_least else None,
+        )
+
+    def _follow_sigma(self, measured: torch.Tensor | None) -> None:
+        if measured is None or self.recipe.latent.draw != "own":
             return
-        sigma = self.network.latent_sigma
-        unset = self.step == 0
-        sigma.copy_(measured if unset else torch.lerp(measured, sigma, SIGMA_DECAY))
+        assert isinstance(self.network, InvertibleNetwork)  # noqa: S101
+        self.network.latent_sigma.lerp_(self.ranks.mean(measured), 1 - SIGMA_DECAY)
 
     @torch.no_grad()
     def _follow_average(self) -> None:
-        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        for mean, live in zip(
-            self.average.state_dict().values(), self.network.state_dict().values(), strict=True
-        ):
-            mean.lerp_(live, 1 - decay)
+        decay = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
+        mean, live = (list(n.state_dict().values()) for n in (self.average, self.network))
+        torch._foreach_lerp_(mean, live, 1 - decay)
 
     def _steer_lr_weight(self, lr_psnr: float) -> None:
-        if self.recipe.lr_target is not None:
-            missing = max(-6.0, min(6.0, self.recipe.lr_target - lr_psnr))
+        target = self.recipe.loss.lr_target
+        if target > 0:
+            missing = max(-6.0, min(6.0, target - lr_psnr))
             self.lr_weight *= math.exp(LR_STEERING * missing)
             self.lr_weight = min(max(self.lr_weight, 0.02), 256.0)
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> dict[str, Any]:
         """Everything that the next step depends on, as tensors and plain values."""
         return {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
+            "opponent": self.opponent.state() if self.opponent else {},
             "lr_weight": self.lr_weight,
             "skipped": self.skipped,
+            "skipped_in_a_row": self.skipped_in_a_row,
             "step": self.step,
         }
 
-    def restore(self, state: dict[str, object]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `state` returned."""
-        for part in ("network", "average", "optimiser"):
-            getattr(self, part).load_state_dict(state[part])
-        self.generator.set_state(state["generator"])  # type: ignore[arg-type]
-        self.lr_weight = float(state["lr_weight"])  # type: ignore[arg-type]
-        self.skipped = int(state["skipped"])  # type: ignore[call-overload]
-        self.step = int(state["step"])  # type: ignore[call-overload]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.opponent is not None:
+            self.opponent.restore(state["opponent"])
+        self.lr_weight = float(state["lr_weight"])
+        self.skipped, self.step = int(state["skipped"]), int(state["step"])
+        self.skipped_in_a_row = int(state["skipped_in_a_row"])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from statistics import fmean
 
 import numpy as np
@@ -11,33 +10,36 @@ import torch
 from numpy.typing import NDArray
 
 from irncli.eval.metrics import luma, psnr
-from irncli.model import InvertibleNetwork
-from irncli.model.bicubic import shrink
+from irncli.eval.montage import side_by_side
+from irncli.model import CompressionRestoration, InvertibleNetwork, Network
+from irncli.model.bicubic import resize, shrink
 from irncli.model.quantize import quantize
+from irncli.train.codec import jpeg_round_trip
+from irncli.train.crops import to_luma
+from irncli.train.recipe import Recipe
 
-__all__ = ["Validation", "measure_sigma", "validate"]
+__all__ = [
+    "Validator",
+    "measure_sigma",
+    "sample",
+    "validate_crm",
+    "validate_invertible",
+    "validator",
+]
 
 Pixels = NDArray[np.uint8]
+Validator = Callable[[Network], dict[str, float]]
+"""Measures by name, in dB; `score` is the one by which the best checkpoint is chosen."""
 
 
-@dataclass(frozen=True)
-class Validation:
-    """Y PSNR in dB, means over the held-out pictures."""
-
-    hr_psnr: float
-    """z drawn at temperature 1."""
-    hr_psnr_z0: float
-    """z = 0."""
-    lr_psnr: float
-    """LR against bicubic LR."""
-
-
-def _to_tensor(pixels: Pixels, device: torch.device) -> torch.Tensor:
+def to_tensor(pixels: Pixels, device: torch.device) -> torch.Tensor:
+    """uint8 [H, W, C] to float [1, C, H, W] in [0, 1]."""
     tensor = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
     return tensor.permute(2, 0, 1)[None].float().div(255)
 
 
-def _to_pixels(tensor: torch.Tensor) -> Pixels:
+def to_pixels(tensor: torch.Tensor) -> Pixels:
+    """The nearest 8-bit values: [1, C, H, W] to uint8 [H, W, C]."""
     eight_bit = tensor[0].clamp(0, 1).mul(255).round().byte()
     return eight_bit.permute(1, 2, 0).cpu().numpy()
 
@@ -48,7 +50,7 @@ def measure_sigma(network: InvertibleNetwork, pictures: Sequence[Pixels]) -> tor
     device = network.latent_sigma.device
     count, total, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
     for pixels in pictures:
-        _, z = network(_to_tensor(pixels, device))
+        _, z = network(to_tensor(pixels, device))
         values = z.double().cpu()
         count += values[0, 0].numel()
         total = total + values.sum(dim=(0, 2, 3))
@@ -57,24 +59,103 @@ def measure_sigma(network: InvertibleNetwork, pictures: Sequence[Pixels]) -> tor
 
 
 @torch.no_grad()
-def validate(network: InvertibleNetwork, pictures: Sequence[Pixels], seed: int = 0) -> Validation:
-    """Measure `network` on whole pictures whose sides are multiples of its scale."""
-    device = network.latent_sigma.device
+def validate_invertible(
+    network: InvertibleNetwork, pictures: Sequence[Pixels], *, drawn: bool, seed: int = 0
+) -> dict[str, float]:
+    """Measure a network on whole pictures whose sides are multiples of its scale.
+
+    Rescaling: PSNR on Y, `scale` pixels cropped at each border. Colour: PSNR on RGB.
+
+    Args:
+        network: on its device.
+        pictures: uint8 [H, W, 3] each.
+        drawn: the score is with z drawn at temperature 1, not z = 0.
+        seed: of z.
+
+    Returns:
+        Means over the pictures: `hr_psnr` (z drawn), `hr_psnr_z0`, `lr_psnr` (against bicubic LR,
+        or luma), `score`.
+    """
+    device, config = network.latent_sigma.device, network.config
     generator = torch.Generator().manual_seed(seed)
-    scale = network.config.scale
-    drawn: list[float] = []
-    plain: list[float] = []
-    low_fit: list[float] = []
+    scores: dict[str, list[float]] = {"hr_psnr": [], "hr_psnr_z0": [], "lr_psnr": []}
     for pixels in pictures:
-        hr = _to_tensor(pixels, device)
+        hr = to_tensor(pixels, device)
         low, z = network(hr)
         low = quantize(low)
         noise = torch.randn(z.shape, generator=generator).to(z)
         noise *= network.latent_sigma.view(1, -1, 1, 1)
-        reference = luma(pixels)
-        for latent, scores in ((noise, drawn), (torch.zeros_like(z), plain)):
-            restored = luma(_to_pixels(network.inverse(low, latent)))
-            scores.append(psnr(reference, restored, scale))
-        bicubic = luma(_to_pixels(quantize(shrink(hr, scale))))
-        low_fit.append(psnr(luma(_to_pixels(low)), bicubic, scale))
-    return Validation(hr_psnr=fmean(drawn), hr_psnr_z0=fmean(plain), lr_psnr=fmean(low_fit))
+        for latent, name in ((noise, "hr_psnr"), (torch.zeros_like(z), "hr_psnr_z0")):
+            restored = to_pixels(network.inverse(low, latent))
+            scores[name].append(_psnr(pixels, restored, config.scale))
+        target = to_luma(hr) if config.task == "color" else shrink(hr, config.scale)
+        pair = to_pixels(low), to_pixels(quantize(target))
+        scores["lr_psnr"].append(_psnr(*pair, config.scale))
+    means = {name: fmean(values) for name, values in scores.items()}
+    return {"score": means["hr_psnr" if drawn else "hr_psnr_z0"], **means}
+
+
+def _psnr(a: Pixels, b: Pixels, scale: int) -> float:
+    """On Y with cropped borders for rescaling; of all values for colour and gray."""
+    value = psnr(a, b) if scale == 1 else psnr(luma(a), luma(b), scale)
+    return min(value, 100.0)
+
+
+@torch.no_grad()
+def validate_crm(
+    crm: CompressionRestoration,
+    rescaler: InvertibleNetwork,
+    pictures: Sequence[Pixels],
+    qualities: Sequence[int],
+) -> dict[str, float]:
+    """Measure a CRM: LR out of JPEG, with and without it, and what is restored from both.
+
+    Returns:
+        Means over pictures and qualities, RGB PSNR of LR and Y PSNR of HR (z = 0): `lr_psnr`,
+        `lr_psnr_coded`, `hr_psnr`, `hr_psnr_coded` (without the CRM), `score` (of LR).
+    """
+    device, scale = next(crm.parameters()).device, rescaler.config.scale
+    scores: dict[str, list[float]] = {
+        name: [] for name in ("lr_psnr", "lr_psnr_coded", "hr_psnr", "hr_psnr_coded")
+    }
+    for pixels in pictures:
+        low, z = rescaler(to_tensor(pixels, device))
+        low = quantize(low)
+        for quality in qualities:
+            coded, tables = jpeg_round_trip(low, [quality])
+            for name, lr in (("psnr", crm(coded, tables)), ("psnr_coded", coded)):
+                scores[f"lr_{name}"].append(psnr(to_pixels(lr), to_pixels(low)))
+                restored = rescaler.inverse(quantize(lr), torch.zeros_like(z))
+                scores[f"hr_{name}"].append(_psnr(pixels, to_pixels(restored), scale))
+    means = {name: fmean(min(value, 100.0) for value in values) for name, values in scores.items()}
+    return {"score": means["lr_psnr"], **means}
+
+
+def validator(
+    recipe: Recipe, pictures: Sequence[Pixels], rescaler: InvertibleNetwork | None
+) -> Validator:
+    """The validation of a recipe on held-out pictures."""
+    qualities = sorted({recipe.codec.jpeg_least, recipe.codec.jpeg_most})
+    drawn = recipe.latent.draw != "never"
+
+    def run(network: Network) -> dict[str, float]:
+        if isinstance(network, InvertibleNetwork):
+            return validate_invertible(network, pictures, drawn=drawn)
+        assert rescaler is not None  # noqa: S101 -- gathered before
+        return validate_crm(network, rescaler, pictures, qualities)
+
+    return run
+
+
+@torch.no_grad()
+def sample(network: InvertibleNetwork, pixels: Pixels) -> Pixels:
+    """LR, bicubic, restored (z = 0) and original side by side; colour: gray, restored, original."""
+    hr = to_tensor(pixels, network.latent_sigma.device)
+    low, z = network(hr)
+    low = quantize(low)
+    restored = to_pixels(network.inverse(low, torch.zeros_like(z)))
+    small = np.ascontiguousarray(np.broadcast_to(to_pixels(low), (*low.shape[2:], 3)))
+    if network.config.task == "color":
+        return side_by_side([small, restored, pixels])
+    enlarged = resize(quantize(shrink(hr, network.config.scale)), *pixels.shape[:2])
+    return side_by_side([small, to_pixels(enlarged), restored, pixels])

@@ -13,6 +13,7 @@ from typing import Literal
 from platformdirs import user_data_path
 
 from irncli.errors import CheckpointError, OutputError, UnavailableError, UsageError
+from irncli.zoo.catalogue import CATALOGUE, how_to_train
 from irncli.zoo.checkpoint import Checkpoint, read_checkpoint, read_summary, serialise
 
 __all__ = ["Entry", "Registry", "Summary", "default_registry"]
@@ -75,6 +76,10 @@ class Registry:
         path = Path(name_or_path)
         if path.suffix.lower() in _SUFFIXES and path.is_file():
             return path
+        if name_or_path in CATALOGUE:
+            raise UnavailableError(
+                f"{name_or_path} has no weights here yet; train it: {how_to_train(name_or_path)}"
+            )
         names = ", ".join(entry.name for entry in self.entries()) or "none"
         raise UnavailableError(
             f"no model {name_or_path!r}; there are: {names} (or give the path of a .safetensors "
@@ -90,6 +95,11 @@ class Registry:
     def summaries(self) -> list[Summary]:
         """All models with what their metadata say; a damaged one says that."""
         return [self._summary(entry) for entry in self.entries()]
+
+    def untrained(self) -> dict[str, str]:
+        """Models of the catalogue without weights here, and what each is for."""
+        here = {entry.name for entry in self.entries()}
+        return {name: text for name, text in CATALOGUE.items() if name not in here}
 
     @staticmethod
     def _summary(entry: Entry) -> Summary:
@@ -108,7 +118,7 @@ class Registry:
     def for_scale(self, scale: float) -> str:
         """Name of the rescaling model with the smallest scale of at least `scale`.
 
-        Shipped models come before imported ones.
+        Shipped models come before imported ones, and irn-xN before its variants.
 
         Raises:
             UnavailableError: there is none; the scales that there are are named.
@@ -122,8 +132,12 @@ class Registry:
                 "import one with 'irn models import FILE'"
             )
         order = {"shipped": 0, "imported": 1}
-        best = min(fitting, key=lambda s: (s.scale, order[s.entry.origin], s.entry.name))
-        return best.entry.name
+
+        def rank(summary: Summary) -> tuple[object, ...]:
+            name, scale = summary.entry.name, summary.scale
+            return scale, order[summary.entry.origin], name != f"irn-x{scale}", name
+
+        return min(fitting, key=rank).entry.name
 
     def import_file(self, source: Path, name: str | None = None) -> Entry:
         """Check a checkpoint, convert it to our format and keep it in the user's folder.

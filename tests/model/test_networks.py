@@ -12,7 +12,7 @@ from irncli.model import build
 from irncli.model.coupling import CouplingBlock, log_scale
 from irncli.model.dense import REACH, DenseBlock
 from irncli.model.quantize import quantize
-from irncli.model.transforms import build_transform
+from irncli.model.transforms import HAAR_BANDS, build_transform, dct_matrix
 from irncli.zoo.checkpoint import read_checkpoint
 
 # float32: 24 bits, and couplings that amplify rounding by a few hundred; float64 shows the law.
@@ -189,3 +189,12 @@ def test_crm_matches_the_reference(shared):
     network = read_checkpoint(shared / "golden" / "crm.pth").network
     io = load_file(shared / "golden" / "crm.io.safetensors")
     assert off(network(io["input"]), io["output"]) <= GOLDEN
+
+
+def test_the_cosine_basis_is_haar_at_two_and_orthogonal_everywhere():
+    assert torch.allclose(dct_matrix(2) * 4, torch.tensor(HAAR_BANDS).float(), atol=1e-6)
+    for factor in (2, 3, 5):
+        matrix = dct_matrix(factor)
+        assert torch.allclose(matrix[0], torch.full((factor**2,), 1 / factor**2))
+        gram = factor**2 * matrix @ matrix.T
+        assert torch.allclose(gram, torch.eye(factor**2), atol=1e-5)

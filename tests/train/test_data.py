@@ -10,7 +10,10 @@ from PIL import Image
 
 from irncli.errors import DataError, InputMissingError
 from irncli.model.bicubic import shrink
-from irncli.train.data import CropSampler, Pictures, centre_crop, load_pictures, split
+from irncli.train.crops import CropSampler, to_luma
+from irncli.train.data import Pictures, centre_crop, load_pictures, split
+
+CPU = torch.device("cpu")
 
 
 def png(pixels):
@@ -46,6 +49,43 @@ def test_shards_folders_and_files_are_read_and_damage_is_counted(shard, noise):
         assert all(p.dtype == torch.uint8 and p.shape[0] == 3 for p in pictures.pixels)
 
 
+@pytest.mark.parametrize("suffix", ["tar.gz", "tgz"])
+def test_compressed_shards_are_read(tmp_path, noise, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with tarfile.open(path, "w:gz") as tar:
+        data = png(noise(9, 9))
+        info = tarfile.TarInfo("a.png")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    assert load_pictures([path]).names == [f"a.{suffix}/a.png"]
+
+
+def test_patterns_are_expanded_and_every_format_is_read(tmp_path, noise):
+    for k, suffix in enumerate(("bmp", "gif", "jp2", "tiff", "tga", "webp", "ppm", "JPG")):
+        (tmp_path / f"d{k}").mkdir()
+        Image.fromarray(noise(16, 16)).save(tmp_path / f"d{k}" / f"x.{suffix}")
+    found = load_pictures([tmp_path / "d*" / "x.*"])
+    assert len(found) == 8
+    assert not found.damaged
+    assert len(load_pictures([tmp_path / "**" / "*.webp"])) == 1
+    with pytest.raises(InputMissingError, match="pattern"):
+        load_pictures([tmp_path / "*.nothing"])
+
+
+def test_a_shard_that_ends_early_gives_what_it_has_and_is_named(shard):
+    whole = shard.read_bytes()
+    first_ends = 512 + -(-len(png_member(whole)) // 512) * 512
+    shard.write_bytes(whole[: first_ends + 700])
+    found = load_pictures([shard])
+    assert found.names == ["a.tar/x/one.png"]
+    assert found.damaged == [str(shard)]
+
+
+def png_member(tar):
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        return archive.extractfile("x/one.png").read()
+
+
 def test_no_data_is_said(tmp_path, shard):
     with pytest.raises(InputMissingError):
         load_pictures([tmp_path / "none"])
@@ -53,8 +93,15 @@ def test_no_data_is_said(tmp_path, shard):
     with pytest.raises(DataError, match="no usable picture"):
         load_pictures([tmp_path / "empty"])
     shard.write_bytes(shard.read_bytes()[:700])
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="1 damaged"):
         load_pictures([shard])
+
+
+def test_the_fingerprint_is_that_of_names_and_sizes():
+    one = Pictures(["a/x.png"], [torch.zeros(3, 4, 5, dtype=torch.uint8)])
+    moved = Pictures(["b/x.png"], [torch.ones(3, 4, 5, dtype=torch.uint8)])
+    larger = Pictures(["a/x.png"], [torch.zeros(3, 4, 6, dtype=torch.uint8)])
+    assert one.fingerprint() == moved.fingerprint() != larger.fingerprint()
 
 
 def test_the_split_depends_on_names_alone():
@@ -74,13 +121,13 @@ def test_a_single_picture_serves_as_both():
     assert train.names == held_out.names == ["a.png"]
 
 
-@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("size", [(64, 72), (40, 40), (33, 47)])
 def test_a_crop_s_target_is_that_region_of_the_whole_picture_s_lr(scale, size, noise):
     height, width = (side // scale * scale for side in size)
     pixels = torch.from_numpy(noise(height, width)).permute(2, 0, 1).contiguous()
     whole = shrink(pixels[None].float() / 255, scale)
-    sampler = CropSampler([pixels], scale, torch.Generator().manual_seed(1))
+    sampler = CropSampler([pixels], scale, CPU, 1)
     turned = [
         (hr, low)
         for flip_rows in (False, True)
@@ -94,7 +141,7 @@ def test_a_crop_s_target_is_that_region_of_the_whole_picture_s_lr(scale, size, n
         ]
     ]
     side = 8 * scale
-    for hr, low in (sampler.draw(1, side) for _ in range(12)):
+    for hr, low in (sampler.draw(step, 1, side) for step in range(12)):
         assert hr.shape == (1, 3, side, side)
         assert low.shape == (1, 3, 8, 8)
         places = [place for image, lr in turned for place in found(hr, low, image, lr, scale)]
@@ -120,17 +167,74 @@ def found(hr, low, image, lr, scale):
 
 
 def test_pictures_smaller_than_a_crop_are_mirrored():
-    sampler = CropSampler([torch.full((3, 5, 7), 128, dtype=torch.uint8)], 2, torch.Generator())
-    hr, low = sampler.draw(2, 16)
+    sampler = CropSampler([torch.full((3, 5, 7), 128, dtype=torch.uint8)], 2, CPU, 0)
+    hr, low = sampler.draw(0, 2, 16)
     assert torch.allclose(hr, torch.tensor(128 / 255))
     assert torch.allclose(low, torch.tensor(128 / 255), atol=1e-5)
 
 
 def test_larger_pictures_are_drawn_more_often():
     dark, light = (torch.full((3, n, n), v, dtype=torch.uint8) for n, v in ((16, 0), (48, 255)))
-    sampler = CropSampler([dark, light], 2, torch.Generator().manual_seed(0))
-    hr, _ = sampler.draw(400, 8)
+    sampler = CropSampler([dark, light], 2, CPU, 0)
+    hr, _ = sampler.draw(0, 400, 8)
     assert hr.mean().item() == pytest.approx(0.9, abs=0.05)
+
+
+@pytest.fixture
+def pair(noise):
+    return [torch.from_numpy(noise(*size)).permute(2, 0, 1) for size in ((40, 56), (64, 33))]
+
+
+def test_a_draw_depends_on_seed_and_step_alone(pair):
+    sampler = CropSampler(pair, 2, CPU, 7)
+    first = sampler.draw(5, 4, 16)
+    sampler.draw(6, 4, 16)
+    again = CropSampler(pair, 2, CPU, 7).draw(5, 4, 16)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], sampler.draw(6, 4, 16)[0])
+    assert not torch.equal(first[0], CropSampler(pair, 2, CPU, 8).draw(5, 4, 16)[0])
+
+
+def test_ranks_share_the_batch_of_one_process(pair):
+    whole, _ = CropSampler(pair, 2, CPU, 7).draw(5, 6, 16)
+    shares = [CropSampler(pair, 2, CPU, 7, rank=r, ranks=3).draw(5, 6, 16)[0] for r in range(3)]
+    for rank, share in enumerate(shares):
+        assert torch.equal(share, whole[rank::3])
+
+
+def test_all_eight_orientations_and_all_places_are_drawn():
+    pixels = torch.arange(3 * 6 * 8, dtype=torch.uint8).view(3, 6, 8)
+    hr, _ = CropSampler([pixels], 2, CPU, 0).draw(0, 600, 4)
+    drawn = {tuple((crop[0] * 255).round().int().flatten().tolist()) for crop in hr}
+    assert len(drawn) == 2 * 3 * 8
+
+
+def test_colour_s_target_is_the_usual_gray(pair):
+    hr, gray = CropSampler(pair, 1, CPU, 0).draw(0, 3, 16)
+    expected = 0.299 * hr[:, 0] + 0.587 * hr[:, 1] + 0.114 * hr[:, 2]
+    assert gray.shape == (3, 1, 16, 16)
+    assert torch.allclose(gray[:, 0], expected, atol=1e-6)
+    assert torch.equal(to_luma(hr), gray)
+
+
+def test_zoomed_crops_are_those_of_the_shrunk_picture():
+    ramp = torch.arange(240, dtype=torch.uint8).expand(3, 200, 240).contiguous()
+    plain, _ = CropSampler([ramp], 2, CPU, 0).draw(0, 40, 16)
+    sampler = CropSampler([ramp], 2, CPU, 0, zoom_least=0.5)
+    steps = [sampler.draw(step, 4, 16) for step in range(40)]
+    assert slope(plain).max() == pytest.approx(1, abs=1e-4)
+    slopes = torch.cat([slope(hr) for hr, _ in steps])
+    assert 1.9 < slopes.max() < 2.1
+    assert 0.95 < slopes.min() < 1.1
+    for hr, low in steps:
+        middle = torch.nn.functional.avg_pool2d(hr, 2)
+        assert (low - middle).abs().max() < 0.02
+
+
+def slope(hr):
+    """Mean step between neighbours of a ramp, in code values, along whichever axis it lies."""
+    along = [(hr.diff(dim=dim) * 255).mean((1, 2, 3)).abs() for dim in (2, 3)]
+    return torch.stack(along).amax(0)
 
 
 def test_centre_crop_is_a_multiple_of_the_scale():

@@ -1,139 +1,38 @@
-"""Training: it learns, skips what is not finite, and continues after a kill as if nothing was."""
+"""The loop: budgets, run directory, validation, and continuing as if nothing had happened."""
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
-import time
+import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from networks import SMALL, shaken
 from PIL import Image
+from training import COLOR, CRM, RECIPE, changed, cut
 
-from irncli.errors import CheckpointError, DataError, UsageError
-from irncli.train.data import Pictures
-from irncli.train.loop import Budget, initial_network, train
-from irncli.train.recipe import PRESETS, Recipe
-from irncli.train.step import Trainer
-from irncli.train.validate import measure_sigma, validate
-from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
-
-RECIPE = Recipe(
-    architecture=SMALL["irn-x2"], batch=2, crop=16, crop_end=32, warm_up=2, validate_every=4
+from irncli.errors import (
+    CheckpointError,
+    DataError,
+    MemoryExhaustedError,
+    OutputError,
+    StorageError,
+    UsageError,
 )
+from irncli.train.data import Pictures
+from irncli.train.loop import Budget, Hooks, Run, train
+from irncli.train.recipe import parse_toml
+from irncli.train.setup import Ingredients, gather, initial_network
+from irncli.train.validate import measure_sigma, sample, validate_crm, validate_invertible
+from irncli.zoo.checkpoint import Card, Checkpoint, read_checkpoint, serialise
 
-
-@pytest.fixture(scope="module")
-def pictures(photo):
-    parts = [photo[top : top + 64, left : left + 64] for top in (0, 200) for left in (0, 300, 500)]
-    tensors = [torch.from_numpy(np.ascontiguousarray(p)).permute(2, 0, 1) for p in parts]
-    return Pictures([f"{k}.png" for k in range(6)], tensors)
-
-
-def batch(pictures):
-    hr = torch.stack([p[:, :32, :32] for p in pictures.pixels[:2]]).float() / 255
-    return hr, torch.nn.functional.avg_pool2d(hr, 2)
-
-
-def test_it_learns(pictures):
-    torch.manual_seed(0)
-    recipe = replace(RECIPE, draw_from=1.0)
-    trainer = Trainer(initial_network(recipe, None), recipe, torch.Generator())
-    hr, target = batch(pictures)
-    first = trainer.update(hr, target, 0.0)
-    for _ in range(60):
-        last = trainer.update(hr, target, 0.1)
-    assert last.hr_psnr > first.hr_psnr + 1
-
-
-def test_what_is_learnt_from_is_restored_from_8_bit_lr(pictures):
-    network = shaken(RECIPE.architecture)
-    trainer = Trainer(network, replace(RECIPE, draw_from=1.0), torch.Generator())
-    hr, target = batch(pictures)
-    with torch.no_grad():
-        low, z = network(hr)
-        eight_bit = (low.clamp(0, 1) * 255).round() / 255
-        error = network.inverse(eight_bit, torch.zeros_like(z)) - hr
-        exact = network.inverse(low, torch.zeros_like(z)) - hr
-    expected = float(-10 * error.square().mean().log10())
-    assert trainer.update(hr, target, 0.0).hr_psnr == pytest.approx(expected, abs=1e-4)
-    assert float(-10 * exact.square().mean().log10()) != pytest.approx(expected, abs=1e-3)
-
-
-def test_the_average_follows_the_weights(pictures):
-    recipe = replace(RECIPE, ema=0.75)
-    trainer = Trainer(shaken(RECIPE.architecture), recipe, torch.Generator())
-    for step in (1, 2, 300):
-        trainer.step = step
-        before = {name: value.clone() for name, value in trainer.average.state_dict().items()}
-        trainer.update(*batch(pictures), 0.0)
-        decay = min(0.75, (1 + step) / (10 + step))
-        for name, live in trainer.network.state_dict().items():
-            expected = decay * before[name] + (1 - decay) * live
-            assert torch.allclose(trainer.average.state_dict()[name], expected, atol=1e-7), name
-            if name != "latent_sigma":
-                assert not torch.equal(live, before[name])
-
-
-def test_z_is_zero_at_first_and_drawn_in_units_of_its_own_width_later():
-    trainer = Trainer(shaken(RECIPE.architecture), RECIPE, torch.Generator().manual_seed(0))
-    z = torch.zeros(1, 9, 40, 40)
-    assert not trainer._latent(z, RECIPE.draw_from - 0.01).any()
-    drawn = trainer._latent(z, RECIPE.draw_from)
-    width = RECIPE.draw_temperature * trainer.network.latent_sigma
-    assert torch.allclose(drawn.std((0, 2, 3)), width, rtol=0.1)
-
-
-def test_the_recorded_width_is_the_standard_deviation_of_the_forward_z(pictures):
-    network = shaken(RECIPE.architecture)
-    held_out = [p.permute(1, 2, 0).numpy() for p in pictures.pixels]
-    whole = np.concatenate(held_out, axis=1)
-    _, z = network(torch.from_numpy(whole).permute(2, 0, 1)[None].float() / 255)
-    sigma = measure_sigma(network, [whole])
-    assert torch.allclose(sigma, z.std((0, 2, 3), correction=0), rtol=1e-4)
-    assert measure_sigma(network, held_out).shape == (9,)
-
-
-def test_steps_that_are_not_finite_change_nothing(pictures):
-    trainer = Trainer(shaken(RECIPE.architecture), RECIPE, torch.Generator())
-    before = {key: value.clone() for key, value in trainer.network.state_dict().items()}
-    hr, target = batch(pictures)
-    result = trainer.update(torch.full_like(hr, torch.inf), target, 0.5)
-    assert result.skipped
-    assert trainer.skipped == 1
-    after = trainer.network.state_dict()
-    assert all(torch.equal(after[key], value) for key, value in before.items())
-    assert not trainer.update(hr, target, 0.5).skipped
-
-
-def test_gradients_are_clipped(pictures):
-    torch.manual_seed(0)
-    trainer = Trainer(initial_network(RECIPE, None), RECIPE, torch.Generator())
-    result = trainer.update(*batch(pictures), 0.0)
-    norm = torch.stack([p.grad.norm() for p in trainer.network.parameters()]).norm().item()
-    assert result.gradient_norm > RECIPE.clip
-    assert norm == pytest.approx(RECIPE.clip, rel=1e-3)
-
-
-def test_learning_rate_rises_then_follows_a_cosine():
-    trainer = Trainer(shaken(RECIPE.architecture), RECIPE, torch.Generator())
-    assert trainer.learning_rate(0.0) == pytest.approx(RECIPE.learning_rate / 2)
-    trainer.step = 10
-    assert trainer.learning_rate(0.5) == pytest.approx(RECIPE.learning_rate / 2)
-    assert trainer.learning_rate(1.0) == pytest.approx(0)
-
-
-def test_lr_weight_is_steered_to_the_target(pictures):
-    for target, rises in ((80.0, True), (5.0, False)):
-        recipe = replace(RECIPE, lr_target=target)
-        trainer = Trainer(shaken(recipe.architecture), recipe, torch.Generator())
-        weight = trainer.lr_weight
-        trainer.update(*batch(pictures), 0.0)
-        assert (trainer.lr_weight > weight) is rises
+pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
 
 
 def test_x4_grows_from_x2(tmp_path):
@@ -141,8 +40,7 @@ def test_x4_grows_from_x2(tmp_path):
     config = replace(SMALL["irn-x4"], levels=SMALL["irn-x4"].levels[:1])
     source = shaken(config)
     path.write_bytes(serialise(source, Card(name="x2")))
-    recipe = replace(RECIPE, architecture=SMALL["irn-x4"])
-    grown = initial_network(recipe, path)
+    grown = initial_network(changed(scale=4, blocks=1), path)
     state = grown.state_dict()
     for key, value in source.state_dict().items():
         if key != "latent_sigma":
@@ -155,8 +53,12 @@ def test_x4_grows_from_x2(tmp_path):
 def test_what_cannot_start_a_preset_is_refused(tmp_path):
     path = tmp_path / "ld.safetensors"
     path.write_bytes(serialise(shaken(SMALL["irn-ld-x3"]), Card(name="ld")))
-    with pytest.raises(CheckpointError, match="not the beginning"):
+    with pytest.raises(CheckpointError, match=r"x3.*not the beginning.*x2"):
         initial_network(RECIPE, path)
+    path.write_bytes(serialise(shaken(CRM.architecture), Card(name="crm")))
+    with pytest.raises(CheckpointError, match="CRM"):
+        initial_network(RECIPE, path)
+    assert initial_network(CRM, path).config == CRM.architecture
 
 
 @pytest.mark.parametrize("given", [{}, {"steps": 0}, {"minutes": -1}, {"steps": 3, "minutes": 3}])
@@ -165,56 +67,283 @@ def test_budgets(given):
         Budget(**given)
 
 
-def run(pictures, out, steps, **options):
-    train(RECIPE, pictures, out, name="t", budget=Budget(steps=steps), **options)
-    return {
-        name: read_checkpoint(out / f"{name}.safetensors").weights_sha256
-        for name in ("last", "best")
-    }
+def test_shares_of_budgets():
+    assert Budget(steps=10).share(5, 1e9) == 0.5
+    assert Budget(minutes=2).share(10**9, 30) == 0.25
 
 
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, pictures):
-    torch.manual_seed(0)
-    whole = run(pictures, tmp_path / "a", 9)
+def run(pictures, out, steps, recipe=RECIPE, hooks=None, ingredients=None, **options):
+    done = train(
+        recipe, pictures, Run(name="t", out=out, budget=Budget(steps=steps), **options),
+        ingredients, hooks,
+    )  # fmt: skip
+    return done, hashes(out)
 
-    def stop(progress):
-        if progress.step == 5:
-            raise KeyboardInterrupt
 
-    torch.manual_seed(0)
-    with pytest.raises(KeyboardInterrupt):
-        run(pictures, tmp_path / "b", 9, report=stop)
+def hashes(out):
+    return {path.stem: read_checkpoint(path).weights_sha256 for path in out.glob("*.safetensors")}
+
+
+def records(out):
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_run_that_was_told_to_stop_ends_as_an_undisturbed_one(tmp_path, pictures):
+    _, whole = run(pictures, tmp_path / "a", 9)
+    steps = []
+    hooks = Hooks(report=lambda p: steps.append(p.step), stopping=lambda: len(steps) == 5)
     torch.manual_seed(77)
+    done, _ = run(pictures, tmp_path / "b", 9, hooks=hooks)
+    assert not done
+    assert steps == [1, 2, 3, 4, 5]
     said = []
-    assert run(pictures, tmp_path / "b", 9, say=said.append) == whole
+    torch.manual_seed(78)
+    done, resumed = run(pictures, tmp_path / "b", 9, hooks=Hooks(say=said.append), resume=True)
+    assert done
+    assert resumed == whole
+    assert set(whole) == {"best", "last"}
     assert "step 5" in said[0]
+    for name in ("a", "b"):
+        logged = [r["step"] for r in records(tmp_path / name) if "loss" in str(r)]
+        assert logged == list(range(1, 10))
 
 
-def test_the_run_directory_holds_log_state_and_checkpoints(tmp_path, pictures):
+def test_an_old_run_is_not_overwritten_and_an_absent_one_is_begun(tmp_path, pictures):
+    run(pictures, tmp_path / "a", 2, resume=True)
+    with pytest.raises(OutputError, match="--resume"):
+        run(pictures, tmp_path / "a", 3)
+
+
+def test_another_recipe_or_seed_does_not_continue_a_run(tmp_path, pictures):
+    run(pictures, tmp_path / "a", 2)
+    with pytest.raises(UsageError, match=r"data\.batch: 3, not 2"):
+        run(pictures, tmp_path / "a", 3, recipe=changed(batch=3), resume=True)
+    with pytest.raises(UsageError, match="--seed: 5, not 0"):
+        run(pictures, tmp_path / "a", 3, seed=5, resume=True)
+    said = []
+    fewer = Pictures(pictures.names[:3], pictures.pixels[:3])
+    run(fewer, tmp_path / "a", 3, hooks=Hooks(say=said.append), resume=True)
+    assert "warning: the run was begun on other pictures" in said
+
+
+def test_the_run_directory_holds_everything(tmp_path, pictures):
     run(pictures, tmp_path / "a", 4)
     assert {path.name for path in (tmp_path / "a").iterdir()} == {
-        "best.safetensors",
-        "last.safetensors",
-        "log.jsonl",
-        "state.pt",
-    }
-    records = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
-    assert {"hr_psnr", "hr_psnr_z0", "lr_psnr"} <= set(records[-1]["validation"])
+        "best.safetensors", "last.safetensors", "log.jsonl", "recipe.toml", "samples", "state.pt",
+        "tensorboard",
+    }  # fmt: skip
+    steps = [r["step"] for r in records(tmp_path / "a")[:-1]]
+    assert steps == [1, 2, 3, 4]
+    first = records(tmp_path / "a")[0]
+    assert {"loss", "hr_psnr", "lr_psnr", "learning_rate", "gradient_norm", "steps_per_second",
+            "data_wait", "skipped"} <= set(str(first).replace("'", " ").split())  # fmt: skip
+    assert {"hr_psnr", "hr_psnr_z0", "lr_psnr", "score"} == set(
+        records(tmp_path / "a")[-1]["validation"]
+    )
     checkpoint = read_checkpoint(tmp_path / "a" / "last.safetensors")
     assert (checkpoint.network.latent_sigma > 0).all()
-    (tmp_path / "a" / "state.pt").write_bytes(b"damaged")
-    with pytest.raises(DataError, match="damaged"):
-        run(pictures, tmp_path / "a", 5)
+    with Image.open(tmp_path / "a" / "samples" / "step-0000004-0.png") as picture:
+        assert picture.size == (32 + 3 * 64 + 3 * 8, 64)
+    events = list((tmp_path / "a" / "tensorboard").iterdir())
+    assert len(events) == 1
+    assert events[0].stat().st_size > 1000
+    assert RECIPE.changed(parse_toml((tmp_path / "a" / "recipe.toml").read_text())) == RECIPE
+
+
+def test_without_tensorboard_it_says_so_and_goes_on(tmp_path, pictures, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    said = []
+    run(pictures, tmp_path / "a", 2, hooks=Hooks(say=said.append))
+    assert any("irncli[train]" in line for line in said)
+    assert not (tmp_path / "a" / "tensorboard").exists()
+
+
+def test_a_damaged_state_is_said(tmp_path, pictures):
+    (tmp_path / "a").mkdir()
+    for content in (b"damaged", None):
+        if content is None:
+            torch.save([1], tmp_path / "a" / "state.pt")
+        else:
+            (tmp_path / "a" / "state.pt").write_bytes(content)
+        with pytest.raises(DataError, match=r"state\.pt"):
+            run(pictures, tmp_path / "a", 5, resume=True)
+
+
+def test_the_log_is_rewound_to_the_state(tmp_path, pictures):
+    run(pictures, tmp_path / "a", 3)
+    log = tmp_path / "a" / "log.jsonl"
+    before = records(tmp_path / "a")
+    log.write_text(log.read_text() + '{"step": 4, "step_": 1}\n{"step": 5, "st')
+    run(pictures, tmp_path / "a", 4, resume=True)
+    after = records(tmp_path / "a")
+    assert after[: len(before)] == before
+    assert [r["step"] for r in after[len(before) :]] == [4, 4]
+    assert "step_" not in str(after)
+
+
+def test_own_pictures_can_be_held_out(tmp_path, pictures, photo):
+    own = Pictures(["v.png"], [torch.from_numpy(photo[:40, :60].copy()).permute(2, 0, 1)])
+    said = []
+    run(pictures, tmp_path / "a", 1, hooks=Hooks(say=said.append), held_out=own)
+    assert "6 pictures to train on, 1 held out, 0 damaged" in said
+
+
+def test_too_little_memory_is_said(tmp_path, pictures, monkeypatch):
+    from irncli.train.step import Trainer
+
+    def full(*arguments):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(Trainer, "update", full)
+    with pytest.raises(MemoryExhaustedError, match="recompute"):
+        run(pictures, tmp_path / "a", 1)
 
 
 def test_validation_is_that_of_the_tables(pictures):
     network = initial_network(RECIPE, None)
     held_out = [p.permute(1, 2, 0).numpy() for p in pictures.pixels[:2]]
     network.latent_sigma.copy_(measure_sigma(network, held_out))
-    measured = validate(network, held_out)
+    measured = validate_invertible(network, held_out, drawn=True)
     # An untrained network loses up to 3 dB: what is drawn adds as much error as what was lost.
-    assert 1 < measured.hr_psnr_z0 - measured.hr_psnr < 3.1
-    assert validate(network, held_out) == measured
+    assert 1 < measured["hr_psnr_z0"] - measured["hr_psnr"] < 3.1
+    assert measured["score"] == measured["hr_psnr"]
+    assert validate_invertible(network, held_out, drawn=True) == measured
+    plain = validate_invertible(network, held_out, drawn=False)
+    assert plain["score"] == plain["hr_psnr_z0"] == measured["hr_psnr_z0"]
+
+
+def test_the_recorded_width_is_the_standard_deviation_of_the_forward_z(pictures):
+    network = shaken(RECIPE.architecture)
+    held_out = [p.permute(1, 2, 0).numpy() for p in pictures.pixels]
+    whole = np.concatenate(held_out, axis=1)
+    _, z = network(torch.from_numpy(whole).permute(2, 0, 1)[None].float() / 255)
+    sigma = measure_sigma(network, [whole])
+    assert torch.allclose(sigma, z.std((0, 2, 3), correction=0), rtol=1e-4)
+    assert measure_sigma(network, held_out).shape == (9,)
+
+
+def test_colour_trains(tmp_path, pictures):
+    _, made = run(pictures, tmp_path / "a", 4, recipe=COLOR)
+    assert set(made) == {"best", "last"}
+    checkpoint = read_checkpoint(tmp_path / "a" / "best.safetensors")
+    assert checkpoint.card.temperature == 0
+    measured = records(tmp_path / "a")[-1]["validation"]
+    assert measured["score"] == measured["hr_psnr_z0"]
+    picture = pictures.pixels[0].permute(1, 2, 0).numpy()
+    assert sample(checkpoint.network, picture).shape == (64, 3 * 64 + 2 * 8, 3)
+
+
+def test_a_crm_trains_on_the_lr_of_its_rescaler(tmp_path, pictures):
+    path = tmp_path / "x2.safetensors"
+    path.write_bytes(serialise(shaken(SMALL["irn-x2"]), Card(name="x2")))
+    ingredients = gather(CRM, lambda name: path)
+    _, made = run(pictures, tmp_path / "a", 4, recipe=CRM, ingredients=ingredients)
+    assert set(made) == {"best", "last"}
+    measured = records(tmp_path / "a")[-1]["validation"]
+    assert measured["lr_psnr_coded"] > measured["lr_psnr"], "four steps do not make a CRM"
+    assert {"hr_psnr", "hr_psnr_coded", "score"} <= set(measured)
+    other = Ingredients(rescaler=Checkpoint(
+        network=ingredients.rescaler.network, card=Card(name="x"), weights_sha256="0" * 64
+    ))  # fmt: skip
+    with pytest.raises(UsageError, match="rescaler"):
+        run(pictures, tmp_path / "a", 5, recipe=CRM, ingredients=other, resume=True)
+    path.write_bytes(serialise(shaken(SMALL["irn-x4"]), Card(name="x4")))
+    with pytest.raises(CheckpointError, match="no rescaling model of x2"):
+        gather(CRM, lambda name: path)
+
+
+def test_an_identity_for_a_crm_measures_what_jpeg_costs(pictures):
+    rescaler = shaken(SMALL["irn-x2"], strength=0.01)
+
+    class Identity(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.anchor = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, low, tables):
+            return low
+
+    held_out = [p.permute(1, 2, 0).numpy() for p in pictures.pixels[:2]]
+    measured = validate_crm(Identity(), rescaler, held_out, [30, 90])
+    assert measured["lr_psnr"] == measured["lr_psnr_coded"] == measured["score"]
+    assert measured["hr_psnr"] == measured["hr_psnr_coded"]
+    assert 20 < measured["lr_psnr"] < 50
+
+
+DRIVER = textwrap.dedent(
+    """
+    import os, signal, sys
+    from pathlib import Path
+    import torch
+    sys.path[:0] = sys.argv[4:]
+    from irncli.io.images import decode
+    from irncli.train import state as state_module
+    from irncli.train.loop import Budget, Run, train
+    from places import ROOT
+    from training import RECIPE, cut
+
+    torch.set_num_threads(1)
+    out, where, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    calls = 0
+
+    def die_at(function):
+        def wrapped(*arguments, **options):
+            global calls
+            calls += 1
+            if calls == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **options)
+        return wrapped
+
+    if where == "step":
+        torch.optim.Adam.step = die_at(torch.optim.Adam.step)
+    elif where == "backward":
+        torch.Tensor.backward = die_at(torch.Tensor.backward)
+    elif where == "write":
+        os.fsync = die_at(os.fsync)
+    elif where == "rename":
+        os.replace = die_at(os.replace)
+        Path.replace = die_at(Path.replace)
+    photo = decode((ROOT / "irncli" / "demo" / "photo.png").read_bytes()).pixels
+    recipe = RECIPE.changed({"save_seconds": 0.0})
+    train(recipe, cut(photo), Run(name="t", out=out, budget=Budget(steps=7), resume=True))
+    """
+)
+
+
+def drive(out, where="nowhere", nth=0):
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", DRIVER, out, where, str(nth), *paths],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    result = drive(out)
+    assert result.returncode == 0, result.stderr
+    return hashes(out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("where", "nth"),
+    [("step", 1), ("step", 4), ("backward", 6), ("write", 3), ("write", 12), ("rename", 5)],
+)
+def test_killed_at_any_moment_it_ends_with_the_same_weights(tmp_path, undisturbed, where, nth):
+    """SIGKILL in a step, in the middle of writing a file, and between writing and renaming."""
+    out = tmp_path / "run"
+    killed = drive(out, where, nth)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = drive(out)
+    assert resumed.returncode == 0, resumed.stderr
+    assert hashes(out) == undisturbed
+    assert not list(out.glob(".*")), "what was half written is gone"
+    logged = [r["step"] for r in records(out) if "learning_rate" in str(r)]
+    assert logged == list(range(1, 8))
 
 
 @pytest.fixture
@@ -228,29 +357,84 @@ def folder(tmp_path, pictures):
 
 def command(folder, out, *extra):
     arguments = ["train", "--preset", "irn-x2", "--data", folder, "--out", out, "--threads", 1]
-    arguments += ["--set", "batch=1", "--set", "crop=16", "--set", "crop_end=16", *extra]
-    return [sys.executable, "-m", "irncli", *map(str, arguments)]
+    small = ("batch=1", "crop=16", "crop_end=16", "blocks=1", "log_every=5", "precision=fp32")
+    arguments += [word for field in small for word in ("--set", field)]
+    return [sys.executable, "-m", "irncli", *map(str, [*arguments, *extra])]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT], ids=lambda s: s.name)
-def test_the_command_continues_after_a_kill(tmp_path, folder, kill):
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_a_signal_ends_the_command_after_a_save(tmp_path, folder, number, status):
     out = tmp_path / "run"
-    process = subprocess.Popen(command(folder, out, "--steps", 2000), stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while not (out.exists() and b"step 20" in process.stderr.readline()):
-        assert time.monotonic() < deadline
-    os.kill(process.pid, kill)
-    process.communicate()
-    assert process.returncode == (130 if kill == signal.SIGINT else -signal.SIGKILL)
+    process = subprocess.Popen(command(folder, out, "--steps", 20_000), stderr=subprocess.PIPE)
+    for line in process.stderr:
+        if b"step 10 " in line:
+            break
+    os.kill(process.pid, number)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == status
+    assert b"--resume" in said
     assert not list(out.glob(".*"))
-    done = 0
-    if kill == signal.SIGINT:
-        done = torch.load(out / "state.pt", weights_only=True)["trainer"]["step"]
-        assert done >= 20
+    done = torch.load(out / "state.pt", weights_only=True)["trainer"]["step"]
+    assert done >= 10
     again = subprocess.run(
-        command(folder, out, "--steps", done + 2), capture_output=True, text=True
+        command(folder, out, "--steps", done + 2, "--resume"), capture_output=True, text=True
     )
     assert again.returncode == 0, again.stderr
-    assert ("continuing" in again.stderr) is (kill == signal.SIGINT)
-    assert read_checkpoint(out / "best.safetensors").architecture == PRESETS["irn-x2"].architecture
+    assert f"continuing {out} at step {done}" in again.stderr
+    assert read_checkpoint(out / "best.safetensors").architecture.levels[0].blocks == 1
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_last_good_state(tmp_path, folder):
+    out = tmp_path / "run"
+    first = subprocess.run(command(folder, out, "--steps", 3), capture_output=True, text=True)
+    assert first.returncode == 0, first.stderr
+    before = (out / "state.pt").read_bytes()
+
+    def little_room():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    full = subprocess.run(
+        command(folder, out, "--steps", 6, "--resume"),
+        capture_output=True, text=True, preexec_fn=little_room,
+    )  # fmt: skip
+    assert full.returncode == 74, full.stderr
+    assert "Traceback" not in full.stderr
+    assert "cannot write" in full.stderr.strip().splitlines()[-1]
+    assert (out / "state.pt").read_bytes() == before
+    assert not list(out.glob(".*"))
+    again = subprocess.run(
+        command(folder, out, "--steps", 6, "--resume"), capture_output=True, text=True
+    )
+    assert again.returncode == 0, again.stderr
+
+
+def test_an_unusable_run_directory_is_said(tmp_path, pictures):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="--out"):
+        run(pictures, tmp_path / "file" / "run", 1)
+    blocked = tmp_path / "blocked"
+    (blocked / "log.jsonl").mkdir(parents=True)
+    with pytest.raises(StorageError, match="log"):
+        run(pictures, blocked, 1)
+
+
+def test_pictures_are_cut_alike_everywhere(photo):
+    assert cut(photo).fingerprint() == cut(photo.copy()).fingerprint()
+
+
+def test_learned_downsampling_may_start_from_a_cosine_basis():
+    fields = {"family": "irn-ld", "scale": 3, "crop": 18, "crop_end": 0}
+    network = initial_network(changed(basis="dct", **fields), None)
+    x = torch.rand(1, 3, 9, 9)
+    low, z = network(x)
+    means = torch.nn.functional.avg_pool2d(x, 3)
+    assert torch.allclose(low, means, atol=1e-6)
+    flat = network.inverse(low, torch.zeros_like(z))
+    assert torch.allclose(flat, means.repeat_interleave(3, 2).repeat_interleave(3, 3), atol=1e-5)
+    plain = initial_network(changed(basis="identity", **fields), None)
+    assert (plain.inverse(low, torch.zeros_like(z)) - flat).abs().max() > 0.1

@@ -1,0 +1,69 @@
+"""How the dense blocks are computed in training: precision, layout, compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from irncli.model.dense import DenseBlock
+from irncli.train.sections import Compute
+
+__all__ = ["prepare", "training_dtype"]
+
+
+def training_dtype(compute: Compute, device: torch.device) -> torch.dtype | None:
+    """Inside the dense blocks; None is float32.
+
+    `auto` is bfloat16 where the device multiplies it: float16 would need its losses scaled, and
+    emulated bfloat16 is slower than float32.
+    """
+    wanted = compute.precision == "bf16"
+    if compute.precision == "auto":
+        wanted = _has_bfloat16(device)
+    return torch.bfloat16 if wanted else None
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in checks)
+
+
+def prepare(
+    network: nn.Module, compute: Compute, device: torch.device, say: Callable[[str], None]
+) -> None:
+    """Set precision, layout and compiler of a network that is about to be trained, in place.
+
+    Where compiling does not work here, that is said, and the blocks run as they are.
+    """
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    blocks = [module for module in network.modules() if isinstance(module, DenseBlock)]
+    for block in blocks:
+        block.autocast = training_dtype(compute, device)
+    if compute.compile == "off" or (compute.compile == "auto" and device.type != "cuda"):
+        return
+    failure = _try_to_compile(blocks[0], device)
+    if failure:
+        say(f"torch.compile does not work here ({failure}): going on without it")
+        return
+    for block in blocks:
+        block.compile(dynamic=True)
+
+
+def _try_to_compile(block: DenseBlock, device: torch.device) -> str:
+    """Why it does not work; empty where it does."""
+    channels = block.convs[0].in_channels
+    crops = torch.rand((1, channels, 16, 16), device=device, requires_grad=True)
+    try:
+        torch.compile(block)(crops).sum().backward()
+    except Exception as error:  # compilers fail in many ways
+        lines = str(error).strip().splitlines()
+        return lines[0][:200] if lines else type(error).__name__
+    finally:
+        block.zero_grad(set_to_none=True)
+    return ""

@@ -1,0 +1,174 @@
+"""Random crops with their targets, from pictures held as bytes on the device.
+
+What a step draws depends on the seed and the step alone, so a resumed run draws what the
+uninterrupted one would have drawn, on any number of ranks: each takes its share of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from irncli.model.bicubic import resize_matrix
+from irncli.model.transforms import YUV_ROWS
+
+__all__ = ["CropSampler", "to_luma"]
+
+ZOOMS = 8
+"""Factors between the least zoom and 1 of which a step draws one."""
+DEVICE_SHARE = 0.25
+"""Of the free memory of a GPU, what pictures may take there."""
+
+Indices = NDArray[np.int64]
+
+
+def to_luma(rgb: torch.Tensor) -> torch.Tensor:
+    """The usual gray picture of RGB: [N, 3, H, W] to [N, 1, H, W]."""
+    weights = torch.tensor(YUV_ROWS[0], device=rgb.device, dtype=rgb.dtype)
+    return torch.einsum("c,nchw->nhw", weights, rgb)[:, None]
+
+
+@dataclass(frozen=True)
+class _Store:
+    """All pictures end to end, uint8, and where each begins."""
+
+    values: torch.Tensor
+    starts: Indices
+    heights: Indices
+    widths: Indices
+
+    @classmethod
+    def pack(cls, pictures: Sequence[torch.Tensor], device: torch.device) -> _Store:
+        sizes = np.array([picture.numel() for picture in pictures], np.int64)
+        place = device if _fits(int(sizes.sum()), device) else torch.device("cpu")
+        values = torch.empty(int(sizes.sum()), dtype=torch.uint8, device=place)
+        starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+        for start, picture in zip(starts, pictures, strict=True):
+            values[start : start + picture.numel()] = picture.flatten().to(place)
+        heights, widths = (np.array([p.shape[k] for p in pictures], np.int64) for k in (1, 2))
+        return cls(values, starts, heights, widths)
+
+
+def _fits(size: int, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return size < DEVICE_SHARE * free
+
+
+class CropSampler:
+    """Random crops, flipped and transposed, each with its target.
+
+    A crop's LR target equals that region of the bicubic LR of the whole picture: it is computed
+    from the crop and the few pixels around it that the kernel reads, mirrored at the borders of
+    the picture and not at those of the crop. At scale 1 (colour) the target is the luma.
+
+    Args:
+        pictures: uint8 [3, H, W] each; larger ones are drawn more often.
+        scale: HR size over LR size.
+        device: where crops are wanted.
+        seed: of all draws.
+        zoom_least: pictures are shrunk bicubically by a factor between this one and 1.
+        rank: this process draws crops rank, rank + ranks, ... of each batch.
+        ranks: processes.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[torch.Tensor],
+        scale: int,
+        device: torch.device,
+        seed: int,
+        *,
+        zoom_least: float = 1.0,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.scale, self.device, self.seed = scale, device, seed
+        self.share = slice(rank, None, ranks)
+        self.margin = 4 * scale
+        self.zooms = np.linspace(1, zoom_least, ZOOMS) if zoom_least < 1 else np.ones(1)
+        self.store = _Store.pack(pictures, device)
+        areas = (self.store.heights * self.store.widths).astype(np.float64)
+        self.weights = areas / areas.sum()
+
+    def draw(self, step: int, count: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Crops of a step, those of this rank.
+
+        Args:
+            step: from 0.
+            count: crops of all ranks together.
+            side: of a crop in HR pixels, a multiple of the scale.
+
+        Returns:
+            HR [n, 3, side, side] in [0, 1] and its target, float32, on the device.
+        """
+        rng = np.random.default_rng((self.seed, step))
+        zoom = float(rng.choice(self.zooms))
+        chosen = rng.choice(len(self.weights), count, p=self.weights)[self.share]
+        places, turns = rng.random((count, 2))[self.share], rng.integers(8, size=count)[self.share]
+        wide = self._windows(chosen, places, turns, side, zoom)
+        margin = self.margin
+        hr = wide[:, :, margin:-margin, margin:-margin].contiguous()
+        if self.scale == 1:
+            return hr, to_luma(hr)
+        matrix = _target_matrix(side, margin, self.scale).to(self.device)
+        return hr, matrix @ wide @ matrix.T
+
+    def _windows(
+        self, chosen: Indices, places: NDArray[np.float64], turns: Indices, side: int, zoom: float
+    ) -> torch.Tensor:
+        """Crops with their margins, float32 in [0, 1]."""
+        whole = side + 2 * self.margin
+        source = round(whole / zoom)
+        first, second, strides = self._axes(chosen, places, turns, source)
+        store = self.store
+        planes = store.heights[chosen] * store.widths[chosen]
+        starts = store.starts[chosen][:, None] + planes[:, None] * np.arange(3)
+        index = torch.from_numpy(starts)[:, :, None, None]
+        for axis, places_along in enumerate((first, second)):
+            along = torch.from_numpy(places_along * strides[:, axis : axis + 1])
+            index = index + (along[:, None, :, None] if axis == 0 else along[:, None, None, :])
+        pixels = store.values[index.to(store.values.device)].to(self.device).float().div_(255)
+        if source == whole:
+            return pixels
+        matrix = resize_matrix(source, whole).float().to(self.device)
+        return (matrix @ pixels @ matrix.T).clamp_(0, 1).mul_(255).round_().div_(255)
+
+    def _axes(
+        self, chosen: Indices, places: NDArray[np.float64], turns: Indices, source: int
+    ) -> tuple[Indices, Indices, Indices]:
+        """Indices along both axes of each window, in one of eight orientations, and strides."""
+        heights, widths = self.store.heights[chosen], self.store.widths[chosen]
+        rows, columns = (
+            self._mirrored(sizes, places[:, k], source) for k, sizes in enumerate((heights, widths))
+        )
+        rows = np.where((turns & 1)[:, None] > 0, rows[:, ::-1], rows)
+        columns = np.where((turns & 2)[:, None] > 0, columns[:, ::-1], columns)
+        transposed = (turns & 4) > 0
+        first = np.where(transposed[:, None], columns, rows)
+        second = np.where(transposed[:, None], rows, columns)
+        ones = np.ones_like(widths)
+        strides = np.stack((widths, ones), axis=1)
+        strides[transposed] = strides[transposed][:, ::-1]
+        return first, second, strides
+
+    def _mirrored(self, sizes: Indices, places: NDArray[np.float64], source: int) -> Indices:
+        """Indices of windows aligned to the grid of LR, on axes mirrored with their edge pixel."""
+        inner = source - 2 * self.margin
+        choices = np.maximum((sizes - inner) // self.scale + 1, 1)
+        starts = self.scale * np.floor(places * choices).astype(np.int64) - self.margin
+        period = np.remainder(starts[:, None] + np.arange(source), 2 * sizes[:, None])
+        mirrored: Indices = np.minimum(period, 2 * sizes[:, None] - 1 - period)
+        return mirrored
+
+
+def _target_matrix(side: int, margin: int, scale: int) -> torch.Tensor:
+    """Rows of the whole-picture resizing matrix that belong to a crop inside its margin."""
+    whole = side + 2 * margin
+    matrix = resize_matrix(whole, whole // scale)
+    return matrix[margin // scale : -(margin // scale)].float()

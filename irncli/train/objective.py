@@ -1,0 +1,193 @@
+"""What a step asks of the network: from crops to a loss, in one differentiable module.
+
+A module, so that DistributedDataParallel can hold it. Random numbers come in from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from irncli.model import CompressionRestoration, InvertibleNetwork
+from irncli.model.quantize import quantize
+from irncli.train import reversible
+from irncli.train.codec import jpeg_round_trip, straight_through
+from irncli.train.losses import charbonnier, fit, log_mean_square, sum_of_squares
+from irncli.train.recipe import Recipe
+
+__all__ = ["Draws", "Objective", "RescalingObjective", "RestorationObjective", "sigma_of"]
+
+Parts = dict[str, torch.Tensor]
+Pass = tuple[
+    Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+    Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Random numbers of a step.
+
+    Attributes:
+        z: standard normal, in the shape of z; None: z = 0.
+        noise: standard normal, in the shape of LR; None: no noise.
+        qualities: of JPEG, one for each crop; None: no JPEG.
+    """
+
+    z: torch.Tensor | None = None
+    noise: torch.Tensor | None = None
+    qualities: Sequence[int] | None = None
+
+
+def sigma_of(z: torch.Tensor) -> torch.Tensor:
+    """Standard deviation of z per channel, over batch and places: [channels]."""
+    return z.std(dim=(0, 2, 3))
+
+
+def _mean_square(a: torch.Tensor) -> torch.Tensor:
+    return a.detach().square().mean()
+
+
+class RescalingObjective(nn.Module):
+    """Forward, quantise, codec, inverse, and the losses of LR, HR and z.
+
+        loss = lr_weight |low - target| + hr_weight |x - hr| + z_weight z^2
+             + features_weight |VGG(x) - VGG(hr)| + adversarial_weight BCE(D(x), 1)
+
+    For colour networks, low is the gray picture and hr the colours.
+
+    Args:
+        network: what is trained.
+        recipe: weights and phases.
+        features: VGG19; where features_weight is not 0.
+        adversary: gives the adversarial loss of restored pictures.
+    """
+
+    def __init__(
+        self,
+        network: InvertibleNetwork,
+        recipe: Recipe,
+        features: nn.Module | None = None,
+        adversary: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        self.network, self.recipe = network, recipe
+        self.features, self.adversary = features, adversary
+
+    @property
+    def _passes(self) -> Pass:
+        network = self.network
+        if not self.recipe.compute.recompute:
+            return network, network.inverse
+        return (
+            lambda x: reversible.forward(network, x),
+            lambda low, z: reversible.inverse(network, low, z),
+        )
+
+    def restore(self, hr: torch.Tensor, draws: Draws) -> tuple[torch.Tensor, ...]:
+        """Low part, z, and what is restored from the low part as a file would hold it."""
+        forward, inverse = self._passes
+        low, z = forward(hr)
+        return low, z, inverse(self._filed(low, draws), self._latent(z, draws))
+
+    def forward(
+        self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, lr_weight: float
+    ) -> tuple[torch.Tensor, Parts]:
+        """The loss of a batch and what was measured on the way.
+
+        Args:
+            hr: [N, 3, H, W] in [0, 1].
+            target: what the low part should be.
+            draws: random numbers.
+            share: of the budget that is spent, 0 to 1.
+            lr_weight: of the LR fit now.
+        """
+        weights = self.recipe.loss
+        low, z, restored = self.restore(hr, draws)
+        losses = {
+            "lr_loss": lr_weight * fit(weights.lr_norm, low - target),
+            "hr_loss": weights.hr_weight * self._hr_loss(restored - hr, share),
+            "z_loss": weights.z_weight * sum_of_squares(z),
+        }
+        if self.features is not None:
+            with torch.no_grad():
+                wanted = self.features(hr)
+            losses["features_loss"] = weights.features_weight * charbonnier(
+                self.features(restored) - wanted
+            )
+        if self.adversary is not None:
+            losses["adversarial_loss"] = weights.adversarial_weight * self.adversary(restored)
+        measured = {
+            "hr_mse": _mean_square(restored - hr),
+            "lr_mse": _mean_square(low - target),
+            "z_square": _mean_square(z),
+        }
+        parts = {name: loss.detach() for name, loss in losses.items()} | measured
+        parts |= {"restored": restored.detach(), "sigma": sigma_of(z.detach())}
+        return torch.stack(list(losses.values())).sum(), parts
+
+    def _hr_loss(self, error: torch.Tensor, share: float) -> torch.Tensor:
+        weights = self.recipe.loss
+        if share < weights.psnr_from:
+            return charbonnier(error)
+        return weights.psnr_weight * log_mean_square(error)
+
+    def _filed(self, low: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """The low part after quantisation and codec, gradient straight through."""
+        filed = quantize(low)
+        if draws.noise is not None:
+            filed = filed + self.recipe.codec.noise_width * draws.noise
+        if draws.qualities is not None:
+            coded, _ = jpeg_round_trip(filed.detach().clamp(0, 1), draws.qualities)
+            filed = straight_through(coded, filed)
+        return filed
+
+    def _latent(self, z: torch.Tensor, draws: Draws) -> torch.Tensor:
+        latent = self.recipe.latent
+        if draws.z is None:
+            return torch.zeros_like(z)
+        width = latent.draw_width * draws.z
+        if latent.draw == "own":
+            width = width * self.network.latent_sigma.view(1, -1, 1, 1)
+        return width
+
+
+class RestorationObjective(nn.Module):
+    """A CRM learns to give back LR as the frozen network made it, from LR as JPEG left it.
+
+        loss = |CRM(JPEG(low)) - low|^2
+
+    Args:
+        network: the CRM.
+        rescaler: makes LR; frozen.
+    """
+
+    def __init__(self, network: CompressionRestoration, rescaler: InvertibleNetwork) -> None:
+        super().__init__()
+        self.network = network
+        # In a list, so that it is no submodule: nothing of it is trained or shared.
+        self._frozen = [rescaler.eval().requires_grad_(False)]
+
+    def forward(
+        self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, lr_weight: float
+    ) -> tuple[torch.Tensor, Parts]:
+        """As in RescalingObjective; `target`, `share` and `lr_weight` play no part."""
+        del target, share, lr_weight
+        assert draws.qualities is not None  # noqa: S101 -- the recipe was checked
+        with torch.no_grad():
+            low = quantize(self._frozen[0](hr)[0])
+        coded, tables = jpeg_round_trip(low, draws.qualities)
+        restored = self.network(coded, tables)
+        loss = sum_of_squares(restored - low)
+        parts = {
+            "lr_loss": loss.detach(),
+            "lr_mse": _mean_square(restored - low),
+            "coded_mse": _mean_square(coded - low),
+        }
+        return loss, parts
+
+
+Objective = RescalingObjective | RestorationObjective

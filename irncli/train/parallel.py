@@ -1,0 +1,91 @@
+"""Several processes that train one network, as torchrun starts them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed
+
+from irncli.errors import UsageError
+
+__all__ = ["Ranks", "process_group", "ranks_of"]
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which process of the run this is.
+
+    Attributes:
+        rank: of this process, from 0.
+        count: of all.
+        local: of this process on its machine: which GPU it takes.
+    """
+
+    rank: int = 0
+    count: int = 1
+    local: int = 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one that writes and speaks."""
+        return self.rank == 0
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """The mean of a tensor over all ranks, on each of them."""
+        if self.count > 1:
+            values = values.clone()
+            distributed.all_reduce(values)
+            values /= self.count
+        return values
+
+    def from_leader(self, value: float) -> float:
+        """The leader's value, on each rank."""
+        if self.count == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box)
+        return box[0]
+
+    def largest(self, value: int) -> int:
+        """The largest value of any rank, on each of them."""
+        if self.count == 1:
+            return value
+        values: list[int] = [0] * self.count
+        distributed.all_gather_object(values, value)
+        return max(values)
+
+
+def ranks_of(environment: os._Environ[str] | dict[str, str]) -> Ranks:
+    """What torchrun says of this process; one rank where it did not start it.
+
+    Raises:
+        UsageError: variables that contradict each other.
+    """
+    if "WORLD_SIZE" not in environment or "RANK" not in environment:
+        return Ranks()
+    try:
+        rank, count, local = (
+            int(environment.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+        )
+    except ValueError as error:
+        raise UsageError(f"RANK, WORLD_SIZE or LOCAL_RANK is no number: {error}") from error
+    if not 0 <= rank < count:
+        raise UsageError(f"RANK is {rank} with WORLD_SIZE {count}: start it with torchrun")
+    return Ranks(rank, count, local)
+
+
+@contextmanager
+def process_group(ranks: Ranks, device: torch.device) -> Iterator[None]:
+    """Connect the ranks while the block runs: NCCL between GPUs, Gloo between CPUs."""
+    if ranks.count == 1:
+        yield
+        return
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()

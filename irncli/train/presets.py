@@ -1,0 +1,215 @@
+"""The recipes by the name of the model that they train, each in two variants.
+
+`paper` is the reference's: losses, weights, schedule, z and batch, in plain float32.
+`irn` is ours: what measured best in the same time, and what follows from it where a model has not
+been raced yet (docs/training-log.md says which).
+
+Source of the paper's values: the public option files of the reference implementation of IRN
+(ECCV 2020) and of its extensions (IJCV 2022); where they and the text differ, the files count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from difflib import get_close_matches
+
+from irncli.errors import UsageError
+from irncli.train.recipe import Recipe
+from irncli.train.sections import (
+    Adversary,
+    Codec,
+    Compute,
+    Data,
+    Latent,
+    Loss,
+    Network,
+    Optimiser,
+    Report,
+)
+
+__all__ = ["PRESETS", "VARIANTS", "preset"]
+
+VARIANTS = ("irn", "paper")
+
+_PLAIN = Compute(precision="fp32", compile="off")
+_PAPER_REPORT = Report(validate_every=5_000, log_every=100, save_seconds=600)
+_PAPER_ADAM = Optimiser(
+    steps=500_000,
+    learning_rate=2e-4,
+    weight_decay=1e-5,
+    schedule="steps",
+    halve_at=(100_000, 200_000, 300_000, 400_000),
+    warm_up=1,
+    ema=0.0,
+)
+_NORMAL = Latent(draw="normal", draw_from=0.0, draw_width=1.0)
+_ZERO = Latent(draw="never", draw_from=1.0, draw_width=0.0)
+
+
+def _paper(network: Network, lr_weight: float) -> Recipe:
+    """The reference's way to train a rescaling network."""
+    return Recipe(
+        network=network,
+        loss=Loss(lr_weight=lr_weight, z_weight=1.0),
+        latent=_NORMAL,
+        data=Data(batch=16, crop=144),
+        optimiser=_PAPER_ADAM,
+        compute=_PLAIN,
+        report=_PAPER_REPORT,
+    )
+
+
+def _ours(network: Network, lr_weight: float, lr_target: float, data: Data) -> Recipe:
+    """Ours: z = 0 at first, then drawn wide; HR fitted by PSNR in the end; cosine, average."""
+    return Recipe(
+        network=network,
+        loss=Loss(lr_weight=lr_weight, lr_target=lr_target, psnr_from=0.6),
+        data=data,
+    )
+
+
+_X2 = Network(family="irn", scale=2)
+_X3 = Network(family="irn-ld", scale=3, blocks=12)
+_X4 = Network(family="irn", scale=4)
+_X8 = Network(family="irn", scale=8)
+_E_X4 = Network(family="irn-e", scale=4, blocks=16)
+_COLOR = Network(family="color", scale=1)
+_CRM = Network(family="crm", scale=2, rescaler="irn-x2-robust")
+
+
+def _paper_color() -> Recipe:
+    recipe = _paper(_COLOR, 3.0)
+    return replace(recipe, latent=_ZERO, data=replace(recipe.data, batch=8))
+
+
+def _paper_plus() -> Recipe:
+    recipe = _paper(replace(_X4, init="irn-x4"), 16.0)
+    return replace(
+        recipe,
+        loss=replace(recipe.loss, hr_weight=0.01, features_weight=0.01, adversarial_weight=1.0),
+        optimiser=replace(
+            _PAPER_ADAM,
+            steps=400_000,
+            learning_rate=1e-4,
+            halve_at=(50_000, 100_000, 200_000, 300_000),
+        ),
+        adversary=Adversary(adversary_rate=1e-4, adversary_beta2=0.99, head_start=5_000),
+    )
+
+
+def _paper_robust() -> Recipe:
+    recipe = _paper(replace(_X2, init="irn-x2"), 4.0)
+    return replace(
+        recipe,
+        loss=replace(recipe.loss, lr_norm="l1"),
+        optimiser=replace(
+            _PAPER_ADAM, steps=100_000, learning_rate=1e-5, schedule="constant", halve_at=()
+        ),
+        codec=Codec(noise_chance=0.5, noise_width=0.01),
+    )
+
+
+def _paper_crm(codec: Codec, *, conditioned: bool) -> Recipe:
+    recipe = _paper(_X2, 1.0)
+    return replace(
+        recipe,
+        network=replace(_CRM, conditioned=conditioned),
+        latent=_ZERO,
+        codec=codec,
+        optimiser=replace(
+            _PAPER_ADAM,
+            steps=50_000,
+            weight_decay=0.0,
+            halve_at=(10_000, 20_000, 30_000, 40_000),
+        ),
+    )
+
+
+def _our_plus() -> Recipe:
+    """The paper's losses from the start of a good average: its own z, and both rates decaying."""
+    recipe = _paper_plus()
+    return replace(
+        recipe,
+        latent=Latent(draw="own", draw_from=0.0, draw_width=1.0),
+        optimiser=Optimiser(steps=100_000, learning_rate=1e-4, ema=0.999),
+        adversary=replace(recipe.adversary, head_start=2_000),
+        compute=Compute(),
+        report=Report(validate_every=1_000),
+    )
+
+
+def _our_robust() -> Recipe:
+    """The codec itself in the loop, straight through, instead of noise that resembles it."""
+    recipe = _ours(replace(_X2, init="irn-x2"), 1.0, 34.0, Data(batch=6, crop=64, crop_end=96))
+    return replace(
+        recipe,
+        codec=Codec(jpeg_least=30, jpeg_most=95),
+        latent=_ZERO,
+        optimiser=replace(recipe.optimiser, learning_rate=2e-4),
+    )
+
+
+def _our_crm(codec: Codec, *, conditioned: bool) -> Recipe:
+    return Recipe(
+        network=replace(_CRM, conditioned=conditioned),
+        latent=_ZERO,
+        data=Data(batch=8, crop=128),
+        codec=codec,
+        optimiser=Optimiser(steps=50_000, learning_rate=3e-4),
+    )
+
+
+_ONE_QUALITY = Codec(jpeg_least=75, jpeg_most=75)
+_ALL_QUALITIES = Codec(jpeg_least=20, jpeg_most=98)
+
+PRESETS: dict[str, dict[str, Recipe]] = {
+    "irn-x2": {
+        "irn": _ours(_X2, 1.0, 36.3, Data(batch=6, crop=48, crop_end=96)),
+        "paper": _paper(_X2, 4.0),
+    },
+    "irn-x3": {
+        "irn": _ours(replace(_X3, basis="dct"), 1.5, 35.0, Data(batch=6, crop=54, crop_end=108)),
+        "paper": _paper(_X3, 9.0),
+    },
+    "irn-x4": {
+        "irn": _ours(replace(_X4, init="irn-x2"), 2.0, 34.0, Data(batch=4, crop=64, crop_end=128)),
+        "paper": _paper(_X4, 16.0),
+    },
+    "irn-x8": {
+        "irn": _ours(replace(_X8, init="irn-x4"), 4.0, 33.0, Data(batch=4, crop=96, crop_end=192)),
+        "paper": _paper(_X8, 64.0),
+    },
+    "irn-e-x4": {
+        "irn": _ours(_E_X4, 2.0, 34.0, Data(batch=4, crop=64, crop_end=128)),
+        "paper": _paper(_E_X4, 16.0),
+    },
+    "irn-plus-x4": {"irn": _our_plus(), "paper": _paper_plus()},
+    "irn-color": {
+        "irn": replace(_ours(_COLOR, 1.0, 0.0, Data(batch=4, crop=48, crop_end=96)), latent=_ZERO),
+        "paper": _paper_color(),
+    },
+    "irn-x2-robust": {"irn": _our_robust(), "paper": _paper_robust()},
+    "crm-q75": {
+        "irn": _our_crm(_ONE_QUALITY, conditioned=False),
+        "paper": _paper_crm(_ONE_QUALITY, conditioned=False),
+    },
+    "crm-jpeg": {
+        "irn": _our_crm(_ALL_QUALITIES, conditioned=True),
+        "paper": _paper_crm(_ALL_QUALITIES, conditioned=True),
+    },
+}
+"""Recipe by preset and variant."""
+
+
+def preset(name: str, variant: str = "irn") -> Recipe:
+    """The recipe of a preset.
+
+    Raises:
+        UsageError: no such preset or variant; the nearest is named.
+    """
+    if name not in PRESETS:
+        near = get_close_matches(name, PRESETS, 1, 0)[0]
+        raise UsageError(f"no preset {name!r}; the nearest is {near!r} (see 'irn train --list')")
+    if variant not in VARIANTS:
+        raise UsageError(f"no recipe {variant!r}: expected {' or '.join(VARIANTS)}")
+    return PRESETS[name][variant]

@@ -1,0 +1,143 @@
+"""From a recipe to a trainer: networks built or loaded, losses and opponent put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from irncli.errors import CheckpointError
+from irncli.model import CompressionRestoration, InvertibleNetwork, Network, build
+from irncli.model.transforms import LearnedDownsampling, dct_matrix
+from irncli.train.adversarial import Opponent
+from irncli.train.compute import prepare
+from irncli.train.objective import Objective, RescalingObjective, RestorationObjective
+from irncli.train.parallel import Ranks
+from irncli.train.perceptual import load_vgg19
+from irncli.train.recipe import Recipe
+from irncli.train.step import Trainer
+from irncli.zoo.checkpoint import Checkpoint, read_checkpoint
+
+__all__ = ["Ingredients", "build_trainer", "gather", "initial_network"]
+
+
+@dataclass(frozen=True, eq=False)
+class Ingredients:
+    """Networks from files that a run needs, read before it begins.
+
+    Attributes:
+        features: VGG19, for a recipe with features_weight.
+        rescaler: the frozen model of a CRM.
+    """
+
+    features: torch.nn.Module | None = None
+    rescaler: Checkpoint | None = None
+
+    @property
+    def rescaling_network(self) -> InvertibleNetwork | None:
+        """Of the rescaler."""
+        network = self.rescaler.network if self.rescaler else None
+        return network if isinstance(network, InvertibleNetwork) else None
+
+
+def gather(recipe: Recipe, locate: Callable[[str], Path]) -> Ingredients:
+    """Read what the recipe names.
+
+    Args:
+        recipe: of the run.
+        locate: from the name of a model to its file.
+
+    Raises:
+        IrnError: something is not there, or not what it should be.
+    """
+    features = load_vgg19(recipe.loss.vgg19) if recipe.loss.features_weight else None
+    if recipe.network.family != "crm":
+        return Ingredients(features)
+    rescaler = read_checkpoint(locate(recipe.network.rescaler))
+    network = rescaler.network
+    fits = isinstance(network, InvertibleNetwork) and network.config.low_channels == 3
+    if not fits or network.config.scale != recipe.network.scale:  # type: ignore[union-attr]
+        raise CheckpointError(
+            f"{recipe.network.rescaler} is no rescaling model of x{recipe.network.scale}: "
+            "set rescaler to one"
+        )
+    return Ingredients(rescaler=rescaler)
+
+
+def initial_network(recipe: Recipe, init: Path | None) -> Network:
+    """A network to start from: fresh, or with the weights of `init`.
+
+    A checkpoint with fewer levels fills the first levels (x4 grows from x2); the rest starts as
+    the identity.
+
+    Raises:
+        CheckpointError: the checkpoint is not this architecture, nor its beginning.
+    """
+    network = build(recipe.architecture)
+    if recipe.network.basis == "dct":
+        _start_from_dct(network)
+    if init is None:
+        return network
+    source = read_checkpoint(init).network
+    whole = source.config == recipe.architecture
+    if not whole and not _begins(source, network):
+        raise CheckpointError(
+            f"{init.name} ({_scale_of(source)}) is not the beginning of this "
+            f"{_scale_of(network)} network: give other weights with --init, or '--init none'"
+        )
+    state = source.state_dict()
+    if not whole:
+        del state["latent_sigma"]
+    network.load_state_dict(state, strict=whole)
+    return network
+
+
+def _start_from_dct(network: Network) -> None:
+    for module in network.modules():
+        if isinstance(module, LearnedDownsampling):
+            module.matrix.data.copy_(dct_matrix(module.factor))
+
+
+def _begins(source: Network, network: Network) -> bool:
+    """Whether the levels of one are the first levels of the other."""
+    if not (isinstance(source, InvertibleNetwork) and isinstance(network, InvertibleNetwork)):
+        return False
+    mine, theirs = network.config, source.config
+    same_split = (mine.low_channels, mine.growth) == (theirs.low_channels, theirs.growth)
+    return same_split and mine.levels[: len(theirs.levels)] == theirs.levels
+
+
+def _scale_of(network: Network) -> str:
+    return f"x{network.config.scale}" if isinstance(network, InvertibleNetwork) else "CRM"
+
+
+def build_trainer(
+    network: Network,
+    recipe: Recipe,
+    ingredients: Ingredients,
+    *,
+    device: torch.device,
+    seed: int,
+    ranks: Ranks,
+    say: Callable[[str], None],
+) -> Trainer:
+    """A trainer of `network` on the device, at step 0."""
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    opponent = None
+    if recipe.loss.adversarial_weight:
+        opponent = Opponent(recipe.adversary, device, parallel=ranks.count > 1)
+    objective: Objective
+    if isinstance(network, CompressionRestoration):
+        rescaler = ingredients.rescaling_network
+        assert rescaler is not None  # noqa: S101 -- gathered
+        objective = RestorationObjective(network, rescaler.to(device))
+    else:
+        features = ingredients.features.to(device) if ingredients.features else None
+        objective = RescalingObjective(
+            network, recipe, features, opponent.loss_of if opponent else None
+        )
+    trainer = Trainer(objective, recipe, seed, opponent=opponent, ranks=ranks)
+    prepare(network, recipe.compute, device, say)
+    return trainer

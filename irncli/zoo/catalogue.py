@@ -1,0 +1,27 @@
+"""The models that irn knows how to train, whether or not weights of them ship yet."""
+
+from __future__ import annotations
+
+__all__ = ["CATALOGUE", "how_to_train"]
+
+CATALOGUE = {
+    "irn-x2": "rescaling by 2",
+    "irn-x3": "rescaling by 3 (learned downsampling)",
+    "irn-x4": "rescaling by 4, grown from irn-x2",
+    "irn-x8": "rescaling by 8, grown from irn-x4",
+    "irn-e-x4": "rescaling by 4 with all 16 blocks at the size of LR",
+    "irn-plus-x4": "IRN+: rescaling by 4 for the eye (VGG19 features, discriminator), from irn-x4",
+    "irn-color": "colour to gray and back",
+    "irn-x2-robust": "rescaling by 2 whose LR bears noise and JPEG, from irn-x2",
+    "crm-q75": "restores LR after JPEG of one quality (set jpeg_least and jpeg_most for another)",
+    "crm-jpeg": "restores LR after JPEG of any quality",
+}
+"""What each preset of `irn train` is for, by its name."""
+
+
+def how_to_train(name: str) -> str:
+    """The commands that make a model of the catalogue and give it its name."""
+    return (
+        f"irn train --preset {name} --data PHOTOS --out RUN, then "
+        f"irn models import RUN/best.safetensors --name {name}"
+    )

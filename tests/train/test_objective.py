@@ -1,0 +1,153 @@
+"""What a step asks for: each loss by hand, and what lies between LR and its restoring."""
+
+import pytest
+import torch
+from networks import SMALL, shaken
+from training import COLOR, CRM, changed
+
+from irncli.model import build
+from irncli.train.codec import jpeg_round_trip, straight_through
+from irncli.train.losses import charbonnier, log_mean_square, sum_of_squares
+from irncli.train.objective import Draws, RescalingObjective, RestorationObjective
+
+
+def eight_bit(low):
+    return (low.clamp(0, 1) * 255).round() / 255
+
+
+def unit_z(hr, channels=9, seed=3):
+    shape = (hr.shape[0], channels, hr.shape[2] // 2, hr.shape[3] // 2)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_paper_s_losses_by_hand(batch):
+    hr, target = batch
+    recipe = changed(draw="normal", draw_from=0, draw_width=1, z_weight=1, psnr_from=1)
+    network = shaken(recipe.architecture)
+    z = unit_z(hr)
+    loss, parts = RescalingObjective(network, recipe)(hr, target, Draws(z=z), 0.5, 4.0)
+    low, forward_z = network(hr)
+    restored = network.inverse(eight_bit(low), z)
+    expected = {
+        "lr_loss": 4 * (low - target).square().sum((1, 2, 3)).mean(),
+        "hr_loss": torch.sqrt((restored - hr).square() + 1e-6).sum((1, 2, 3)).mean(),
+        "z_loss": forward_z.square().sum((1, 2, 3)).mean(),
+    }
+    for name, value in expected.items():
+        assert parts[name].item() == pytest.approx(value.item(), rel=1e-5), name
+    assert loss.item() == pytest.approx(sum(v.item() for v in expected.values()), rel=1e-5)
+    assert parts["hr_mse"].item() == pytest.approx((restored - hr).square().mean().item(), rel=1e-5)
+    assert torch.allclose(parts["sigma"], forward_z.std((0, 2, 3)))
+
+
+@pytest.mark.parametrize(("norm", "law"), [("l1", charbonnier), ("l2", sum_of_squares)])
+def test_lr_norms(batch, norm, law):
+    hr, target = batch
+    recipe = changed(lr_norm=norm)
+    network = shaken(recipe.architecture)
+    _, parts = RescalingObjective(network, recipe)(hr, target, Draws(), 0, 2.0)
+    assert parts["lr_loss"].item() == pytest.approx(2 * law(network(hr)[0] - target).item())
+
+
+def test_hr_is_fitted_by_psnr_late_in_our_recipe(batch):
+    hr, target = batch
+    recipe = changed(psnr_from=0.6, psnr_weight=0.005)
+    network = shaken(recipe.architecture)
+    objective = RescalingObjective(network, recipe)
+    low, z = network(hr)
+    error = network.inverse(eight_bit(low), torch.zeros_like(z)) - hr
+    early, late = (objective(hr, target, Draws(), s, 1.0)[1]["hr_loss"] for s in (0.59, 0.6))
+    assert early.item() == pytest.approx(charbonnier(error).item(), rel=1e-5)
+    assert late.item() == pytest.approx(0.005 * log_mean_square(error).item(), rel=1e-5)
+
+
+def test_z_is_in_units_of_its_own_width_or_of_one(batch):
+    hr, _ = batch
+    for draw, width in (("own", 2.5), ("normal", 1.0)):
+        recipe = changed(draw=draw, draw_width=width)
+        network = shaken(recipe.architecture)
+        objective = RescalingObjective(network, recipe)
+        z = unit_z(hr)
+        low, _, restored = objective.restore(hr, Draws(z=z))
+        sigma = network.latent_sigma.view(1, -1, 1, 1) if draw == "own" else 1
+        expected = network.inverse(eight_bit(low), width * sigma * z)
+        assert torch.allclose(restored, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_noise_is_added_to_what_was_quantised(batch):
+    hr, _ = batch
+    recipe = changed(noise_chance=1, noise_width=0.01)
+    network = shaken(recipe.architecture)
+    noise = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    low, z, restored = RescalingObjective(network, recipe).restore(hr, Draws(noise=noise))
+    expected = network.inverse(eight_bit(low) + 0.01 * noise, torch.zeros_like(z))
+    assert torch.allclose(restored, expected, atol=1e-6)
+
+
+def test_jpeg_is_passed_straight_through(batch):
+    hr, _ = batch
+    recipe = changed(jpeg_least=50, jpeg_most=50)
+    network = shaken(recipe.architecture).requires_grad_(True)
+    low, z, restored = RescalingObjective(network, recipe).restore(hr, Draws(qualities=[50, 90]))
+    coded, tables = jpeg_round_trip(eight_bit(low.detach()), [50, 90])
+    assert torch.allclose(restored, network.inverse(coded, torch.zeros_like(z)), atol=1e-5)
+    assert tables[0].float().mean() > 2 * tables[1].float().mean()
+    restored.sum().backward()
+    gradients = [p.grad for p in network.parameters()]
+    assert all(g is not None and g.abs().sum() > 0 for g in gradients)
+
+
+def test_the_round_trip_is_that_of_files(batch):
+    hr, _ = batch
+    low = eight_bit(hr)
+    before = low.clone()
+    coded, _ = jpeg_round_trip(low, [95, 95])
+    assert torch.equal(low, before)
+    assert torch.equal(eight_bit(coded), coded)
+    assert 0.001 < (coded - low).abs().mean() < 0.02
+    same, ones = jpeg_round_trip(torch.full((1, 3, 16, 16), 128 / 255), [100])
+    assert torch.allclose(same, torch.tensor(128 / 255), atol=1.01 / 255)
+    assert (ones == 1).all()
+
+
+def test_straight_through():
+    like = torch.rand(3, requires_grad=True)
+    out = straight_through(torch.ones(3), like)
+    assert torch.allclose(out, torch.ones(3))
+    out.sum().backward()
+    assert torch.equal(like.grad, torch.ones(3))
+
+
+def test_colour(batch):
+    hr, _ = batch
+    network = shaken(COLOR.architecture)
+    gray = hr.mean(1, keepdim=True)
+    _, parts = RescalingObjective(network, COLOR)(hr, gray, Draws(), 0, 3.0)
+    low, z = network(hr)
+    assert parts["lr_loss"].item() == pytest.approx(3 * sum_of_squares(low - gray).item(), rel=1e-5)
+    restored = network.inverse(eight_bit(low), torch.zeros_like(z))
+    assert parts["hr_mse"].item() == pytest.approx((restored - hr).square().mean().item(), rel=1e-4)
+
+
+def test_a_crm_learns_what_jpeg_did_to_lr(batch):
+    hr, _ = batch
+    rescaler = shaken(SMALL["irn-x2"])
+    crm = build(CRM.architecture)
+    loss, parts = RestorationObjective(crm, rescaler)(hr, hr, Draws(qualities=[30, 80]), 0, 1.0)
+    low = eight_bit(rescaler(hr)[0])
+    coded, tables = jpeg_round_trip(low, [30, 80])
+    assert loss.item() == pytest.approx(sum_of_squares(crm(coded, tables) - low).item(), rel=1e-5)
+    assert parts["coded_mse"].item() == pytest.approx((coded - low).square().mean().item())
+    loss.backward()
+    assert all(p.grad is None for p in rescaler.parameters())
+    assert all(p.grad is not None for p in crm.parameters())
+
+
+def test_a_crm_is_told_the_tables():
+    torch.manual_seed(0)
+    crm = shaken(CRM.architecture)
+    low = torch.rand(1, 3, 8, 8)
+    coarse, fine = (torch.full((1, 2, 64), v, dtype=torch.uint8) for v in (60, 3))
+    assert not torch.allclose(crm(low, coarse), crm(low, fine))
+    with pytest.raises(AssertionError, match="tables"):
+        crm(low)

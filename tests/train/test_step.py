@@ -1,0 +1,201 @@
+"""One step: it learns, averages, clips, steers, and skips what is not finite."""
+
+import math
+
+import pytest
+import torch
+from networks import SMALL, shaken
+from training import RECIPE, changed, trainer
+
+from irncli.errors import UsageError
+from irncli.model import build
+from irncli.train import step as step_module
+
+
+def test_it_learns(batch):
+    torch.manual_seed(0)
+    learner = trainer(changed(draw="never"), build(RECIPE.architecture))
+    first = learner.update(*batch, 0.0)
+    for _ in range(60):
+        last = learner.update(*batch, 0.1)
+    assert last.values["hr_psnr"] > first.values["hr_psnr"] + 1
+    assert last.values["loss"] < first.values["loss"]
+
+
+def test_what_is_learnt_from_is_restored_from_8_bit_lr(batch):
+    learner = trainer(changed(draw="never"))
+    hr, target = batch
+    with torch.no_grad():
+        low, z = learner.network(hr)
+        eight_bit = (low.clamp(0, 1) * 255).round() / 255
+        error = learner.network.inverse(eight_bit, torch.zeros_like(z)) - hr
+        exact = learner.network.inverse(low, torch.zeros_like(z)) - hr
+    expected = float(-10 * error.square().mean().log10())
+    assert learner.update(hr, target, 0.0).values["hr_psnr"] == pytest.approx(expected, abs=1e-4)
+    assert float(-10 * exact.square().mean().log10()) != pytest.approx(expected, abs=1e-3)
+
+
+def test_the_average_follows_the_weights(batch):
+    learner = trainer(changed(ema=0.75))
+    for step in (1, 2, 300):
+        learner.step = step
+        before = {name: value.clone() for name, value in learner.average.state_dict().items()}
+        learner.update(*batch, 0.0)
+        decay = min(0.75, (1 + step) / (10 + step))
+        for name, live in learner.network.state_dict().items():
+            expected = decay * before[name] + (1 - decay) * live
+            assert torch.allclose(learner.average.state_dict()[name], expected, atol=1e-7), name
+            if name != "latent_sigma":
+                assert not torch.equal(live, before[name])
+
+
+def test_without_an_average_it_is_the_weights(batch):
+    learner = trainer(changed(ema=0.0))
+    learner.update(*batch, 0.0)
+    for name, live in learner.network.state_dict().items():
+        assert torch.allclose(learner.average.state_dict()[name], live, atol=1e-8)
+
+
+def test_z_is_zero_at_first_and_drawn_later(batch):
+    hr, _ = batch
+    learner = trainer()
+    start = RECIPE.latent.draw_from
+    assert learner._draws(hr, start - 0.01).z is None
+    z = learner._draws(hr, start).z
+    assert z.shape == (2, 9, 16, 16)
+    assert z.std().item() == pytest.approx(1, abs=0.05)
+    assert trainer(changed(draw="never"))._draws(hr, 1.0).z is None
+
+
+def test_draws_depend_on_seed_step_and_rank_alone(batch):
+    from irncli.train.parallel import Ranks
+
+    hr, _ = batch
+    learner = trainer()
+    first = learner._draws(hr, 1.0).z
+    assert torch.equal(first, trainer()._draws(hr, 1.0).z)
+    learner.step = 1
+    assert not torch.equal(first, learner._draws(hr, 1.0).z)
+    learner.step, learner.ranks = 0, Ranks(1, 2)
+    assert not torch.equal(first, learner._draws(hr, 1.0).z)
+
+
+def test_noise_comes_with_its_chance_and_qualities_in_their_range(batch):
+    hr, _ = batch
+    learner = trainer(changed(noise_chance=0.5, noise_width=0.01, jpeg_least=30, jpeg_most=40))
+    noisy, qualities = 0, set()
+    for learner.step in range(200):
+        draws = learner._draws(hr, 0.0)
+        noisy += draws.noise is not None
+        qualities |= set(draws.qualities)
+    assert 75 < noisy < 125
+    assert qualities == set(range(30, 41))
+
+
+def test_the_width_of_z_is_followed(batch):
+    learner = trainer()
+    before = learner.network.latent_sigma.clone()
+    _, z = learner.network(batch[0])
+    learner.update(*batch, 0.0)
+    decay = step_module.SIGMA_DECAY
+    expected = decay * before + (1 - decay) * z.std((0, 2, 3))
+    assert torch.allclose(learner.network.latent_sigma, expected, rtol=1e-5)
+    normal = trainer(changed(draw="normal"))
+    before = normal.network.latent_sigma.clone()
+    normal.update(*batch, 0.0)
+    assert torch.equal(normal.network.latent_sigma, before)
+
+
+def test_steps_that_are_not_finite_change_nothing(batch):
+    learner = trainer()
+    before = {key: value.clone() for key, value in learner.network.state_dict().items()}
+    hr, target = batch
+    result = learner.update(torch.full_like(hr, torch.inf), target, 0.5)
+    assert result.skipped
+    assert (learner.skipped, learner.skipped_in_a_row) == (1, 1)
+    after = learner.network.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    assert not learner.update(hr, target, 0.5).skipped
+    assert (learner.skipped, learner.skipped_in_a_row) == (1, 0)
+
+
+def test_a_run_that_does_not_stay_finite_is_given_up(batch, monkeypatch):
+    monkeypatch.setattr(step_module, "MOST_SKIPPED", 3)
+    learner = trainer()
+    hr = torch.full_like(batch[0], torch.nan)
+    learner.update(hr, batch[1], 0.5)
+    learner.update(hr, batch[1], 0.5)
+    with pytest.raises(UsageError, match="learning_rate"):
+        learner.update(hr, batch[1], 0.5)
+
+
+def test_gradients_are_clipped(batch):
+    torch.manual_seed(0)
+    learner = trainer(network=build(RECIPE.architecture))
+    result = learner.update(*batch, 0.0)
+    norm = torch.stack([p.grad.norm() for p in learner.network.parameters()]).norm().item()
+    clip = RECIPE.optimiser.clip
+    assert result.values["gradient_norm"] > clip
+    assert norm == pytest.approx(clip, rel=1e-3)
+
+
+def test_lr_weight_is_steered_to_the_target(batch):
+    for target, rises in ((80.0, True), (5.0, False)):
+        learner = trainer(changed(lr_target=target))
+        weight = learner.lr_weight
+        learner.update(*batch, 0.0)
+        assert (learner.lr_weight > weight) is rises
+    still = trainer(changed(lr_target=0.0))
+    still.update(*batch, 0.0)
+    assert still.lr_weight == RECIPE.loss.lr_weight
+
+
+def test_the_learning_rate_is_the_schedule_s(batch):
+    learner = trainer(changed(schedule="steps", halve_at=[1], warm_up=1, learning_rate=1e-3))
+    assert learner.update(*batch, 0.0).values["learning_rate"] == 1e-3
+    assert learner.update(*batch, 0.0).values["learning_rate"] == 5e-4
+    assert learner.optimiser.param_groups[0]["lr"] == 5e-4
+
+
+@pytest.mark.parametrize("fields", [{"recompute": True}, {"precision": "bf16"}, {"compile": "on"}])
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_ways_of_computing_take_nearly_the_same_step(batch, fields):
+    from irncli.train.parallel import Ranks
+    from irncli.train.setup import Ingredients, build_trainer
+
+    values = []
+    said = []
+    for recipe in (RECIPE, changed(**fields)):
+        learner = build_trainer(
+            shaken(recipe.architecture), recipe, Ingredients(),
+            device=torch.device("cpu"), seed=0, ranks=Ranks(), say=said.append,
+        )  # fmt: skip
+        values.append([learner.update(*batch, 0.1).values for _ in range(3)])
+        assert not any(getattr(m, "autocast", None) for m in learner.average.modules())
+    tolerance = 0.02 if "precision" in fields else 1e-4
+    for plain, other in zip(*values, strict=True):
+        assert other["loss"] == pytest.approx(plain["loss"], rel=tolerance)
+        assert other["gradient_norm"] == pytest.approx(plain["gradient_norm"], rel=5 * tolerance)
+    assert not said or "compile" in fields, said
+
+
+def test_where_compiling_fails_the_run_goes_on(batch, monkeypatch):
+    from irncli.train.compute import prepare
+    from irncli.train.sections import Compute
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("no compiler\nhere")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    said = []
+    network = shaken(SMALL["irn-x2"])
+    prepare(network, Compute(compile="on"), torch.device("cpu"), said.append)
+    assert said == ["torch.compile does not work here (no compiler): going on without it"]
+    assert network(batch[0])[0].shape == (2, 3, 16, 16)
+
+
+def test_records_are_plain_numbers(batch):
+    values = trainer().update(*batch, 0.0).values
+    assert {"loss", "lr_loss", "hr_loss", "z_loss", "hr_psnr", "lr_psnr", "z_rms",
+            "gradient_norm", "learning_rate", "lr_weight"} == set(values)  # fmt: skip
+    assert all(type(value) is float and math.isfinite(value) for value in values.values())

@@ -32,7 +32,7 @@ __all__ = ["PRESETS", "VARIANTS", "preset"]
 VARIANTS = ("irn", "paper")
 
 _PLAIN = Compute(precision="fp32", compile="off")
-_PAPER_REPORT = Report(validate_every=5_000, log_every=100, save_seconds=600)
+_PAPER_REPORT = Report(validate_every=5_000, log_every=100, save_seconds=600.0)
 _PAPER_ADAM = Optimiser(
     steps=500_000,
     learning_rate=2e-4,

@@ -97,26 +97,6 @@ def test_demo(irn, tmp_path):
     assert irn("demo", "-o", out).status == 73
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status"),
-    [
-        (["--preset", "none", "--data", "{tmp}", "--out", "{tmp}/o", "--steps", "1"], 2),
-        (["--preset", "irn-x2", "--data", "{tmp}/no", "--out", "{tmp}/o", "--steps", "1"], 66),
-        (["--preset", "irn-x2", "--data", "{tmp}", "--out", "{tmp}/o", "--steps", "1"], 65),
-        (["--preset", "irn-x2", "--data", "{tmp}", "--out", "{tmp}/o"], 2),
-        (
-            ["--preset", "irn-x2", "--data", "{tmp}", "--out", "{tmp}/o", "--set", "x=1"],
-            2,
-        ),
-    ],
-)
-def test_train_says_what_is_wrong(irn, tmp_path, arguments, status):
-    outcome = irn("train", *(text.replace("{tmp}", str(tmp_path)) for text in arguments))
-    assert outcome.status == status
-    assert len(outcome.lines) == 1
-    assert not (tmp_path / "o").exists()
-
-
 def test_version_and_help(irn, spawn):
     assert irn("--version").out.decode().strip() == f"irn {__version__}"
     assert b"downscale" in spawn("--help").out

@@ -5,6 +5,7 @@ import torch
 from networks import SMALL, shaken
 
 from irncli.errors import CheckpointError, OutputError, UnavailableError, UsageError
+from irncli.zoo.catalogue import CATALOGUE
 from irncli.zoo.checkpoint import Card, serialise
 from irncli.zoo.registry import Registry, default_registry
 
@@ -39,6 +40,21 @@ def test_lists_and_loads_by_name_and_by_path(registry, foreign):
 @pytest.mark.parametrize(("scale", "name"), [(1.5, "two"), (2, "two"), (2.5, "four"), (4, "four")])
 def test_the_smallest_sufficient_scale_serves(registry, scale, name):
     assert registry.for_scale(scale) == name
+
+
+def test_the_plain_model_of_a_scale_goes_before_its_variants(tmp_path):
+    for name in ("irn-e-x4", "irn-x4", "a-x4"):
+        ship(tmp_path / "shipped", name, SMALL["irn-x4"])
+    registry = Registry(shipped=tmp_path / "shipped", imported=tmp_path / "none")
+    assert registry.for_scale(4) == "irn-x4"
+
+
+def test_models_of_the_catalogue_without_weights_say_how_to_train_them(tmp_path):
+    ship(tmp_path / "shipped", "irn-x2", SMALL["irn-x2"])
+    registry = Registry(shipped=tmp_path / "shipped", imported=tmp_path / "none")
+    assert set(registry.untrained()) == set(CATALOGUE) - {"irn-x2"}
+    with pytest.raises(UnavailableError, match="irn train --preset irn-x8"):
+        registry.load("irn-x8")
 
 
 def test_a_scale_without_a_model_names_those_there_are(registry):

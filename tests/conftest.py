@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from places import ROOT, SHARED
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several workers with as many threads each as there are cores wait for each other.
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 settings.register_profile(
     "irn",

@@ -88,8 +88,8 @@ def train(
     if minutes is None and steps is None:
         steps = chosen.optimiser.steps
     return _train(
-        chosen, preset, data, out, init, validation, (steps, minutes), resume,
-        device, threads, seed, quiet,
+        chosen, preset, data, out, init=init, validation=validation, budget=(steps, minutes),
+        resume=resume, device_name=device, threads=threads, seed=seed, quiet=quiet,
     )  # fmt: skip
 
 
@@ -125,6 +125,7 @@ def _train(
     name: str,
     data: list[Path],
     out: Path,
+    *,
     init: str | None,
     validation: list[Path] | None,
     budget: tuple[int | None, float | None],

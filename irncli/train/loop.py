@@ -157,8 +157,9 @@ class _Loop:
     ) -> None:
         self.recipe, self.options, self.hooks = recipe, run, hooks
         self.ingredients, self.fingerprint = ingredients, pictures.fingerprint()
-        self.directory = RunDirectory(run.out)
-        saved = self._saved()
+        # Only the leader has a directory: machines need not share a file system.
+        self.directory = RunDirectory(run.out) if run.ranks.leads else None
+        saved = run.ranks.from_leader(self._saved())
         training, held_out = (pictures, run.held_out) if run.held_out else split(pictures)
         scale = recipe.network.scale
         self.held_out = [centre_crop(p, scale, VALIDATION_SIDE) for p in held_out.pixels]
@@ -175,7 +176,7 @@ class _Loop:
         self.seconds, self.best = 0.0, float("-inf")
         self.trainer = self._resumed(saved) if saved else self._fresh()
         self.log: RunLog | None = None
-        if run.ranks.leads:
+        if self.directory:
             self.log = RunLog(self.directory, self.trainer.step, hooks.say)
             self.directory.save_recipe(recipe)
         hooks.say(
@@ -184,7 +185,7 @@ class _Loop:
         )
 
     def _saved(self) -> dict[str, Any] | None:
-        saved = self.directory.load_state()
+        saved = self.directory.load_state() if self.directory else None
         if saved is not None and not self.options.resume:
             raise OutputError(
                 f"{self.options.out} holds a run already: continue it with --resume, or choose "
@@ -250,8 +251,7 @@ class _Loop:
     def _agreed(self) -> tuple[float, bool]:
         """Share of the budget and whether to stop: the leader's word, so that all ranks agree."""
         share = self.options.budget.share(self.trainer.step, self.seconds)
-        ranks = self.options.ranks
-        return ranks.from_leader(share), bool(ranks.from_leader(float(self.hooks.stopping())))
+        return self.options.ranks.from_leader((share, self.hooks.stopping()))
 
     def _step(self, share: float) -> None:
         began = time.perf_counter()
@@ -283,7 +283,7 @@ class _Loop:
         better = candidate and measured["score"] > self.best
         if better:
             self.best = measured["score"]
-        if self.log is None:
+        if self.log is None or self.directory is None:
             return
         self.log.record(step, "validation", measured)
         shown = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
@@ -307,7 +307,7 @@ class _Loop:
 
     def save(self) -> None:
         """Replace the resumable state."""
-        if not self.options.ranks.leads:
+        if self.directory is None:
             return
         self.directory.save_state(
             {

@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import distributed
 
 from irncli.errors import UsageError
+
+T = TypeVar("T")
 
 __all__ = ["Ranks", "process_group", "ranks_of"]
 
@@ -42,21 +45,13 @@ class Ranks:
             values /= self.count
         return values
 
-    def from_leader(self, value: float) -> float:
-        """The leader's value, on each rank."""
+    def from_leader(self, value: T) -> T:
+        """The leader's value, on each rank; what the others give is ignored."""
         if self.count == 1:
             return value
         box = [value]
         distributed.broadcast_object_list(box)
         return box[0]
-
-    def largest(self, value: int) -> int:
-        """The largest value of any rank, on each of them."""
-        if self.count == 1:
-            return value
-        values: list[int] = [0] * self.count
-        distributed.all_gather_object(values, value)
-        return max(values)
 
 
 def ranks_of(environment: os._Environ[str] | dict[str, str]) -> Ranks:

@@ -188,6 +188,9 @@ class Optimiser:
     Attributes:
         steps: budget, unless the command line gives another.
         learning_rate: peak, after the warm-up.
+        matrix_factor: on the learning rate of learned matrices (downsampling, colour). Adam moves
+            every value by about the rate, which is much for a matrix of values of 0.1 that all
+            else builds on.
         beta2: decay of the second moment (the first is 0.9).
         weight_decay: added to the gradient, times the weight.
         schedule: `cosine` to zero over the budget, `steps` (halved at `halve_at`), `constant`.
@@ -199,6 +202,7 @@ class Optimiser:
 
     steps: int = 100_000
     learning_rate: float = 4e-4
+    matrix_factor: float = 1.0
     beta2: float = 0.999
     weight_decay: float = 0.0
     schedule: Literal["cosine", "steps", "constant"] = "cosine"
@@ -210,7 +214,7 @@ class Optimiser:
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "clip", "warm_up"):
             require(getattr(self, name) > 0, f"{name} is {getattr(self, name)}, expected above 0")
-        _in_range(self, 0, 1, "learning_rate", "weight_decay")
+        _in_range(self, 0, 1, "learning_rate", "matrix_factor", "weight_decay")
         _in_range(self, 0, 0.99999, "ema", "beta2")
         require(
             list(self.halve_at) == sorted(set(self.halve_at)),

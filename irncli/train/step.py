@@ -42,6 +42,15 @@ class StepResult:
     skipped: bool
 
 
+def _groups(network: Network, matrix_factor: float) -> list[dict[str, Any]]:
+    """Parameters by the factor on their learning rate."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        factor = matrix_factor if name.endswith("matrix") else 1.0
+        groups.setdefault(factor, []).append(parameter)
+    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
+
+
 def _db(mean_square: float) -> float:
     return -10 * math.log10(max(mean_square, 1e-12)) if mean_square >= 0 else math.nan
 
@@ -83,7 +92,7 @@ class Trainer:
         if self.ranks.count > 1:
             self.module = DistributedDataParallel(objective, broadcast_buffers=False)
         self.optimiser = torch.optim.Adam(
-            self.network.parameters(),
+            _groups(self.network, recipe.optimiser.matrix_factor),
             lr=recipe.optimiser.learning_rate,
             betas=(0.9, recipe.optimiser.beta2),
             weight_decay=recipe.optimiser.weight_decay,
@@ -127,7 +136,7 @@ class Trainer:
         self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, rate: float
     ) -> StepResult:
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         loss, parts = self.module(hr, target, draws, share, self.lr_weight)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -107,6 +107,9 @@ def test_the_opponent_learns_and_its_loss_reaches_the_pictures():
     losses = [float(opponent.learn(real, fake, 1.0)) for _ in range(4)]
     assert losses[-1] < 0.5 * losses[0]
     assert losses[0] == pytest.approx(2 * 0.693, abs=0.5)
+    with torch.no_grad():
+        judged = opponent.discriminator(torch.cat((real, fake)))
+    assert judged[:2].min() > judged[2:].max(), "high for real ones"
     fake.requires_grad_()
     loss = opponent.loss_of(fake)
     loss.backward()

@@ -1,5 +1,6 @@
 """One step: it learns, averages, clips, steers, and skips what is not finite."""
 
+import copy
 import math
 
 import pytest
@@ -119,6 +120,38 @@ def test_steps_that_are_not_finite_change_nothing(batch):
     assert (learner.skipped, learner.skipped_in_a_row) == (1, 0)
 
 
+def test_the_state_gives_back_everything(batch):
+    learner, other = trainer(), trainer(network=shaken(RECIPE.architecture, 9))
+    for hr in (
+        batch[0],
+        torch.full_like(batch[0], torch.inf),
+        torch.full_like(batch[0], torch.inf),
+    ):
+        learner.update(hr, batch[1], 0.5)
+    other.restore(copy.deepcopy(learner.state()))
+    assert (other.step, other.skipped, other.skipped_in_a_row) == (3, 2, 2)
+    assert other.lr_weight == learner.lr_weight
+    left, right = (t.update(*batch, 0.5).values for t in (learner, other))
+    assert left == right
+    for a, b in zip(learner.average.parameters(), other.average.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_learned_matrices_may_learn_slower(batch):
+    for factor in (1.0, 0.1):
+        recipe = changed(
+            family="irn-ld", blocks=1, matrix_factor=factor, learning_rate=1e-3, warm_up=1
+        )
+        learner = trainer(recipe)
+        before = {n: p.detach().clone() for n, p in learner.network.named_parameters()}
+        learner.update(*batch, 0.0)
+        moved = {
+            n: (p - before[n]).abs().max().item() for n, p in learner.network.named_parameters()
+        }
+        assert moved["operations.0.matrix"] == pytest.approx(factor * 1e-3, rel=0.05)
+        assert moved["operations.1.F.conv1.weight"] == pytest.approx(1e-3, rel=0.05)
+
+
 def test_a_run_that_does_not_stay_finite_is_given_up(batch, monkeypatch):
     monkeypatch.setattr(step_module, "MOST_SKIPPED", 3)
     learner = trainer()
@@ -173,6 +206,8 @@ def test_ways_of_computing_take_nearly_the_same_step(batch, fields):
         values.append([learner.update(*batch, 0.1).values for _ in range(3)])
         assert not any(getattr(m, "autocast", None) for m in learner.average.modules())
     tolerance = 0.02 if "precision" in fields else 1e-4
+    if "compile" not in fields:
+        assert values[0] != values[1], "it was computed otherwise"
     for plain, other in zip(*values, strict=True):
         assert other["loss"] == pytest.approx(plain["loss"], rel=tolerance)
         assert other["gradient_norm"] == pytest.approx(plain["gradient_norm"], rel=5 * tolerance)

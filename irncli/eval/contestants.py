@@ -153,7 +153,7 @@ class Baseline:
 
     def placement(self) -> tuple[str, str]:
         """Where filters run."""
-        return "cpu", "fp32" if self.name == "bicubic" else "int8"
+        return "cpu", "fp32" if self.name == "bicubic" else "uint8"
 
 
 def choose(

@@ -6,7 +6,7 @@ import importlib.util
 import io
 from collections.abc import Sequence
 from math import floor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from irncli.errors import DataError, UnavailableError
 from irncli.eval.paper import PAPER
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["chart", "require"]
 
 INCH_PER_BAR = 0.62
-GRAYS = ("0.72", "0.55")
-COLOURS = ("#1f6fb4", "#e07b00", "#2f9e63", "#8a4fbf", "#c23b4b", "#5d7f99")
-PAPER_MARKS = {"bicubic": ("D", "0.25"), "CAR & EDSR": ("v", "0.25"), "IRN": ("*", "#c23b4b")}
+GRAYS = ("0.62", "0.45")
+COLOURS = ("#1f6fb4", "#c46a00", "#2a8a57", "#8a4fbf", "#4f6b80")
+PAPER_LINES: dict[str, tuple[Literal[":", "--", "-"], str]] = {
+    "bicubic": (":", "0.15"),
+    "CAR & EDSR": ("--", "0.15"),
+    "IRN": ("-", "#c23b4b"),
+}
 
 
 def require() -> None:
@@ -34,7 +38,7 @@ def require() -> None:
 
 
 def chart(records: Sequence[Record]) -> bytes:
-    """PNG: for each scale the PSNR of each contestant by set, with the paper's figures as marks.
+    """PNG: for each scale the PSNR of each contestant by set, with the paper's figures as lines.
 
     Error bars are one standard deviation over the seeds. The axis does not start at zero: decibels
     have none.
@@ -91,18 +95,26 @@ def _draw(axis: Axes, panel: Sequence[Record]) -> None:
         here = [index for index, name in enumerate(sets) if name in mine]
         found = [mine[sets[index]] for index in here]
         heights = [record[_key(record)] for record in found]
-        bars = axis.bar(
-            [index + (place - (len(models) - 1) / 2) * width for index in here],
-            heights,
-            width * 0.92,
-            label=model,
-            color=next(grays) if found[0]["kind"] == "baseline" else next(colours),
-            **_spread(found),
-        )
-        axis.bar_label(bars, [f"{height:.2f}" for height in heights], padding=2, fontsize=8)
+        centres = [index + (place - (len(models) - 1) / 2) * width for index in here]
+        colour = next(grays) if found[0]["kind"] == "baseline" else next(colours)
+        axis.bar(centres, heights, width * 0.92, label=model, color=colour, **_spread(found))
+        _write_values(axis, centres, heights)
     levels = [record[_key(record)] for record in panel] + _mark_paper(axis, panel, sets)
     axis.set_ylim(floor(min(levels)) - 2, max(levels) + 0.12 * (max(levels) - min(levels) + 4))
     _label(axis, panel, sets)
+
+
+def _write_values(axis: Axes, centres: Sequence[float], values: Sequence[float]) -> None:
+    """At the foot of each bar, where no line of the paper crosses them."""
+    for centre, value in zip(centres, values, strict=True):
+        axis.text(
+            *(centre, 0.02, f"{value:.2f}"),
+            transform=axis.get_xaxis_transform(),
+            ha="center",
+            color="white",
+            fontsize=8,
+            fontweight="bold",
+        )
 
 
 def _spread(found: Sequence[Record]) -> dict[str, Any]:
@@ -113,21 +125,20 @@ def _spread(found: Sequence[Record]) -> dict[str, Any]:
 
 
 def _mark_paper(axis: Axes, panel: Sequence[Record], sets: Sequence[str]) -> list[float]:
-    """The paper's figures as marks; returns their heights."""
+    """The paper's figures as lines across the bars; returns their heights."""
     heights: list[float] = []
     for row in PAPER.get(panel[0]["scale"], ()):
         points = [(x, row.figures[name][0]) for x, name in enumerate(sets) if name in row.figures]
         if not points:
             continue
-        marker, colour = PAPER_MARKS.get(row.method, ("o", "0.25"))
-        axis.scatter(
-            [x for x, _ in points],
+        style, colour = PAPER_LINES.get(row.method, ("--", "0.6"))
+        axis.hlines(
             [y for _, y in points],
-            s=70 if marker == "*" else 28,
-            marker=marker,
-            color=colour,
-            edgecolors="white",
-            linewidths=0.8,
+            [x - 0.44 for x, _ in points],
+            [x + 0.44 for x, _ in points],
+            linestyles=style,
+            colors=colour,
+            linewidths=1.4,
             zorder=3,
             label=f"{row.method} (paper)",
         )

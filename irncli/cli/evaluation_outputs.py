@@ -125,7 +125,7 @@ class SavedPictures:
         folder = self._folder(pictures, contestant)
 
         def keep(sample: Sample) -> None:
-            restored = encode(Picture(sample.restored, gray=sample.gray), format="png")
+            restored = encode(Picture(sample.restored), format="png")
             montage = encode(Picture(_montage(sample, contestant)), format="png")
             data = (restored, sample.low_file, montage)
             for path, content in zip(_names(folder, sample.path), data, strict=True):

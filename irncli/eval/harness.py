@@ -4,6 +4,10 @@ HR is cropped at the bottom and right to a multiple of the scale. LR goes throug
 so that what is restored is what a user would have. PSNR and SSIM on Y and on RGB, `scale` pixels
 cropped at each border; so for LR, against the 8-bit bicubic LR (colour: against the usual luma
 gray). Bits per pixel are those of the PNG, over HR pixels. Times are of the network alone.
+
+A gray picture counts as a colour one with equal channels, and its LR may have colours: so the field
+measures, and so the figures compare. (`irn downscale` keeps gray gray, which costs such a picture
+some quality.)
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import numpy as np
 import torch
 
 from irncli.engine.device import cpu_name
-from irncli.engine.rescaler import Pixels, bicubic, to_gray
+from irncli.engine.rescaler import Pixels, bicubic
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.eval.contestants import Contestant, Tick, describe
 from irncli.eval.metrics import luma, psnr, ssim
@@ -70,7 +74,6 @@ class Sample:
         low: uint8 [h, w, 3], a gray one with equal channels.
         low_file: PNG of `low`.
         restored: uint8 [H, W, 3], with seed 0.
-        gray: the picture has one channel.
     """
 
     path: Path
@@ -78,7 +81,6 @@ class Sample:
     low: Pixels
     low_file: bytes
     restored: Pixels
-    gray: bool
 
 
 class Judge(Protocol):
@@ -172,14 +174,14 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return work(), time.perf_counter() - began
 
 
-def _load(path: Path, scale: int, max_pixels: int) -> tuple[Pixels, bool]:
-    """HR cropped to a multiple of the scale, and whether it is gray."""
+def _load(path: Path, scale: int, max_pixels: int) -> Pixels:
+    """HR cropped to a multiple of the scale."""
     picture = decode(read_input(path), max_pixels=max_pixels)
     width, height = picture.size
     if min(width, height) < scale:
         raise ImageError(f"{width}x{height} px, x{scale} needs at least {scale}x{scale}")
     cropped = picture.pixels[: height // scale * scale, : width // scale * scale]
-    return np.ascontiguousarray(cropped), picture.gray
+    return np.ascontiguousarray(cropped)
 
 
 def _draws(contestant: Contestant, settings: Settings) -> list[tuple[int, float]]:
@@ -199,24 +201,21 @@ def _temperature(contestant: Contestant, settings: Settings) -> float:
 def _measure_picture(
     path: Path, contestant: Contestant, settings: Settings, tick: Tick
 ) -> tuple[dict[str, Any], Sample]:
-    hr, gray = _load(path, contestant.scale, settings.max_pixels)
+    hr = _load(path, contestant.scale, settings.max_pixels)
     draws = _draws(contestant, settings)
 
     def step(share: float) -> None:
         tick(share / (1 + len(draws)))
 
     low, seconds_down = _timed(lambda: contestant.down(hr, step))
-    rescales = contestant.task == "rescale"
-    if rescales and gray:
-        low = to_gray(low)
-    low_file = encode(_as_picture(low, gray), format="png")
+    low_file = encode(_as_picture(low), format="png")
     seen = decode(low_file).pixels
     given = seen[:, :, : low.shape[2]]
     runs = [
         _timed(lambda seed=seed, width=width: contestant.up(given, seed, width, step))  # type: ignore[misc]
         for seed, width in draws
     ]
-    restored = [to_gray(pixels) if rescales and gray else pixels for pixels, _ in runs]
+    restored = [pixels for pixels, _ in runs]
     result = {
         "image": path.name,
         "width": hr.shape[1],
@@ -227,14 +226,14 @@ def _measure_picture(
         "seconds_down": seconds_down,
         "seconds_up": mean(seconds for _, seconds in runs),
     }
-    return result, Sample(path, hr, seen, low_file, restored[0], gray)
+    return result, Sample(path, hr, seen, low_file, restored[0])
 
 
-def _as_picture(low: Pixels, gray: bool) -> Picture:
+def _as_picture(low: Pixels) -> Picture:
     """LR as it is written: that of a colour network has one channel, and becomes a gray file."""
     if low.shape[2] == 1:
         return Picture(low.repeat(3, axis=2), gray=True)
-    return Picture(low, gray=gray)
+    return Picture(low)
 
 
 def _fidelity(hr: Pixels, restored: Sequence[Pixels], contestant: Contestant) -> dict[str, Any]:

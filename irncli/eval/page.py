@@ -14,10 +14,11 @@ MISSING = "not measured"
 PROTOCOL = (
     "PSNR in dB and SSIM (11x11 Gaussian, sigma 1.5, valid region) of 8-bit pictures, means over "
     "the pictures of a set; on Y of BT.601 unless RGB is said, `scale` pixels cropped at each "
-    "border. HR is first cropped at the bottom and right to a multiple of the scale. LR goes "
-    "through an 8-bit PNG, whose bits are counted per HR pixel; it is compared with the 8-bit "
-    "bicubic LR of the same picture (of a colour model: with the usual luma gray). MP/s are "
-    "megapixels of HR a second, of the network alone."
+    "border. HR is first cropped at the bottom and right to a multiple of the scale; a gray "
+    "picture counts as a colour one with equal channels. LR goes through an 8-bit PNG, whose bits "
+    "are counted per HR pixel; it is compared with the 8-bit bicubic LR of the same picture (of a "
+    "colour model: with the usual luma gray). MP/s are megapixels of HR a second, of the network "
+    "alone."
 )
 
 
@@ -68,7 +69,8 @@ def _hardware(records: Sequence[Record]) -> str:
     """Where the models ran, and with which weights and draws."""
     models = [record for record in records if record["kind"] == "model"]
     machines = _unique(
-        f"{_escaped(r['cpu'])}, {_threads(r['threads'])}, on {r['device']} in {r['precision']}"
+        f"{_escaped(r['cpu'])}, {_threads(r['threads'])}, on {r['device']}"
+        + (f" in {r['precision']}" if models else "")
         for r in models or records
     )
     lines = [f"- Machine: {machine}." for machine in machines]

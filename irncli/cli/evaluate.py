@@ -140,7 +140,7 @@ class Request:
 def _whole(scale: float | None) -> int | None:
     if scale is None:
         return None
-    if scale != int(scale) or not 2 <= scale <= 64:
+    if not 2 <= scale <= 64 or scale != int(scale):
         raise UsageError(f"--scale {scale:g}: expected a whole number, 2 to 64")
     return int(scale)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,8 @@ def evaluate(
         )
     if not data and not source:
         raise UsageError("what is to be measured? give folders of pictures, or --from F.json")
+    if temperature is not None and math.isnan(temperature):
+        raise UsageError("--temperature nan: expected 0 to 100")
     whole_scale, filters = _whole(scale), _filters(baseline)
     from irncli.cli.env import Environment
     from irncli.cli.evaluation_outputs import Outputs
@@ -178,10 +181,10 @@ def _measure(request: Request, env: Environment, outputs: Outputs) -> ExitStatus
     sets = find_sets(request.data)
     outputs.refuse([path for one in sets for path in one.paths])
     contestants = _contestants(request, env)
+    panel = _panel(request, env)
     saved = None
     if request.save is not None:
         saved = SavedPictures(request.save, sets, contestants, request.overwrite)
-    panel = _panel(request, env)
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     settings = Settings(

@@ -214,6 +214,7 @@ def test_a_chart_needs_matplotlib(irn, data, tmp_path, monkeypatch):
         (["{data}", "--scale", "nan"], 2, "whole number"),
         (["{data}", "--scale", "inf"], 2, "whole number"),
         (["{data}", "--scale", "4", "--model", "{model}"], 2, "has scale 2, --scale says 4"),
+        (["{data}", "--temperature", "nan"], 2, "0 to 100"),
         (["{data}", "--baseline", "bilinear", "--scale", "2"], 2, "bicubic, lanczos"),
         (["{data}", "--baseline", "bicubic"], 2, "--scale S"),
         (["{data}", "--perceptual", "lpisp"], 2, "did you mean lpips"),
@@ -263,3 +264,14 @@ def test_threads_and_a_shipped_model_in_a_process_of_its_own(spawn, data):
     filtered, ours = json.loads(outcome.out)
     assert (filtered["model"], ours["model"], ours["threads"]) == ("bicubic", "irn-x2", 1)
     assert ours["psnr_y"] > filtered["psnr_y"] + 3
+
+
+def test_ctrl_c_leaves_no_file(irn, data, tmp_path, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("irncli.eval.harness._fidelity", interrupt)
+    out = tmp_path / "o.json"
+    outcome = irn("eval", data, "--baseline", "bicubic", "--scale", 2, "--json", out)
+    assert (outcome.status, outcome.out) == (130, b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["few"]

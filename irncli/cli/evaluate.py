@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,8 +98,6 @@ def evaluate(
         )
     if not data and not source:
         raise UsageError("what is to be measured? give folders of pictures, or --from F.json")
-    if temperature is not None and math.isnan(temperature):
-        raise UsageError("--temperature nan: expected 0 to 100")
     whole_scale, filters = _whole(scale), _filters(baseline)
     from irncli.cli.env import Environment
     from irncli.cli.evaluation_outputs import Outputs

@@ -214,7 +214,6 @@ def test_a_chart_needs_matplotlib(irn, data, tmp_path, monkeypatch):
         (["{data}", "--scale", "nan"], 2, "whole number"),
         (["{data}", "--scale", "inf"], 2, "whole number"),
         (["{data}", "--scale", "4", "--model", "{model}"], 2, "has scale 2, --scale says 4"),
-        (["{data}", "--temperature", "nan"], 2, "0 to 100"),
         (["{data}", "--baseline", "bilinear", "--scale", "2"], 2, "bicubic, lanczos"),
         (["{data}", "--baseline", "bicubic"], 2, "--scale S"),
         (["{data}", "--perceptual", "lpisp"], 2, "did you mean lpips"),

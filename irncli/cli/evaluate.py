@@ -75,6 +75,10 @@ def evaluate(
         Path | None,
         typer.Option("--save", metavar="DIR", help="LR, restored pictures and comparisons."),
     ] = None,
+    remark: Annotated[
+        str | None,
+        typer.Option("--remark", metavar="TEXT", help="Kept in the records, shown on the page."),
+    ] = None,
     source: Annotated[
         list[Path] | None,
         typer.Option("--from", metavar="F.json", help="Records to show, instead of measuring."),
@@ -103,7 +107,7 @@ def evaluate(
     from irncli.cli.evaluation_outputs import Outputs
 
     env = Environment(quiet=quiet, debug=debug)
-    outputs = Outputs(env, json, csv, markdown, plot, overwrite)
+    outputs = Outputs(env, json, csv, markdown, plot, overwrite, remark)
     outputs.refuse(source or [])
     if source:
         outputs.write(_read(source))

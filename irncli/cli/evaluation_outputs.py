@@ -23,7 +23,10 @@ __all__ = ["Outputs", "SavedPictures"]
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that were asked for; None: not this one. `-` is standard output."""
+    """The files that were asked for; None: not this one. `-` is standard output.
+
+    A remark is put into each record.
+    """
 
     env: Environment
     json: Path | None
@@ -31,6 +34,7 @@ class Outputs:
     markdown: Path | None
     plot: Path | None
     overwrite: bool
+    remark: str | None = None
 
     def _files(self) -> list[Path]:
         wanted = (self.json, self.csv, self.markdown, self.plot)
@@ -62,6 +66,8 @@ class Outputs:
 
     def write(self, records: Sequence[Record]) -> None:
         """Write all files, and the table: to standard output unless a file goes there."""
+        if self.remark is not None:
+            records = [record | {"remark": self.remark} for record in records]
         makers: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
             (self.json, lambda: dumps(records).encode()),
             (self.csv, lambda: report.csv_text(records).encode()),

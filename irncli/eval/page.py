@@ -36,10 +36,12 @@ def page(records: Sequence[Record]) -> str:
     rescaling = [record for record in records if record["task"] == "rescale"]
     for scale in sorted({record["scale"] for record in rescaling}):
         chosen = [record for record in rescaling if record["scale"] == scale]
-        parts += [f"## x{scale}", _quality(chosen, scale), "### LR, bits and speed", _rest(chosen)]
+        parts += [f"## x{scale}", _quality(chosen, scale)]
+        parts += [f"### x{scale}: LR, bits and speed", _rest(chosen)]
     colour = [record for record in records if record["task"] == "color"]
     if colour:
-        parts += ["## Colour from gray", _colour(colour), "### Gray, bits and speed", _rest(colour)]
+        parts += ["## Colour from gray", _colour(colour)]
+        parts += ["### Colour: gray, bits and speed", _rest(colour)]
     remarks = notes(records)
     if remarks:
         parts += ["## Remarks", "\n".join(f"- {_escaped(remark)}" for remark in remarks)]

@@ -3,6 +3,7 @@
 A JSON file is a list of records. A number that cannot be stated is null: an SSIM of a picture
 smaller than its window, a z = 0 of a filter that has no z. The PSNR of equal pictures is infinite:
 null for that picture; the mean of its set leaves it out, and `identical` counts it, per column.
+`remark`, where there is one, is a sentence of the person who measured.
 """
 
 from __future__ import annotations
@@ -108,6 +109,8 @@ def _check(number: int, record: object) -> None:
     for name in PERCEPTUAL:
         if name in record:
             _check_value(f"record {number}", record, name, _NUMBER)
+    if "remark" in record:
+        _check_value(f"record {number}", record, "remark", _TEXT)
     for place, picture in enumerate(record["per_image"], start=1):
         where = f"record {number}, picture {place}"
         if not isinstance(picture, dict):

@@ -69,7 +69,7 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def notes(records: Sequence[Record]) -> list[str]:
     """What a reader of the table has to know besides, a sentence each, without repetition."""
-    found: list[str] = []
+    found: list[str] = [record["remark"] for record in records if record.get("remark")]
     for record in records:
         where = f"{record['set']}, {record['model']} x{record['scale']}"
         found += [

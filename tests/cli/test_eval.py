@@ -108,6 +108,15 @@ def test_records_of_several_files_come_together(irn, tmp_path):
     assert "bicubic" in outcome.err
 
 
+def test_a_remark_is_kept_and_shown(irn, data, tmp_path):
+    out, page = tmp_path / "o.json", tmp_path / "p.md"
+    measuring = ["eval", data, "--baseline", "bicubic", "--scale", 2, "--json", out]
+    assert "it rained" in irn(*measuring, "--remark", "it rained").out.decode()
+    assert json.loads(out.read_text())[0]["remark"] == "it rained"
+    irn("eval", "--from", out, "--markdown", page)
+    assert "- it rained" in page.read_text().splitlines()
+
+
 def test_a_bad_file_of_records_is_named(irn, tmp_path):
     (tmp_path / "a.json").write_text("[]")
     outcome = irn("eval", "--from", tmp_path / "a.json")

@@ -45,6 +45,7 @@ def test_json_round_trip():
         dumps([record(per_image=[3])]).encode(),
         dumps([record(per_image=[PICTURE | {"bpp": "much"}])]).encode(),
         dumps([record(lpips="low")]).encode(),
+        dumps([record(remark=3)]).encode(),
     ],
 )  # fmt: skip
 def test_what_is_no_file_of_records_is_refused(data):

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import stdev
 from typing import Any, Protocol, TypeVar
@@ -207,26 +208,29 @@ def _measure_picture(
     def step(share: float) -> None:
         tick(share / (1 + len(draws)))
 
-    low, seconds_down = _timed(lambda: contestant.down(hr, step))
+    low, seconds_down = _timed(partial(contestant.down, hr, step))
     low_file = encode(_as_picture(low), format="png")
     seen = decode(low_file).pixels
     given = seen[:, :, : low.shape[2]]
-    runs = [
-        _timed(lambda seed=seed, width=width: contestant.up(given, seed, width, step))  # type: ignore[misc]
-        for seed, width in draws
-    ]
-    restored = [pixels for pixels, _ in runs]
+    scores, seconds_up = [], []
+    kept: Pixels | None = None
+    for seed, width in draws:
+        restored, seconds = _timed(partial(contestant.up, given, seed, width, step))
+        scores.append(_scores(hr, restored, contestant.scale))
+        seconds_up.append(seconds)
+        kept = restored if kept is None else kept
+    assert kept is not None  # noqa: S101
     result = {
         "image": path.name,
         "width": hr.shape[1],
         "height": hr.shape[0],
-        **_fidelity(hr, restored, contestant),
+        **_fidelity(scores, contestant),
         **_low_fidelity(hr, seen, contestant),
         "bpp": 8 * len(low_file) / (hr.shape[0] * hr.shape[1]),
         "seconds_down": seconds_down,
-        "seconds_up": mean(seconds for _, seconds in runs),
+        "seconds_up": mean(seconds_up),
     }
-    return result, Sample(path, hr, seen, low_file, restored[0])
+    return result, Sample(path, hr, seen, low_file, kept)
 
 
 def _as_picture(low: Pixels) -> Picture:
@@ -236,22 +240,25 @@ def _as_picture(low: Pixels) -> Picture:
     return Picture(low)
 
 
-def _fidelity(hr: Pixels, restored: Sequence[Pixels], contestant: Contestant) -> dict[str, Any]:
-    """PSNR and SSIM of what came back, means over the seeds; z = 0 apart."""
-    scale, reference = contestant.scale, luma(hr)
-    drawn = restored[:-1] or restored
-    planes = [luma(pixels) for pixels in drawn]
-    by_seed = [psnr(reference, plane, scale) for plane in planes]
-    without_z = luma(restored[-1])
+def _scores(hr: Pixels, restored: Pixels, border: int) -> dict[str, float]:
+    planes = luma(hr), luma(restored)
+    return {
+        "psnr_y": psnr(*planes, border),
+        "ssim_y": ssim(*planes, border),
+        "psnr_rgb": psnr(hr, restored, border),
+        "ssim_rgb": ssim(hr, restored, border),
+    }
+
+
+def _fidelity(scores: Sequence[dict[str, float]], contestant: Contestant) -> dict[str, Any]:
+    """Means over the draws, of which the last, z = 0, counts apart unless it is the only one."""
+    drawn, without_z = scores[:-1] or scores, scores[-1]
     is_model = contestant.kind == "model"
     return {
-        "psnr_y": mean(by_seed),
-        "ssim_y": mean(ssim(reference, plane, scale) for plane in planes),
-        "psnr_rgb": mean(psnr(hr, pixels, scale) for pixels in drawn),
-        "ssim_rgb": mean(ssim(hr, pixels, scale) for pixels in drawn),
-        "psnr_y_z0": psnr(reference, without_z, scale) if is_model else None,
-        "ssim_y_z0": ssim(reference, without_z, scale) if is_model else None,
-        "psnr_y_by_seed": by_seed,
+        **{key: mean(score[key] for score in drawn) for key in without_z},
+        "psnr_y_z0": without_z["psnr_y"] if is_model else None,
+        "ssim_y_z0": without_z["ssim_y"] if is_model else None,
+        "psnr_y_by_seed": [score["psnr_y"] for score in drawn],
     }
 
 

@@ -278,7 +278,7 @@ def test_ctrl_c_leaves_no_file(irn, data, tmp_path, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("irncli.eval.harness._fidelity", interrupt)
+    monkeypatch.setattr("irncli.eval.harness._scores", interrupt)
     out = tmp_path / "o.json"
     outcome = irn("eval", data, "--baseline", "bicubic", "--scale", 2, "--json", out)
     assert (outcome.status, outcome.out) == (130, b"")

@@ -15,7 +15,7 @@ from irncli.errors import DataError, UnavailableError
 from irncli.eval import plot
 from irncli.eval.page import page
 from irncli.eval.paper import PAPER, PAPER_SETS
-from irncli.eval.records import dumps, loads, mean, merge, plain
+from irncli.eval.records import PERCEPTUAL, dumps, loads, mean, merge, plain
 from irncli.eval.report import card_rows, csv_text, markdown, table
 
 
@@ -52,6 +52,12 @@ def test_what_is_no_file_of_records_is_refused(data):
     with pytest.raises(DataError) as caught:
         loads(data)
     assert "\n" not in str(caught.value)
+
+
+def test_the_keys_are_documented():
+    text = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
+    for key in [*record(), *PICTURE, *PERCEPTUAL, "remark"]:
+        assert f"`{key}`" in text, key
 
 
 def test_later_records_replace_earlier_ones():

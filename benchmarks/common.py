@@ -21,15 +21,10 @@ def hardware() -> dict[str, Any]:
     """What the numbers depend on."""
     import torch
 
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            s.split(":")[1].strip() for s in info.read_text().splitlines() if "model name" in s
-        ]
-        cpu = names[0] if names else cpu
+    from irncli.engine.device import cpu_name
+
     return {
-        "cpu": cpu,
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -1,14 +1,18 @@
 r"""Make a checkpoint of a training run the one that ships: half precision, with its card.
 
     python benchmarks/ship.py RUN/best.safetensors weights/irn-x2.safetensors --minutes 140 \
-        --recipe "round 1: ..." --recipe "round 2: ..." --hardware "2 CPU cores"
+        --recipe "round 1: ..." --recipe "round 2: ..." --hardware "2 CPU cores" --data .../Set5
+    irn eval .../Set5 .../Set14 .../BSD100 --seeds 2 --json eval.json
+    python benchmarks/ship.py weights/irn-x2.safetensors --measured eval.json
 
-Prints what half precision costs on the pictures of --data. `tables.py --card` adds the table.
+The first prints what half precision costs on the pictures of --data. The last puts the table into
+the card of what ships; weights and their hash stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -16,6 +20,8 @@ import torch
 
 from irncli.engine.rescaler import Rescaler
 from irncli.eval.metrics import luma, psnr
+from irncli.eval.records import loads
+from irncli.eval.report import card_rows, markdown
 from irncli.io.images import decode
 from irncli.io.paths import atomic_write
 from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
@@ -28,13 +34,28 @@ DATA = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--hardware", required=True)
-    parser.add_argument("--recipe", action="append", required=True)
-    parser.add_argument("--data", type=Path, required=True, help="folder of PNGs to compare on")
+    parser.add_argument("source", type=Path, nargs="?", help="checkpoint of a run")
+    parser.add_argument("target", type=Path, help="checkpoint that ships")
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--hardware")
+    parser.add_argument("--recipe", action="append")
+    parser.add_argument("--data", type=Path, help="folder of PNGs to compare on")
+    parser.add_argument("--measured", type=Path, help="JSON of irn eval, for the card's table")
     options = parser.parse_args()
+    if options.source is not None:
+        needed = ("minutes", "hardware", "recipe", "data")
+        missing = [f"--{name}" for name in needed if getattr(options, name) is None]
+        if missing:
+            parser.error(f"a card needs {', '.join(missing)} as well")
+        ship(options)
+    elif options.measured is None:
+        parser.error("give SOURCE and TARGET, or TARGET and --measured")
+    if options.measured is not None:
+        fill(options.target, options.measured)
+
+
+def ship(options: argparse.Namespace) -> None:
+    """Write the half-precision checkpoint with its card."""
     checkpoint = read_checkpoint(options.source)
     scale = checkpoint.network.config.scale
     half = serialise(checkpoint.network, checkpoint.card, torch.float16)
@@ -53,6 +74,20 @@ def main() -> None:
     )
     stored_network = read_checkpoint(options.target).network
     atomic_write(options.target, serialise(stored_network, card, torch.float16), overwrite=True)
+
+
+def fill(target: Path, measured: Path) -> None:
+    """Put what was measured of exactly these weights into their card."""
+    checkpoint = read_checkpoint(target)
+    rows = card_rows(loads(measured.read_bytes()), checkpoint.weights_sha256)
+    if not rows:
+        raise SystemExit(f"{measured} measures other weights than those of {target}")
+    card = replace(checkpoint.card, measured=tuple(rows))
+    dtype = torch.float16 if "float16" in card.stored else torch.float32
+    atomic_write(target, serialise(checkpoint.network, card, dtype), overwrite=True)
+    if read_checkpoint(target).weights_sha256 != checkpoint.weights_sha256:
+        raise SystemExit(f"the weights of {target} were changed: take the old file back")
+    print("\n".join(markdown(card.name, rows)))
 
 
 def quality(path: Path, folder: Path) -> float:

@@ -70,7 +70,7 @@ def test_only_the_command_line_prints():
 
 
 COMMANDS = [["--help"], ["--version"]] + [
-    [name, "--help"] for name in ("downscale", "upscale", "info", "models", "train", "demo")
+    [name, "--help"] for name in ("downscale", "upscale", "info", "models", "train", "eval", "demo")
 ]
 
 

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from irncli import __version__
-from irncli.cli import demo, downscale, info, models, train, upscale
+from irncli.cli import demo, downscale, evaluate, info, models, train, upscale
 from irncli.errors import ExitStatus, IrnError
 
 __all__ = ["app", "run"]
@@ -67,6 +67,7 @@ app.command("upscale")(upscale.upscale)
 app.command("info")(info.info)
 app.add_typer(models.app, name="models")
 app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 
 

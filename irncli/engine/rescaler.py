@@ -58,11 +58,13 @@ def _quiet(share: float) -> None:
 class Rescaler:
     """One network on one device: HR to LR and back.
 
+    A colour network has scale 1 and an LR of one channel, the gray picture.
+
     Law: the same picture, weights and seed give the same 8-bit pixels on the CPU, whatever the tile
     and the number of threads.
 
     Attributes:
-        network: an invertible rescaling network.
+        network: an invertible network.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
         tile: side of a tile in HR pixels, 64 or more; 0: none; None: chosen.
@@ -107,6 +109,9 @@ class Rescaler:
             hr: uint8 [H, W, 3].
             scale: more than 1, at most that of the network, which is the default.
             tick: told the share of the work that was just done.
+
+        Returns:
+            uint8 [h, w, 3]; of a colour network [H, W, 1].
         """
         scale = self._checked_scale(scale)
         height, width = hr.shape[:2]
@@ -129,7 +134,7 @@ class Rescaler:
         """The picture that `lr` was made of, with z drawn.
 
         Args:
-            lr: uint8 [h, w, 3].
+            lr: uint8 [h, w, 3]; for a colour network [H, W, 1].
             hr_size: width and height of the picture; None: LR size times scale.
             scale: as given to `downscale`.
             seed: of z, 0 to 2**64 - 1.
@@ -159,7 +164,7 @@ class Rescaler:
 
     def _checked_scale(self, scale: float | None) -> float:
         scale = self.scale if scale is None else scale
-        if not 1 < scale <= self.scale:
+        if scale != self.scale and not 1 < scale <= self.scale:
             raise UsageError(
                 f"scale is {scale:g}, expected more than 1 and at most {self.scale}, "
                 "the scale of this model"

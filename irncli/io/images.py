@@ -33,6 +33,7 @@ __all__ = [
     "encode",
     "format_for_suffix",
     "from_pillow",
+    "lanczos",
     "probe",
     "quantization_tables",
     "readable_suffixes",
@@ -387,3 +388,8 @@ def from_pillow(image: Image.Image) -> Pixels:
 def to_pillow(pixels: Pixels) -> Image.Image:
     """A Pillow image of uint8 [H, W, 3]."""
     return Image.fromarray(pixels)
+
+
+def lanczos(pixels: Pixels, height: int, width: int) -> Pixels:
+    """uint8 [H, W, 3] resized by Pillow's Lanczos filter (three lobes, antialiased): a baseline."""
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))

@@ -6,7 +6,13 @@ import subprocess
 import sys
 
 import pytest
+from measured import record
+from networks import SMALL, shaken
 from places import ROOT
+
+from irncli.eval.records import dumps
+from irncli.eval.report import card_rows
+from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
 
 MIB_ABOVE_TORCH = 430
 """For 2 megapixels at x4; measured: 340 down, 299 up."""
@@ -35,3 +41,23 @@ def test_engine_and_naive_are_compared(tmp_path):
     assert size["speed_ratio"] > 0
     assert size["engine"]["mib"]["median"] > 0
     assert {"cpu", "threads", "torch"} <= set(result["hardware"])
+
+
+def test_a_card_is_filled_from_what_eval_measured(tmp_path):
+    weights, measured = tmp_path / "irn-x2.safetensors", tmp_path / "eval.json"
+    weights.write_bytes(serialise(shaken(SMALL["irn-x2"]), Card(name="irn-x2", stored="float32")))
+    before = read_checkpoint(weights)
+    records = [
+        record(set=name, weights_sha256=before.weights_sha256)
+        for name in ("BSD100", "Set5", "Kodak", "Set14")
+    ]
+    measured.write_text(dumps(records))
+    benchmark("ship.py", weights, "--measured", measured)
+    after = read_checkpoint(weights)
+    assert after.weights_sha256 == before.weights_sha256
+    assert after.card.measured == tuple(card_rows(records, before.weights_sha256))
+    assert len(after.card.measured) == 6
+    measured.write_text(dumps([record()]))
+    with pytest.raises(subprocess.CalledProcessError):
+        benchmark("ship.py", weights, "--measured", measured)
+    assert read_checkpoint(weights).card == after.card

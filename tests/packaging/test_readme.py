@@ -45,6 +45,8 @@ def workplace(tmp_path, photo, monkeypatch):
     Image.fromarray(photo[:96, :96]).save(tmp_path / "photos" / "a.png")
     data = serialise(shaken(SMALL["irn-x4"]), Card(name="x"))
     (tmp_path / "IRN_x4.safetensors").write_bytes(data)
+    (tmp_path / "Set5").mkdir()
+    Image.fromarray(photo[:48, 100:150]).save(tmp_path / "Set5" / "a.png")
     return tmp_path
 
 
@@ -81,7 +83,7 @@ def test_options_that_are_named_exist():
         subprocess.run(
             [sys.executable, "-m", "irncli", command, "--help"], capture_output=True, text=True
         ).stdout
-        for command in ("downscale", "upscale", "train")
+        for command in ("downscale", "upscale", "train", "eval")
     )
     for option in set(re.findall(r"`(--[a-z-]+)", README)):
         assert option in text, option
@@ -104,8 +106,7 @@ def test_commands_are_split_as_a_shell_does():
 
 @pytest.mark.parametrize("name", ["irn-x2", "irn-x4"])
 def test_the_table_is_that_of_the_cards(name):
-    from tables import markdown
-
+    from irncli.eval.report import markdown
     from irncli.zoo.registry import default_registry
 
     lines = markdown(name, default_registry().load(name).card.measured)

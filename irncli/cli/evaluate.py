@@ -1,0 +1,275 @@
+"""`irn eval`: how good models and resizing filters are, on folders of pictures."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from irncli.cli import options
+from irncli.errors import ExitStatus, IrnError, UsageError
+
+if TYPE_CHECKING:
+    from irncli.cli.env import Environment
+    from irncli.cli.evaluation_outputs import Outputs, SavedPictures
+    from irncli.cli.progress import Progress
+    from irncli.engine.device import Precision
+    from irncli.eval.contestants import Contestant
+    from irncli.eval.harness import PictureSet, Settings
+    from irncli.eval.perceptual import Panel
+    from irncli.eval.records import Record
+
+__all__ = ["evaluate"]
+
+BASELINES = ("bicubic", "lanczos")
+
+
+def evaluate(
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="DATA...", help="Folders, a set each; files by themselves make one more."
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="M", help="Name or path of a model; repeatable."),
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option("--scale", metavar="S", help="Only this whole-number scale.")
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", metavar="B,...", help="Filters to compare: bicubic,lanczos."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", metavar="N", min=1, max=1000, help="Draws of z; 1 by default."),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--temperature", metavar="T", min=0.0, max=100.0, help="Width of z; 0: z = 0."
+        ),
+    ] = None,
+    perceptual: Annotated[
+        str | None,
+        typer.Option("--perceptual", metavar="P,...", help="Also lpips,niqe,pi,fid (by pyiqa)."),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="F", help="Records; - is standard output.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="F", help="A line for each set and picture.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="F", help="Page beside the paper's table.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="F.png", help="Chart, by matplotlib.")
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="DIR", help="LR, restored pictures and comparisons."),
+    ] = None,
+    remark: Annotated[
+        str | None,
+        typer.Option("--remark", metavar="TEXT", help="Kept in the records, shown on the page."),
+    ] = None,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="F.json", help="Records to show, instead of measuring."),
+    ] = None,
+    tile: options.TileSide = "auto",
+    device: options.Device = "auto",
+    precision: options.PrecisionName = "auto",
+    threads: Annotated[
+        int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads.")
+    ] = None,
+    max_pixels: options.MaxPixels = 500_000_000,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Measure models and baselines on folders of pictures: PSNR, SSIM, LR, bits, time."""
+    measuring = (data, model, scale, baseline, seeds, temperature, perceptual, save, threads)
+    if source and any(option is not None and option != [] for option in measuring):
+        raise UsageError(
+            "--from shows records that were measured: leave out what is to be measured"
+        )
+    if not data and not source:
+        raise UsageError("what is to be measured? give folders of pictures, or --from F.json")
+    whole_scale, filters = _whole(scale), _filters(baseline)
+    from irncli.cli.env import Environment
+    from irncli.cli.evaluation_outputs import Outputs
+
+    env = Environment(quiet=quiet, debug=debug)
+    outputs = Outputs(env, json, csv, markdown, plot, overwrite, remark)
+    outputs.refuse(source or [])
+    if source:
+        outputs.write(_read(source))
+        return int(ExitStatus.OK)
+    from irncli.cli.planning import tile_side
+
+    request = Request(
+        data or [], model or [], filters, whole_scale, seeds or 1, temperature, perceptual,
+        tile_side(tile), device, precision, threads, max_pixels, save, overwrite,
+    )  # fmt: skip
+    return int(_measure(request, env, outputs))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be measured, and how: the options."""
+
+    data: list[Path]
+    models: list[str]
+    baselines: list[str]
+    scale: int | None
+    seeds: int
+    temperature: float | None
+    perceptual: str | None
+    tile: int | None
+    device: str
+    precision: Precision
+    threads: int | None
+    max_pixels: int
+    save: Path | None
+    overwrite: bool
+
+
+def _whole(scale: float | None) -> int | None:
+    if scale is None:
+        return None
+    if not 2 <= scale <= 64 or scale != int(scale):
+        raise UsageError(f"--scale {scale:g}: expected a whole number, 2 to 64")
+    return int(scale)
+
+
+def _filters(text: str | None) -> list[str]:
+    names = [] if text is None else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in BASELINES:
+            raise UsageError(f"no baseline {name!r}; there are: {', '.join(BASELINES)}")
+    return list(dict.fromkeys(names))
+
+
+def _read(paths: list[Path]) -> list[Record]:
+    """Records of `--from`; errors name the file."""
+    from irncli.eval.records import loads, merge
+    from irncli.io.paths import read_input
+
+    files = []
+    for path in paths:
+        try:
+            files.append(loads(read_input(path)))
+        except IrnError as error:
+            raise type(error)(f"{path}: {error}") from error
+    return merge(files)
+
+
+def _measure(request: Request, env: Environment, outputs: Outputs) -> ExitStatus:
+    import torch
+
+    from irncli import __version__
+    from irncli.cli.evaluation_outputs import SavedPictures
+    from irncli.cli.progress import Progress
+    from irncli.eval.harness import Settings, find_sets
+
+    sets = find_sets(request.data)
+    outputs.refuse([path for one in sets for path in one.paths])
+    contestants = _contestants(request, env)
+    panel = _panel(request, env)
+    saved = None
+    if request.save is not None:
+        saved = SavedPictures(request.save, sets, contestants, request.overwrite)
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    settings = Settings(
+        seeds=request.seeds,
+        temperature=request.temperature,
+        max_pixels=request.max_pixels,
+        version=__version__,
+    )
+    jobs = sum(len(one.paths) for one in sets) * len(contestants)
+    with Progress(jobs, quiet=env.quiet) as progress:
+        work = _Work(env, progress, settings, saved, panel)
+        records = work(sets, contestants)
+    outputs.write(records)
+    pictures = sum(len(one.paths) for one in sets)
+    if work.failed:
+        env.complain(f"{len(work.failed)} of {pictures} pictures failed")
+    return ExitStatus.SOME_FAILED if work.failed else ExitStatus.OK
+
+
+def _contestants(request: Request, env: Environment) -> list[Contestant]:
+    from irncli.engine.rescaler import Rescaler
+    from irncli.eval.contestants import choose
+    from irncli.zoo.registry import default_registry
+
+    return choose(
+        request.models,
+        request.baselines,
+        request.scale,
+        default_registry(),
+        lambda net: Rescaler(net, request.device, request.precision, request.tile, env.say),
+    )
+
+
+def _panel(request: Request, env: Environment) -> Panel | None:
+    """The perceptual metrics; one warning for all that are missing."""
+    from irncli.engine.device import resolve_device
+    from irncli.eval.perceptual import Panel, parse_names
+
+    if request.perceptual is None:
+        return None
+    panel = Panel(parse_names(request.perceptual), resolve_device(request.device))
+    if panel.notes:
+        reasons = "; ".join(dict.fromkeys(panel.notes.values()))
+        env.say(f"irn: warning: not measured: {', '.join(panel.notes)}: {reasons}")
+    return panel
+
+
+@dataclass
+class _Work:
+    env: Environment
+    progress: Progress
+    settings: Settings
+    saved: SavedPictures | None
+    panel: Panel | None
+    failed: set[Path] = field(default_factory=set)
+    _said: set[str] = field(default_factory=set)
+
+    def __call__(self, sets: list[PictureSet], contestants: list[Contestant]) -> list[Record]:
+        from irncli.eval.contestants import warm_up
+
+        for contestant in contestants:
+            warm_up(contestant)
+        return [self._one(pictures, each) for pictures in sets for each in contestants]
+
+    def _one(self, pictures: PictureSet, contestant: Contestant) -> Record:
+        from irncli.eval.harness import measure_set
+
+        label = f"{pictures.name}, {contestant.name}"
+        return measure_set(
+            pictures,
+            contestant,
+            self.settings,
+            judge=self.panel.sit() if self.panel else None,
+            keep=self.saved.keeper(pictures, contestant) if self.saved else None,
+            progress=lambda path: self.progress.file(f"{label}: {path.name}"),
+            failed=self._complain,
+        )
+
+    def _complain(self, path: Path, error: IrnError) -> None:
+        """Name a picture that failed; not again for each contestant."""
+        self.failed.add(path)
+        message = f"{path}: {error}"
+        if message not in self._said:
+            self._said.add(message)
+            if self.env.debug:
+                traceback.print_exception(error)
+            self.env.complain(message)

@@ -1,0 +1,262 @@
+"""What is measured: invertible networks, and the resizing filters they are compared with.
+
+A contestant makes a picture small (or gray) and brings it back. Its LR is 8-bit, as in a file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+
+from irncli.engine.device import resolve_precision
+from irncli.engine.rescaler import Pixels, Rescaler, bicubic
+from irncli.errors import UnavailableError, UsageError
+from irncli.io.images import lanczos
+from irncli.model import InvertibleNetwork
+from irncli.zoo.checkpoint import Checkpoint
+from irncli.zoo.registry import Registry
+
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "Contestant",
+    "Tick",
+    "Trained",
+    "choose",
+    "describe",
+    "warm_up",
+]
+
+Tick = Callable[[float], None]
+Resize = Callable[[Pixels, int, int], Pixels]
+
+BASELINES: dict[str, Resize] = {"bicubic": bicubic, "lanczos": lanczos}
+"""Down and up again by one filter. bicubic: MATLAB's; lanczos: Pillow's, three lobes."""
+
+
+class Contestant(Protocol):
+    """Something that makes pictures small and brings them back.
+
+    Attributes:
+        name: in tables and folders.
+        kind: `model`, which has z, or `baseline`, which has none.
+        task: `rescale`, or `color`, where LR is one gray channel of full size.
+        scale: HR over LR size.
+        temperature: default width of z; 0: none is drawn.
+        weights_sha256: of a model.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> Literal["model", "baseline"]: ...  # noqa: D102
+    @property
+    def task(self) -> Literal["rescale", "color"]: ...  # noqa: D102
+    @property
+    def scale(self) -> int: ...  # noqa: D102
+    @property
+    def temperature(self) -> float: ...  # noqa: D102
+    @property
+    def weights_sha256(self) -> str | None: ...  # noqa: D102
+
+    def down(self, hr: Pixels, tick: Tick) -> Pixels:
+        """LR of a picture [H, W, 3] whose sides are multiples of the scale."""
+
+    def up(self, lr: Pixels, seed: int, temperature: float, tick: Tick) -> Pixels:
+        """The picture [H, W, 3] of an LR."""
+
+    def placement(self) -> tuple[str, str]:
+        """Device and precision of the work."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An invertible network, for rescaling or for colour.
+
+    Attributes:
+        name: unlike that of any other contestant.
+        checkpoint: weights and card.
+        rescaler: what runs them.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    rescaler: Rescaler
+    kind: Literal["model"] = "model"
+
+    @property
+    def task(self) -> Literal["rescale", "color"]:
+        """What its LR is."""
+        return self.rescaler.network.config.task
+
+    @property
+    def scale(self) -> int:
+        """HR over LR size; 1 for colour."""
+        return self.rescaler.scale
+
+    @property
+    def temperature(self) -> float:
+        """As the card has it."""
+        return self.checkpoint.card.temperature
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the tensors."""
+        return self.checkpoint.weights_sha256
+
+    def down(self, hr: Pixels, tick: Tick) -> Pixels:
+        """LR, by the network."""
+        return self.rescaler.downscale(hr, tick=tick)
+
+    def up(self, lr: Pixels, seed: int, temperature: float, tick: Tick) -> Pixels:
+        """HR, by the network run backwards."""
+        return self.rescaler.upscale(lr, seed=seed, temperature=temperature, tick=tick)
+
+    def placement(self) -> tuple[str, str]:
+        """Device and precision as they are now: a device may have been given up on the way."""
+        device = self.rescaler.network.latent_sigma.device
+        names = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        return name, names[resolve_precision(self.rescaler.precision, device)]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A resizing filter, down and up again; always on the CPU, 8-bit at both ends."""
+
+    name: str
+    scale: int
+    kind: Literal["baseline"] = "baseline"
+    task: Literal["rescale"] = "rescale"
+    temperature: float = 0.0
+    weights_sha256: None = None
+
+    def down(self, hr: Pixels, tick: Tick) -> Pixels:
+        """LR, by the filter."""
+        height, width = (side // self.scale for side in hr.shape[:2])
+        low = BASELINES[self.name](hr, height, width)
+        tick(1.0)
+        return low
+
+    def up(self, lr: Pixels, seed: int, temperature: float, tick: Tick) -> Pixels:  # noqa: ARG002
+        """HR, by the filter; there is no z."""
+        height, width = (side * self.scale for side in lr.shape[:2])
+        restored = BASELINES[self.name](lr, height, width)
+        tick(1.0)
+        return restored
+
+    def placement(self) -> tuple[str, str]:
+        """Where filters run."""
+        return "cpu", "fp32" if self.name == "bicubic" else "uint8"
+
+
+def choose(
+    models: Sequence[str],
+    baselines: Sequence[str],
+    scale: int | None,
+    registry: Registry,
+    place: Callable[[InvertibleNetwork], Rescaler],
+) -> list[Contestant]:
+    """Who takes part: for each scale, smallest first, the baselines and then the models.
+
+    Args:
+        models: names or paths; with neither models nor baselines: all shipped rescaling models
+            (of `scale`), and bicubic.
+        baselines: names out of `BASELINES`, measured at each scale of the models or at `scale`.
+        scale: the only one wanted.
+        registry: where models are found.
+        place: puts a network on its device.
+
+    Raises:
+        UsageError: a model of another scale, one named twice, or baselines without any scale.
+        UnavailableError: no such model, or one that is not invertible.
+    """
+    if not models and not baselines:
+        models, baselines = _shipped(registry, scale), ["bicubic"]
+    trained = [_trained(given, registry, place) for given in models]
+    for given, model in zip(models, trained, strict=True):
+        if scale is not None and model.scale != scale:
+            raise UsageError(f"{given} has scale {model.scale}, --scale says {scale}: drop one")
+    scales = {model.scale for model in trained if model.task == "rescale"}
+    if scale is not None and scale > 1:
+        scales.add(scale)
+    if baselines and not scales:
+        raise UsageError("at what scale are the baselines to be measured? give --scale S")
+    filters = [Baseline(name, at) for at in sorted(scales) for name in baselines]
+    everyone: list[Contestant] = [*filters, *_renamed(models, trained)]
+    return sorted(everyone, key=lambda one: one.scale)
+
+
+def _shipped(registry: Registry, scale: int | None) -> list[str]:
+    found = [s for s in registry.summaries() if s.entry.origin == "shipped"]
+    rescalers = [s for s in found if s.task == "rescale"]
+    names = [s.entry.name for s in rescalers if scale in (None, s.scale)]
+    if not names:
+        have = ", ".join(f"{s.entry.name} (x{s.scale})" for s in rescalers) or "none"
+        wanted = "" if scale is None else f" of scale {scale}"
+        raise UnavailableError(
+            f"no shipped model{wanted}; there are: {have}. Name one with --model, or only "
+            "baselines with --baseline"
+        )
+    return names
+
+
+def _trained(
+    given: str, registry: Registry, place: Callable[[InvertibleNetwork], Rescaler]
+) -> Trained:
+    checkpoint = registry.load(given)
+    network = checkpoint.network
+    if not isinstance(network, InvertibleNetwork):
+        raise UnavailableError(
+            f"{given} repairs compressed pictures (CRM) and restores none by itself: expected a "
+            "rescaling or colour model, see 'irn models list'"
+        )
+    return Trained(checkpoint.card.name, checkpoint, place(network))
+
+
+def _renamed(given: Sequence[str], trained: Sequence[Trained]) -> list[Trained]:
+    """Models of one name (runs/a/last, runs/b/last) get that of their folder before it."""
+    doubled = next((name for name, count in Counter(given).items() if count > 1), None)
+    if doubled is not None:
+        raise UsageError(f"--model {doubled} is given twice: once is enough")
+    counts = Counter([*BASELINES, *(model.name for model in trained)])
+    names = [
+        _long_name(path) if counts[model.name] > 1 else model.name
+        for path, model in zip(given, trained, strict=True)
+    ]
+    clash = next((name for name, count in Counter(names).items() if count > 1), None)
+    if clash is not None:
+        raise UsageError(f"two models would be called {clash} in the tables: rename a file")
+    return [replace(model, name=name) for name, model in zip(names, trained, strict=True)]
+
+
+def _long_name(given: str) -> str:
+    path = Path(given).absolute()
+    return f"{path.parent.name}-{path.stem}"
+
+
+def describe(contestant: Contestant) -> dict[str, Any]:
+    """The first keys of a record: who was measured."""
+    return {
+        "model": contestant.name,
+        "kind": contestant.kind,
+        "task": contestant.task,
+        "scale": contestant.scale,
+    }
+
+
+def warm_up(contestant: Contestant) -> None:
+    """Run once on a small gray picture, so that no first picture pays for the libraries' start."""
+    side = 8 * contestant.scale
+    low = contestant.down(np.full((side, side, 3), 128, np.uint8), _no_tick)
+    contestant.up(low, 0, contestant.temperature, _no_tick)
+
+
+def _no_tick(share: float) -> None:
+    """Report no progress."""

@@ -1,0 +1,353 @@
+"""Measuring a contestant on a set of pictures.
+
+HR is cropped at the bottom and right to a multiple of the scale. LR goes through a PNG in memory,
+so that what is restored is what a user would have. PSNR and SSIM on Y and on RGB, `scale` pixels
+cropped at each border; so for LR, against the 8-bit bicubic LR (colour: against the usual luma
+gray). Bits per pixel are those of the PNG, over HR pixels. Times are of the network alone.
+
+A gray picture counts as a colour one with equal channels, and its LR may have colours: so the field
+measures, and so the figures compare. (`irn downscale` keeps gray gray, which costs such a picture
+some quality.)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import stdev
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from irncli.engine.device import cpu_name
+from irncli.engine.rescaler import Pixels, bicubic
+from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
+from irncli.eval.contestants import Contestant, Tick, describe
+from irncli.eval.metrics import luma, psnr, ssim
+from irncli.eval.records import Record, mean, plain
+from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode, encode
+from irncli.io.paths import STREAM, expand_inputs, read_input
+
+__all__ = ["PictureSet", "Sample", "Settings", "find_sets", "measure_set"]
+
+T = TypeVar("T")
+GRAY = (0.299, 0.587, 0.114)
+"""Of R, G, B in the usual gray picture (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """Pictures whose figures are averaged."""
+
+    name: str
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to measure.
+
+    Attributes:
+        seeds: z is drawn with the seeds 0 .. seeds - 1; the mean counts.
+        temperature: width of z; None: each model's default.
+        max_pixels: larger pictures are refused.
+        version: of irn, for the record.
+    """
+
+    seeds: int = 1
+    temperature: float | None = None
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    version: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One picture on its way: HR as it was cropped, LR as its file holds it, what came back.
+
+    Attributes:
+        path: of the file.
+        hr: uint8 [H, W, 3].
+        low: uint8 [h, w, 3], a gray one with equal channels.
+        low_file: PNG of `low`.
+        restored: uint8 [H, W, 3], with seed 0.
+    """
+
+    path: Path
+    hr: Pixels
+    low: Pixels
+    low_file: bytes
+    restored: Pixels
+
+
+class Judge(Protocol):
+    """Further columns for one contestant on one set."""
+
+    def see(self, sample: Sample) -> dict[str, float | None]:
+        """Columns of one picture."""
+
+    def conclude(self) -> dict[str, Any]:
+        """Columns of the set."""
+
+
+def find_sets(data: Sequence[Path]) -> list[PictureSet]:
+    """A set for each folder, named after it; files given by themselves make the set `files`.
+
+    Raises:
+        InputMissingError: no such file or folder, or a folder without pictures.
+        UsageError: two sets of one name, or standard input.
+    """
+    if STREAM in data:
+        raise UsageError("eval measures folders and files, not standard input: name one")
+    for path in data:
+        if not path.exists():
+            raise InputMissingError(f"no such file or folder: {path}")
+    folders = [path for path in data if path.is_dir()]
+    sets = [PictureSet(_name(folder), tuple(expand_inputs([folder]))) for folder in folders]
+    files = tuple(path for path in data if not path.is_dir())
+    if files:
+        sets.append(PictureSet("files", files))
+    names = [one.name for one in sets]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"two sets would be called {name}: rename a folder, or measure apart")
+    return sets
+
+
+def _name(folder: Path) -> str:
+    return folder.resolve().name or "root"
+
+
+def measure_set(
+    pictures: PictureSet,
+    contestant: Contestant,
+    settings: Settings,
+    *,
+    judge: Judge | None = None,
+    keep: Callable[[Sample], None] | None = None,
+    progress: Callable[[Path], AbstractContextManager[Tick]] | None = None,
+    failed: Callable[[Path, IrnError], None] | None = None,
+) -> Record:
+    """The record of one contestant on one set.
+
+    Args:
+        pictures: the set.
+        contestant: what makes them small and brings them back.
+        settings: seeds, temperature, limits.
+        judge: further columns.
+        keep: given each picture with what came of it.
+        progress: asked at each picture for a context that gives a tick.
+        failed: told of each picture that could not be measured; the others go on.
+
+    Returns:
+        As `irncli.eval.records` describes it.
+    """
+    results: list[dict[str, Any]] = []
+    failures: list[dict[str, str]] = []
+    for path in pictures.paths:
+        try:
+            with progress(path) if progress else nullcontext(_no_tick) as tick:
+                result, sample = _measure_picture(path, contestant, settings, tick)
+        except IrnError as error:
+            failures.append({"image": path.name, "error": str(error)})
+            if failed:
+                failed(path, error)
+            continue
+        if judge:
+            result |= judge.see(sample)
+        if keep:
+            keep(sample)
+        results.append(result)
+    further = judge.conclude() if judge else {}
+    return _record(pictures, contestant, settings, results, further, failures)
+
+
+def _no_tick(share: float) -> None:
+    """Report no progress."""
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    began = time.perf_counter()
+    return work(), time.perf_counter() - began
+
+
+def _load(path: Path, scale: int, max_pixels: int) -> Pixels:
+    """HR cropped to a multiple of the scale."""
+    picture = decode(read_input(path), max_pixels=max_pixels)
+    width, height = picture.size
+    if min(width, height) < scale:
+        raise ImageError(f"{width}x{height} px, x{scale} needs at least {scale}x{scale}")
+    cropped = picture.pixels[: height // scale * scale, : width // scale * scale]
+    return np.ascontiguousarray(cropped)
+
+
+def _draws(contestant: Contestant, settings: Settings) -> list[tuple[int, float]]:
+    """Seeds and temperatures to restore with; z = 0, where it is measured besides, comes last."""
+    temperature = _temperature(contestant, settings)
+    if temperature == 0:
+        return [(0, 0.0)]
+    return [*((seed, temperature) for seed in range(settings.seeds)), (0, 0.0)]
+
+
+def _temperature(contestant: Contestant, settings: Settings) -> float:
+    if contestant.kind == "baseline":
+        return 0.0
+    return contestant.temperature if settings.temperature is None else settings.temperature
+
+
+def _measure_picture(
+    path: Path, contestant: Contestant, settings: Settings, tick: Tick
+) -> tuple[dict[str, Any], Sample]:
+    hr = _load(path, contestant.scale, settings.max_pixels)
+    draws = _draws(contestant, settings)
+
+    def step(share: float) -> None:
+        tick(share / (1 + len(draws)))
+
+    low, seconds_down = _timed(partial(contestant.down, hr, step))
+    low_file = encode(_as_picture(low), format="png")
+    seen = decode(low_file).pixels
+    given = seen[:, :, : low.shape[2]]
+    scores, seconds_up = [], []
+    kept: Pixels | None = None
+    for seed, width in draws:
+        restored, seconds = _timed(partial(contestant.up, given, seed, width, step))
+        scores.append(_scores(hr, restored, contestant.scale))
+        seconds_up.append(seconds)
+        kept = restored if kept is None else kept
+    assert kept is not None  # noqa: S101
+    result = {
+        "image": path.name,
+        "width": hr.shape[1],
+        "height": hr.shape[0],
+        **_fidelity(scores, contestant),
+        **_low_fidelity(hr, seen, contestant),
+        "bpp": 8 * len(low_file) / (hr.shape[0] * hr.shape[1]),
+        "seconds_down": seconds_down,
+        "seconds_up": mean(seconds_up),
+    }
+    return result, Sample(path, hr, seen, low_file, kept)
+
+
+def _as_picture(low: Pixels) -> Picture:
+    """LR as it is written: that of a colour network has one channel, and becomes a gray file."""
+    if low.shape[2] == 1:
+        return Picture(low.repeat(3, axis=2), gray=True)
+    return Picture(low)
+
+
+def _scores(hr: Pixels, restored: Pixels, border: int) -> dict[str, float]:
+    planes = luma(hr), luma(restored)
+    return {
+        "psnr_y": psnr(*planes, border),
+        "ssim_y": ssim(*planes, border),
+        "psnr_rgb": psnr(hr, restored, border),
+        "ssim_rgb": ssim(hr, restored, border),
+    }
+
+
+def _fidelity(scores: Sequence[dict[str, float]], contestant: Contestant) -> dict[str, Any]:
+    """Means over the draws, of which the last, z = 0, counts apart unless it is the only one."""
+    drawn, without_z = scores[:-1] or scores, scores[-1]
+    is_model = contestant.kind == "model"
+    return {
+        **{key: mean(score[key] for score in drawn) for key in without_z},
+        "psnr_y_z0": without_z["psnr_y"] if is_model else None,
+        "ssim_y_z0": without_z["ssim_y"] if is_model else None,
+        "psnr_y_by_seed": [score["psnr_y"] for score in drawn],
+    }
+
+
+def _low_fidelity(hr: Pixels, low: Pixels, contestant: Contestant) -> dict[str, Any]:
+    """PSNR and SSIM of LR against what everybody would have made."""
+    if contestant.task == "color":
+        pair = np.rint(hr @ np.array(GRAY)), low[:, :, 0].astype(np.float64)
+    else:
+        pair = luma(bicubic(hr, *low.shape[:2])), luma(low)
+    return {
+        "lr_psnr_y": psnr(*pair, contestant.scale),
+        "lr_ssim_y": ssim(*pair, contestant.scale),
+    }
+
+
+MEANS = (
+    *("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_y_z0", "ssim_y_z0"),
+    *("lr_psnr_y", "lr_ssim_y", "bpp"),
+)
+
+
+def _record(
+    pictures: PictureSet,
+    contestant: Contestant,
+    settings: Settings,
+    results: Sequence[dict[str, Any]],
+    further: dict[str, Any],
+    failures: list[dict[str, str]],
+) -> Record:
+    means = {key: plain(mean(r[key] for r in results), _digits(key)) for key in MEANS}
+    identical = {key: sum(r[key] == np.inf for r in results) for key in MEANS}
+    device, precision = contestant.placement()
+    fit = {key: means.pop(key) for key in ("lr_psnr_y", "lr_ssim_y", "bpp")}
+    return {
+        "set": pictures.name,
+        **describe(contestant),
+        "images": len(results),
+        **means,
+        **_spread(results),
+        "seeds": len(_draws(contestant, settings)[:-1]) or 1,
+        "temperature": _temperature(contestant, settings),
+        **fit,
+        **_speed(results),
+        "weights_sha256": contestant.weights_sha256,
+        "device": device,
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "cpu": cpu_name(),
+        "torch": torch.__version__,
+        "irn": settings.version,
+        **further,
+        "identical": {key: count for key, count in identical.items() if count},
+        "failed": failures,
+        "per_image": [_rounded(result) for result in results],
+    }
+
+
+def _spread(results: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    """Of the mean of the set, over the seeds."""
+    columns = zip(*(result["psnr_y_by_seed"] for result in results), strict=True)
+    means = [value for value in map(mean, columns) if np.isfinite(value)]
+    return {
+        "psnr_y_std": plain(stdev(means)) if len(means) > 1 else None,
+        "psnr_y_least": plain(min(means)) if means else None,
+        "psnr_y_most": plain(max(means)) if means else None,
+    }
+
+
+def _speed(results: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    megapixels = sum(result["width"] * result["height"] for result in results) / 1e6
+    down, up = (sum(result[f"seconds_{way}"] for result in results) for way in ("down", "up"))
+    return {
+        "megapixels": round(megapixels, 6),
+        "seconds_down": plain(down),
+        "seconds_up": plain(up),
+        "mps_down": plain(megapixels / down) if down else None,
+        "mps_up": plain(megapixels / up) if up else None,
+    }
+
+
+def _digits(key: str) -> int:
+    return 6 if "ssim" in key else 4
+
+
+def _rounded(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: _rounded_value(key, value) for key, value in result.items()}
+
+
+def _rounded_value(key: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [plain(number) for number in value]
+    return plain(value, _digits(key)) if isinstance(value, float) else value

@@ -1,0 +1,166 @@
+"""LPIPS, NIQE, PI and FID, through the library pyiqa where it is installed (irncli[perceptual]).
+
+The library fetches the weights of its metrics when they are first used. What cannot be had or does
+not work is a null with a note; the rest stands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from irncli.errors import UsageError
+from irncli.eval.harness import Sample
+from irncli.eval.records import PERCEPTUAL, mean, plain
+from irncli.io.images import Picture, encode
+
+__all__ = ["Panel", "Sitting", "parse_names"]
+
+Metric = Callable[..., Any]
+_NEEDS_REFERENCE = ("lpips",)
+
+
+def parse_names(text: str) -> list[str]:
+    """`--perceptual`: names with commas between them.
+
+    Raises:
+        UsageError: one that there is not; the nearest is named.
+    """
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in PERCEPTUAL:
+            near = difflib.get_close_matches(name, PERCEPTUAL, n=1, cutoff=0.4)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise UsageError(
+                f"no perceptual metric {name!r}{hint}; there are: {', '.join(PERCEPTUAL)}"
+            )
+    return list(dict.fromkeys(names))
+
+
+class Panel:
+    """The metrics that were asked for, each made once.
+
+    Args:
+        names: out of `PERCEPTUAL`.
+        device: where the library runs them.
+
+    Attributes:
+        notes: why a metric is missing, by name.
+    """
+
+    def __init__(self, names: Sequence[str], device: torch.device) -> None:
+        self.names, self.device = names, device
+        self.notes: dict[str, str] = {}
+        self.metrics: dict[str, Metric] = {}
+        try:
+            library = importlib.import_module("pyiqa")
+        except ImportError as error:
+            # Not only missing: it pulls in others, which may not fit each other.
+            reason = "not installed: pip install 'irncli[perceptual]'"
+            if not isinstance(error, ModuleNotFoundError) or error.name != "pyiqa":
+                reason = f"cannot be imported: {_reason(error)}"
+            self.notes = dict.fromkeys(names, f"pyiqa {reason}")
+            return
+        for name in names:
+            self._make(library, name)
+
+    def _make(self, library: Any, name: str) -> None:
+        try:
+            with _quiet():
+                self.metrics[name] = library.create_metric(name, device=self.device)
+        except Exception as error:  # whatever a library raises where its weights cannot be had
+            self.notes[name] = f"pyiqa has no {name} here: {_reason(error)}"
+
+    def sit(self) -> Sitting:
+        """Judge one contestant on one set."""
+        return Sitting(self)
+
+
+class Sitting:
+    """The judgement of one contestant on one set; see `harness.Judge`."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._scores: dict[str, list[float | None]] = {name: [] for name in panel.metrics}
+        self._notes = dict(panel.notes)
+        self._folders: tempfile.TemporaryDirectory[str] | None = None
+        if "fid" in panel.metrics:
+            self._folders = tempfile.TemporaryDirectory(prefix="irn-fid-")
+            for side in ("hr", "restored"):
+                (Path(self._folders.name) / side).mkdir()
+
+    def see(self, sample: Sample) -> dict[str, float | None]:
+        """Metrics of one picture, restored with seed 0; FID only takes note of it."""
+        if self._folders:
+            self._file(Path(self._folders.name), sample)
+        pictures = (_tensor(sample.restored, self._panel), _tensor(sample.hr, self._panel))
+        found: dict[str, float | None] = {}
+        for name in self._panel.names:
+            if name != "fid":
+                given = pictures if name in _NEEDS_REFERENCE else pictures[:1]
+                found[name] = self._score(name, *given)
+                self._scores.setdefault(name, []).append(found[name])
+        return found
+
+    def _file(self, root: Path, sample: Sample) -> None:
+        name = f"{len(list((root / 'hr').iterdir())):06}.png"
+        for side, pixels in (("hr", sample.hr), ("restored", sample.restored)):
+            (root / side / name).write_bytes(encode(Picture(pixels), format="png"))
+
+    def _score(self, name: str, *given: Any, **options: Any) -> float | None:
+        if name not in self._panel.metrics:
+            return None
+        try:
+            with _quiet(), torch.inference_mode():
+                value = plain(float(self._panel.metrics[name](*given, **options)), 5)
+        except Exception as error:  # a picture too small for it, weights that cannot be had, ...
+            self._notes.setdefault(name, f"pyiqa failed on a picture: {_reason(error)}")
+            return None
+        if value is None:
+            self._notes.setdefault(name, "not a finite number for a picture")
+        return value
+
+    def conclude(self) -> dict[str, Any]:
+        """Columns of the set: means over the pictures that have a value, and the notes."""
+        columns: dict[str, Any] = {}
+        for name in self._panel.names:
+            if name == "fid":
+                columns[name] = self._fid()
+            else:
+                columns[name] = plain(mean(self._scores.get(name, [])), 5)
+            if name in self._notes:
+                columns[f"{name}_note"] = self._notes[name]
+        return columns
+
+    def _fid(self) -> float | None:
+        if self._folders is None:
+            return None
+        with self._folders as root:
+            sides = (f"{root}/restored", f"{root}/hr")
+            return self._score("fid", *sides, num_workers=0, verbose=False)
+
+
+def _tensor(pixels: Any, panel: Panel) -> torch.Tensor | None:
+    if not panel.metrics:
+        return None
+    values = torch.from_numpy(np.ascontiguousarray(pixels)).to(panel.device)
+    return values.permute(2, 0, 1)[None].float().div(255)
+
+
+def _quiet() -> contextlib.AbstractContextManager[Any]:
+    """The library prints what it loads: not into our data."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -1,0 +1,140 @@
+"""Records as a table for the terminal, as CSV, and as the rows of a model card. Pure text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from irncli.eval.records import IMAGE_NUMBERS, PERCEPTUAL, Record
+
+__all__ = ["card_rows", "csv_text", "figure", "markdown", "notes", "table"]
+
+CARD_SETS = ("Set5", "Set14", "BSD100")
+"""The columns of a model card's table."""
+
+_COLUMNS = (
+    ("PSNR-Y", "psnr_y", ".2f"),
+    ("±", "psnr_y_std", ".3f"),
+    ("SSIM-Y", "ssim_y", ".4f"),
+    ("z=0", "psnr_y_z0", ".2f"),
+    ("PSNR-RGB", "psnr_rgb", ".2f"),
+    ("LR PSNR-Y", "lr_psnr_y", ".2f"),
+    ("LR SSIM-Y", "lr_ssim_y", ".4f"),
+    ("bpp", "bpp", ".3f"),
+    ("MP/s down", "mps_down", ".3f"),
+    ("MP/s up", "mps_up", ".3f"),
+    *((name.upper(), name, ".4f") for name in PERCEPTUAL),
+)
+_FACTS = (
+    *("images", "seeds", "temperature", "psnr_y_std", "psnr_y_least", "psnr_y_most"),
+    *("megapixels", "mps_down", "mps_up", "weights_sha256", "device", "precision", "threads"),
+    *("cpu", "torch", "irn"),
+)
+
+
+def figure(record: Mapping[str, Any], key: str, style: str) -> str:
+    """A number of a record as text: `inf` where all pictures came back equal, `-` where none is."""
+    value = record.get(key)
+    if value is not None:
+        return format(value, style)
+    return "inf" if record.get("identical", {}).get(key) else "-"
+
+
+def table(records: Sequence[Record]) -> str:
+    """An aligned table, a row for each set and contestant; columns that nobody has are left out."""
+    columns = [
+        column
+        for column in _COLUMNS
+        if any(figure(record, column[1], column[2]) != "-" for record in records)
+    ]
+    rows = [["set", "model", "scale", "images", *(title for title, _, _ in columns)]]
+    for record in records:
+        cells = [figure(record, key, style) for _, key, style in columns]
+        rows.append(
+            [record["set"], record["model"], f"x{record['scale']}", str(record["images"]), *cells]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [_aligned(row, widths) for row in rows]
+    return "\n".join([*lines, *notes(records)])
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    texts, numbers = row[:2], row[2:]
+    left = [text.ljust(width) for text, width in zip(texts, widths[:2], strict=True)]
+    right = [text.rjust(width) for text, width in zip(numbers, widths[2:], strict=True)]
+    return "  ".join([*left, *right]).rstrip()
+
+
+def notes(records: Sequence[Record]) -> list[str]:
+    """What a reader of the table has to know besides, a sentence each, without repetition."""
+    found: list[str] = [record["remark"] for record in records if record.get("remark")]
+    for record in records:
+        where = f"{record['set']}, {record['model']} x{record['scale']}"
+        found += [
+            f"{where}: {key} is infinite for {count} of {record['images']} pictures, which came "
+            "back equal; the mean is that of the others"
+            for key, count in record["identical"].items()
+            if record.get(key) is not None
+        ]
+        if record["failed"]:
+            names = ", ".join(failure["image"] for failure in record["failed"])
+            found.append(f"{where}: not measured: {names}")
+        found += [f"{name}: {record[f'{name}_note']}" for name in PERCEPTUAL
+                  if record.get(f"{name}_note")]  # fmt: skip
+    return list(dict.fromkeys(found))
+
+
+def csv_text(records: Sequence[Record]) -> str:
+    """A line for each set and contestant, in which `image` is empty, then one for each picture."""
+    judged = [name for name in PERCEPTUAL if any(name in record for record in records)]
+    who = ["set", "model", "kind", "task", "scale"]
+    header = [*who, "image", "width", "height", *IMAGE_NUMBERS, *judged, *_FACTS]
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, header, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow(record)
+        same = {key: record[key] for key in who}
+        writer.writerows(same | picture for picture in record["per_image"])
+    return buffer.getvalue()
+
+
+def card_rows(records: Sequence[Record], weights_sha256: str) -> list[dict[str, Any]]:
+    """The measured table of a model card: two rows for each of `CARD_SETS`.
+
+    Keys: set, z (`z = 0` or `default`), psnr and ssim on Y, lr_psnr on Y.
+
+    Args:
+        records: of many models and sets.
+        weights_sha256: of the model whose card it is; records of other weights do not count.
+    """
+    rows: list[dict[str, Any]] = []
+    for name in CARD_SETS:
+        for record in records:
+            if (record["set"], record["weights_sha256"]) == (name, weights_sha256):
+                rows += [_card_row(record, "z = 0", "_z0"), _card_row(record, "default", "")]
+    return rows
+
+
+def _card_row(record: Record, label: str, suffix: str) -> dict[str, Any]:
+    psnr, ssim = record[f"psnr_y{suffix}"], record[f"ssim_y{suffix}"]
+    return {
+        "set": record["set"],
+        "z": label,
+        "psnr": round(psnr, 3),
+        "ssim": round(ssim, 4),
+        "lr_psnr": round(record["lr_psnr_y"], 3),
+    }
+
+
+def markdown(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The lines of the README's table from the rows of a card: a column for each test set."""
+    lines = []
+    for label, temperature in (("z drawn", "default"), ("z = 0", "z = 0")):
+        chosen = [row for row in rows if row["z"] == temperature]
+        cells = [f"{row['psnr']:.2f} / {row['ssim']:.4f}" for row in chosen]
+        lines.append(f"| {model}, {label} | {' | '.join(cells)} |")
+    fits = [f"{row['lr_psnr']:.2f}" for row in rows if row["z"] == "default"]
+    return [*lines, f"| LR of {model} against bicubic LR | {' | '.join(fits)} |"]

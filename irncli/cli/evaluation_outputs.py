@@ -16,7 +16,7 @@ from irncli.eval.harness import PictureSet, Sample
 from irncli.eval.montage import comparison
 from irncli.eval.records import Record, dumps
 from irncli.io.images import Picture, encode
-from irncli.io.paths import STREAM, atomic_write
+from irncli.io.paths import STREAM, atomic_write, make_directory
 
 __all__ = ["Outputs", "SavedPictures"]
 
@@ -118,7 +118,7 @@ class SavedPictures:
                             raise UsageError(f"{output} is an input: choose another --save DIR")
         for pictures in sets:
             for contestant in contestants:
-                _make(self._folder(pictures, contestant))
+                make_directory(self._folder(pictures, contestant))
 
     def _folder(self, pictures: PictureSet, contestant: Contestant) -> Path:
         name = contestant.name
@@ -153,15 +153,6 @@ def _refuse_doubles(pictures: PictureSet) -> None:
                     f"{taken[name]} and {path} would both be saved as {name}: rename one"
                 )
             taken[name] = path
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot create the folder {folder}: {error.strerror}; choose another"
-        ) from error
 
 
 def _montage(sample: Sample, contestant: Contestant) -> Pixels:

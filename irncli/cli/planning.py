@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from irncli.errors import OutputError, UsageError
+from irncli.errors import UsageError
 from irncli.io.images import Format, format_for_suffix, suffix_for_format
-from irncli.io.paths import STREAM, expand_inputs, plan_outputs
+from irncli.io.paths import STREAM, expand_inputs, make_directory, plan_outputs
 
 __all__ = ["output_format", "plan", "tile_side"]
 
@@ -65,7 +65,7 @@ def plan(
     if output is not None:
         output_format(output, wanted)
     if output_dir is not None:
-        _make(output_dir)
+        make_directory(output_dir)
     suffix = suffix_for_format(wanted or "png")
 
     def output_for(path: Path) -> Path:
@@ -76,12 +76,3 @@ def plan(
         return (output_dir or path.parent) / (name(path) + suffix)
 
     return plan_outputs(files, output_for)
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot create the directory {directory}: {error.strerror}; choose another"
-        ) from error

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from irncli.engine.device import (
     Precision,
@@ -23,13 +22,13 @@ from irncli.engine.device import (
 )
 from irncli.engine.latent import MAX_SEED, draw_row
 from irncli.engine.passes import Passes, empty_state, pad_to
+from irncli.engine.pixels import Pixels, to_pixels, to_tensor
 from irncli.errors import MemoryExhaustedError, UsageError
 from irncli.model import InvertibleNetwork
 from irncli.model.bicubic import resize
 
 __all__ = ["Pixels", "Rescaler", "bicubic", "hr_size_of", "lr_size", "resize_plane", "to_gray"]
 
-Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 Rows = Callable[[slice], torch.Tensor]
 
@@ -119,7 +118,7 @@ class Rescaler:
         target = (low_height * self.scale, low_width * self.scale)
         read = _padded_rows(hr, *target) if scale == self.scale else _resized_rows(hr, *target)
         state = self._guarded(lambda: self._forward(read, *target, tick))
-        return _eight_bit(state[:, : self.network.config.low_channels])
+        return to_pixels(state[:, : self.network.config.low_channels])
 
     def upscale(
         self,
@@ -194,7 +193,7 @@ class Rescaler:
         def write(rows: slice, values: torch.Tensor) -> None:
             stop = min(rows.stop, height)
             if rows.start < stop:
-                hr[rows.start : stop] = _eight_bit(values[:, :, : stop - rows.start, :width])
+                hr[rows.start : stop] = to_pixels(values[:, :, : stop - rows.start, :width])
 
         passes.inverse(self._seeded_state(lr, seed, temperature), write)
         return hr
@@ -234,37 +233,26 @@ class Rescaler:
         return run()
 
 
-def _eight_bit(values: torch.Tensor) -> Pixels:
-    """[1, C, H, W] to the nearest 8-bit values [H, W, C]: round(255 clamp(x, 0, 1))."""
-    eight_bit = values[0].clamp(0, 1).mul_(255).round_().byte()
-    return np.ascontiguousarray(eight_bit.permute(1, 2, 0).cpu().numpy())
-
-
-def _float_rows(pixels: Pixels) -> torch.Tensor:
-    rows = torch.from_numpy(np.ascontiguousarray(pixels))
-    return rows.permute(2, 0, 1)[None].float().div(255)
-
-
 def _padded_rows(hr: Pixels, height: int, width: int) -> Rows:
     """Rows of the picture, its last row and column repeated to height x width."""
 
     def read(rows: slice) -> torch.Tensor:
         index = np.minimum(np.arange(rows.start, min(rows.stop, height)), hr.shape[0] - 1)
-        return pad_to(_float_rows(hr[index[0] : index[-1] + 1][index - index[0]]), width)
+        return pad_to(to_tensor(hr[index[0] : index[-1] + 1][index - index[0]]), width)
 
     return read
 
 
 def _resized_rows(hr: Pixels, height: int, width: int) -> Rows:
     """Rows of the picture resized bicubically to height x width, float32."""
-    planes = [resize(_float_rows(hr[:, :, c : c + 1]), height, width) for c in range(3)]
+    planes = [resize(to_tensor(hr[:, :, c : c + 1]), height, width) for c in range(3)]
     return lambda rows: torch.cat([plane[:, :, rows] for plane in planes], dim=1)
 
 
 def _resized_channels(pixels: Pixels, height: int, width: int) -> Pixels:
     """One channel at a time, so that memory stays at that of one."""
     planes = [
-        _eight_bit(resize(_float_rows(pixels[:, :, c : c + 1]), height, width))
+        to_pixels(resize(to_tensor(pixels[:, :, c : c + 1]), height, width))
         for c in range(pixels.shape[2])
     ]
     return np.concatenate(planes, axis=2)

@@ -15,6 +15,7 @@ __all__ = [
     "STREAM",
     "atomic_write",
     "expand_inputs",
+    "make_directory",
     "plan_outputs",
     "read_input",
     "remove_partials",
@@ -94,6 +95,20 @@ def _publish(partial: Path, path: Path, overwrite: bool) -> None:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         partial.rename(path)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and those above it, where they are not there yet.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot create the directory {path}: {error.strerror}; choose another"
+        ) from error
 
 
 def remove_partials(directory: Path) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from irncli.errors import DataError, OutputError, StorageError
+from irncli.errors import DataError, StorageError
 from irncli.io.images import Picture, encode
-from irncli.io.paths import atomic_write, remove_partials
+from irncli.io.paths import atomic_write, make_directory, remove_partials
 from irncli.train.recipe import Recipe
 
 __all__ = ["RunDirectory"]
@@ -37,12 +37,7 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"cannot create the run directory {path}: {error.strerror}; choose another --out"
-            ) from error
+        make_directory(path)
         remove_partials(path)
 
     @property
@@ -90,10 +85,7 @@ class RunDirectory:
     def save_sample(self, step: int, index: int, pixels: NDArray[np.uint8]) -> None:
         """Keep a side-by-side picture."""
         folder = self.path / "samples"
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"cannot create {folder}: {error.strerror}") from error
+        make_directory(folder)
         data = encode(Picture(pixels), format="png")
         atomic_write(folder / f"step-{step:07d}-{index}.png", data, overwrite=True)
 

@@ -7,8 +7,8 @@ from statistics import fmean
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from irncli.engine.pixels import Pixels, to_pixels, to_tensor
 from irncli.eval.metrics import luma, psnr
 from irncli.eval.montage import side_by_side
 from irncli.model import CompressionRestoration, InvertibleNetwork, Network
@@ -27,21 +27,8 @@ __all__ = [
     "validator",
 ]
 
-Pixels = NDArray[np.uint8]
 Validator = Callable[[Network], dict[str, float]]
 """Measures by name, in dB; `score` is the one by which the best checkpoint is chosen."""
-
-
-def to_tensor(pixels: Pixels, device: torch.device) -> torch.Tensor:
-    """uint8 [H, W, C] to float [1, C, H, W] in [0, 1]."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
-    return tensor.permute(2, 0, 1)[None].float().div(255)
-
-
-def to_pixels(tensor: torch.Tensor) -> Pixels:
-    """The nearest 8-bit values: [1, C, H, W] to uint8 [H, W, C]."""
-    eight_bit = tensor[0].clamp(0, 1).mul(255).round().byte()
-    return eight_bit.permute(1, 2, 0).cpu().numpy()
 
 
 @torch.no_grad()
@@ -50,7 +37,7 @@ def measure_sigma(network: InvertibleNetwork, pictures: Sequence[Pixels]) -> tor
     device = network.latent_sigma.device
     count, total, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
     for pixels in pictures:
-        _, z = network(to_tensor(pixels, device))
+        _, z = network(to_tensor(pixels).to(device))
         values = z.double().cpu()
         count += values[0, 0].numel()
         total = total + values.sum(dim=(0, 2, 3))
@@ -80,7 +67,7 @@ def validate_invertible(
     generator = torch.Generator().manual_seed(seed)
     scores: dict[str, list[float]] = {"hr_psnr": [], "hr_psnr_z0": [], "lr_psnr": []}
     for pixels in pictures:
-        hr = to_tensor(pixels, device)
+        hr = to_tensor(pixels).to(device)
         low, z = network(hr)
         low = quantize(low)
         noise = torch.randn(z.shape, generator=generator).to(z)
@@ -119,7 +106,7 @@ def validate_crm(
         name: [] for name in ("lr_psnr", "lr_psnr_coded", "hr_psnr", "hr_psnr_coded")
     }
     for pixels in pictures:
-        low, z = rescaler(to_tensor(pixels, device))
+        low, z = rescaler(to_tensor(pixels).to(device))
         low = quantize(low)
         for quality in qualities:
             coded, tables = jpeg_round_trip(low, [quality])
@@ -150,7 +137,7 @@ def validator(
 @torch.no_grad()
 def sample(network: InvertibleNetwork, pixels: Pixels) -> Pixels:
     """LR, bicubic, restored (z = 0) and original side by side; colour: gray, restored, original."""
-    hr = to_tensor(pixels, network.latent_sigma.device)
+    hr = to_tensor(pixels).to(network.latent_sigma.device)
     low, z = network(hr)
     low = quantize(low)
     restored = to_pixels(network.inverse(low, torch.zeros_like(z)))

@@ -415,7 +415,7 @@ def test_a_full_disk_leaves_the_last_good_state(tmp_path, folder):
 
 def test_an_unusable_run_directory_is_said(tmp_path, pictures):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="--out"):
+    with pytest.raises(OutputError, match="choose another"):
         run(pictures, tmp_path / "file" / "run", 1)
     blocked = tmp_path / "blocked"
     (blocked / "log.jsonl").mkdir(parents=True)

@@ -11,6 +11,9 @@ from training import RECIPE, changed, trainer
 from irncli.errors import UsageError
 from irncli.model import build
 from irncli.train import step as step_module
+from irncli.train.crops import CropSampler
+from irncli.train.presets import PRESETS, VARIANTS, preset
+from irncli.train.setup import initial_network
 
 
 def test_it_learns(batch):
@@ -234,3 +237,21 @@ def test_records_are_plain_numbers(batch):
     assert {"loss", "lr_loss", "hr_loss", "z_loss", "hr_psnr", "lr_psnr", "z_rms",
             "gradient_norm", "learning_rate", "lr_weight"} == set(values)  # fmt: skip
     assert all(type(value) is float and math.isfinite(value) for value in values.values())
+
+
+RESCALERS = [n for n in PRESETS if not n.startswith("crm") and n != "irn-plus-x4"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", RESCALERS)
+def test_every_preset_takes_steps(name, variant, photo):
+    recipe = preset(name, variant).changed({"blocks": 1, "growth": 8, "batch": 2, "crop": 48})
+    recipe = recipe.changed({"crop_end": 0, "precision": "fp32"})
+    pixels = torch.from_numpy(photo[:96, :96].copy()).permute(2, 0, 1)
+    sampler = CropSampler([pixels], recipe.network.scale, torch.device("cpu"), 0)
+    learner = trainer(recipe, initial_network(recipe, None))
+    results = [
+        learner.update(*sampler.draw(k, 2, 48), share) for k, share in enumerate((0.0, 0.99))
+    ]
+    assert not any(result.skipped for result in results)
+    assert all(math.isfinite(result.values["loss"]) for result in results)

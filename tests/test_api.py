@@ -75,7 +75,7 @@ def test_other_kinds_are_refused_in_words(model, image):
 
 def test_unknown_names():
     with pytest.raises(UnavailableError, match="irn-x4"):
-        irncli.load("irn-x3")
+        irncli.load("irn-x7")
 
 
 def test_shipped_names(photo):

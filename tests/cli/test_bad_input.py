@@ -107,7 +107,7 @@ def test_values_that_no_option_takes(irn, picture, arguments):
 
 def test_devices_and_models_that_are_not_here(irn, picture):
     refused(irn("downscale", picture, "--scale", 2, "--device", "cuda:99"), 69, "--device cpu")
-    refused(irn("downscale", picture, "--scale", 2, "--model", "irn-x3"), 69, "irn-x4")
+    refused(irn("downscale", picture, "--scale", 2, "--model", "irn-x7"), 69, "irn-x4")
 
 
 def test_more_pixels_than_allowed(irn, picture):

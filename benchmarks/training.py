@@ -129,7 +129,7 @@ def our_step(recipe: Any, device: Any) -> Any:
 def cuts() -> list[Any]:
     """Pictures of the size of the reference's training tiles."""
     whole = photograph(4)
-    places = [(k * 200, k * 200) for k in range(PICTURES)]
+    places = [(k * 150, k * 150) for k in range(PICTURES)]
     return [whole[top : top + PICTURE_SIDE, left : left + PICTURE_SIDE] for top, left in places]
 
 

@@ -81,10 +81,11 @@ def work(way: str, options: argparse.Namespace) -> dict[str, float]:
     """Seconds a step of one way, in this process."""
     import torch
 
-    from irncli.engine.device import resolve_device
+    from irncli.engine.device import resolve_device, use_exact_fp32
     from irncli.train.presets import preset
     from irncli.train.recipe import parse_assignments
 
+    use_exact_fp32()
     device = resolve_device(options.device)
     fields = parse_assignments([*options.set, *WAYS[way], "draw=normal", "draw_from=0.0"])
     recipe = preset(options.preset, options.recipe).changed(fields)

@@ -91,7 +91,9 @@ class Opponent:
         loss = _against(self.module(real), 1.0) + _against(self.module(restored.detach()), 0.0)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        if bool(torch.isfinite(loss)):
+        # The norm of the averaged gradients: so that all ranks decide alike.
+        norm = nn.utils.clip_grad_norm_(self.discriminator.parameters(), float("inf"))
+        if bool(torch.isfinite(norm)):
             self.optimiser.step()
         return loss.detach()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import gzip
 import hashlib
 import tarfile
 import zlib
@@ -112,7 +113,7 @@ def _members(shard: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, bytes
                 file = archive.extractfile(member)
                 if file is not None:
                     yield f"{shard.name}/{member.name}", file.read()
-    except (tarfile.TarError, EOFError, zlib.error):
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile):
         yield str(shard), b""
     except OSError as error:
         raise StorageError(f"cannot read {shard}: {error.strerror or error}") from error
@@ -121,8 +122,8 @@ def _members(shard: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, bytes
 def split(pictures: Pictures) -> tuple[Pictures, Pictures]:
     """Training and validation pictures: one in 24 is held out, chosen by the hash of its name.
 
-    The choice does not depend on order or on what else is there. With fewer than two pictures on
-    either side the first picture serves as both.
+    The choice does not depend on order or on what else is there. Where a side would be empty,
+    all are trained on, and the first picture is also the one to validate on.
     """
     train, held_out = Pictures(damaged=pictures.damaged), Pictures()
     for name, pixels in zip(pictures.names, pictures.pixels, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -56,4 +57,5 @@ class RunLog:
     def close(self) -> None:
         """Write out what is buffered."""
         if self._board is not None:
-            self._board.close()
+            with contextlib.suppress(OSError):  # a full disk; the run itself is saved
+                self._board.close()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from irncli.engine.device import is_out_of_memory
-from irncli.errors import MemoryExhaustedError, OutputError, UsageError
+from irncli.errors import DataError, MemoryExhaustedError, OutputError, UsageError
 from irncli.model import InvertibleNetwork, build
 from irncli.train.crops import CropSampler
 from irncli.train.data import Pictures, centre_crop, split
@@ -133,8 +133,9 @@ def train(
         IrnError: unusable data, directory or initial checkpoint; a full disk (the last saved state
             is whole); too little memory; losses that do not stay finite.
     """
-    loop = _Loop(recipe, pictures, run, ingredients or Ingredients(), hooks or Hooks())
+    loop = None
     try:
+        loop = _Loop(recipe, pictures, run, ingredients or Ingredients(), hooks or Hooks())
         return loop.run()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -143,7 +144,8 @@ def train(
             "not enough memory for a step: lower batch or crop, or set recompute=true"
         ) from error
     finally:
-        loop.close()
+        if loop is not None:
+            loop.close()
 
 
 class _Loop:
@@ -162,7 +164,13 @@ class _Loop:
         saved = run.ranks.from_leader(self._saved())
         training, held_out = (pictures, run.held_out) if run.held_out else split(pictures)
         scale = recipe.network.scale
-        self.held_out = [centre_crop(p, scale, VALIDATION_SIDE) for p in held_out.pixels]
+        large = [p for p in held_out.pixels if min(p.shape[1:]) >= 4 * scale]
+        if not large:
+            raise DataError(
+                f"no held-out picture has sides of {4 * scale} pixels or more: give larger ones "
+                "with --validation"
+            )
+        self.held_out = [centre_crop(p, scale, VALIDATION_SIDE) for p in large]
         self.validator = validator(recipe, self.held_out, ingredients.rescaling_network)
         self.sampler = CropSampler(
             training.pixels,
@@ -196,8 +204,12 @@ class _Loop:
     def _fresh(self) -> Trainer:
         torch.manual_seed(self.options.seed)
         network = initial_network(self.recipe, self.options.init)
-        if isinstance(network, InvertibleNetwork) and self.recipe.latent.draw == "own":
-            network.latent_sigma.copy_(measure_sigma(network, self.held_out))
+        if isinstance(network, InvertibleNetwork):
+            draw = self.recipe.latent.draw
+            if draw == "own":
+                network.latent_sigma.copy_(measure_sigma(network, self.held_out))
+            elif draw == "normal":  # whatever the weights it starts from were trained with
+                network.latent_sigma.fill_(1)
         return self._trainer(network)
 
     def _trainer(self, network: Any) -> Trainer:
@@ -280,7 +292,10 @@ class _Loop:
         measured = self.validator(average)
         # What never saw a draw does not bear one: it is no candidate.
         candidate = latent.draw == "never" or latent.drawn_at(share)
-        better = candidate and measured["score"] > self.best
+        # A discriminator's work lowers every PSNR: there the best is the last, once it began.
+        adversarial = self.recipe.loss.adversarial_weight > 0
+        candidate = candidate and step > self.recipe.adversary.head_start
+        better = candidate and (adversarial or measured["score"] > self.best)
         if better:
             self.best = measured["score"]
         if self.log is None or self.directory is None:

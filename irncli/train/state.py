@@ -38,7 +38,8 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         make_directory(path)
-        remove_partials(path)
+        for folder in (path, path / "samples"):
+            remove_partials(folder)
 
     @property
     def state_file(self) -> Path:

@@ -161,7 +161,8 @@ class Trainer:
         assert isinstance(self.objective, RescalingObjective)  # noqa: S101
         with torch.no_grad():
             *_, restored = self.objective.restore(hr, draws)
-        loss = float(self.opponent.learn(hr, restored, rate / self.recipe.optimiser.learning_rate))
+        factor = rate / self.recipe.optimiser.learning_rate
+        loss = float(self.ranks.mean(self.opponent.learn(hr, restored, factor)))
         return StepResult(
             {"loss": loss, "adversary_loss": loss, "learning_rate": 0.0},
             skipped=not math.isfinite(loss),

@@ -30,6 +30,9 @@ __all__ = [
 Validator = Callable[[Network], dict[str, float]]
 """Measures by name, in dB; `score` is the one by which the best checkpoint is chosen."""
 
+Disturb = Callable[[torch.Tensor], list[torch.Tensor]]
+"""From an LR to those that a codec or noise may make of it."""
+
 
 @torch.no_grad()
 def measure_sigma(network: InvertibleNetwork, pictures: Sequence[Pixels]) -> torch.Tensor:
@@ -38,7 +41,7 @@ def measure_sigma(network: InvertibleNetwork, pictures: Sequence[Pixels]) -> tor
     count, total, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
     for pixels in pictures:
         _, z = network(to_tensor(pixels).to(device))
-        values = z.double().cpu()
+        values = z.cpu().double()
         count += values[0, 0].numel()
         total = total + values.sum(dim=(0, 2, 3))
         squares = squares + values.square().sum(dim=(0, 2, 3))
@@ -47,7 +50,12 @@ def measure_sigma(network: InvertibleNetwork, pictures: Sequence[Pixels]) -> tor
 
 @torch.no_grad()
 def validate_invertible(
-    network: InvertibleNetwork, pictures: Sequence[Pixels], *, drawn: bool, seed: int = 0
+    network: InvertibleNetwork,
+    pictures: Sequence[Pixels],
+    *,
+    drawn: bool,
+    seed: int = 0,
+    disturb: Disturb | None = None,
 ) -> dict[str, float]:
     """Measure a network on whole pictures whose sides are multiples of its scale.
 
@@ -58,10 +66,11 @@ def validate_invertible(
         pictures: uint8 [H, W, 3] each.
         drawn: the score is with z drawn at temperature 1, not z = 0.
         seed: of z.
+        disturb: LR as it may come back, a list; then the score is what is restored from those.
 
     Returns:
         Means over the pictures: `hr_psnr` (z drawn), `hr_psnr_z0`, `lr_psnr` (against bicubic LR,
-        or luma), `score`.
+        or luma), `hr_psnr_disturbed` (z = 0, with `disturb`), `score`.
     """
     device, config = network.latent_sigma.device, network.config
     generator = torch.Generator().manual_seed(seed)
@@ -75,11 +84,15 @@ def validate_invertible(
         for latent, name in ((noise, "hr_psnr"), (torch.zeros_like(z), "hr_psnr_z0")):
             restored = to_pixels(network.inverse(low, latent))
             scores[name].append(_psnr(pixels, restored, config.scale))
+        for disturbed in disturb(low) if disturb else ():
+            restored = to_pixels(network.inverse(disturbed, torch.zeros_like(z)))
+            scores.setdefault("hr_psnr_disturbed", []).append(_psnr(pixels, restored, config.scale))
         target = to_luma(hr) if config.task == "color" else shrink(hr, config.scale)
         pair = to_pixels(low), to_pixels(quantize(target))
         scores["lr_psnr"].append(_psnr(*pair, config.scale))
     means = {name: fmean(values) for name, values in scores.items()}
-    return {"score": means["hr_psnr" if drawn else "hr_psnr_z0"], **means}
+    plain = "hr_psnr" if drawn else "hr_psnr_z0"
+    return {"score": means["hr_psnr_disturbed" if disturb else plain], **means}
 
 
 def _psnr(a: Pixels, b: Pixels, scale: int) -> float:
@@ -122,12 +135,21 @@ def validator(
     recipe: Recipe, pictures: Sequence[Pixels], rescaler: InvertibleNetwork | None
 ) -> Validator:
     """The validation of a recipe on held-out pictures."""
-    qualities = sorted({recipe.codec.jpeg_least, recipe.codec.jpeg_most})
+    codec = recipe.codec
+    qualities = sorted({codec.jpeg_least, codec.jpeg_most})
     drawn = recipe.latent.draw != "never"
+
+    def disturb(low: torch.Tensor) -> list[torch.Tensor]:
+        if codec.jpeg_least:
+            return [jpeg_round_trip(low, [quality])[0] for quality in qualities]
+        noise = torch.randn(low.shape, generator=torch.Generator().manual_seed(0)).to(low)
+        return [low + codec.noise_width * noise]
+
+    robust = disturb if codec.jpeg_least or codec.noise_chance else None
 
     def run(network: Network) -> dict[str, float]:
         if isinstance(network, InvertibleNetwork):
-            return validate_invertible(network, pictures, drawn=drawn)
+            return validate_invertible(network, pictures, drawn=drawn, disturb=robust)
         assert rescaler is not None  # noqa: S101 -- gathered before
         return validate_crm(network, rescaler, pictures, qualities)
 

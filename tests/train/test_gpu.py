@@ -36,7 +36,12 @@ def test_pictures_lie_on_the_device_and_crops_are_those_of_the_cpu(cuda, photo):
             assert torch.allclose(a, b.cpu(), atol=1e-6)
 
 
-WAYS = [{}, {"precision": "bf16"}, {"compile": "on"}, {"recompute": True}]
+WAYS = [
+    {"compile": "off"},
+    {"compile": "off", "precision": "bf16"},
+    {"compile": "on"},
+    {"compile": "off", "recompute": True},
+]
 
 
 @pytest.mark.parametrize("fields", WAYS, ids=str)

@@ -15,7 +15,7 @@ import pytest
 import torch
 from networks import SMALL, shaken
 from PIL import Image
-from training import COLOR, CRM, RECIPE, changed, cut
+from training import COLOR, CRM, RECIPE, changed
 
 from irncli.errors import (
     CheckpointError,
@@ -423,8 +423,28 @@ def test_an_unusable_run_directory_is_said(tmp_path, pictures):
         run(pictures, blocked, 1)
 
 
-def test_pictures_are_cut_alike_everywhere(photo):
-    assert cut(photo).fingerprint() == cut(photo.copy()).fingerprint()
+def test_normal_draws_need_a_width_of_one_whatever_the_start(tmp_path, pictures):
+    path = tmp_path / "start.safetensors"
+    path.write_bytes(serialise(shaken(RECIPE.architecture), Card(name="start")))
+    run(pictures, tmp_path / "a", 1, recipe=changed(draw="normal"), init=path)
+    sigma = read_checkpoint(tmp_path / "a" / "last.safetensors").network.latent_sigma
+    assert torch.equal(sigma, torch.ones(9))
+
+
+def test_robust_recipes_are_judged_by_what_comes_back(tmp_path, pictures):
+    for k, codec in enumerate(
+        ({"jpeg_least": 30, "jpeg_most": 90}, {"noise_chance": 0.5, "noise_width": 0.05})
+    ):
+        out = tmp_path / str(k)
+        run(pictures, out, 1, recipe=changed(**codec))
+        measured = records(out)[-1]["validation"]
+        assert measured["score"] == measured["hr_psnr_disturbed"] < measured["hr_psnr_z0"]
+
+
+def test_held_out_pictures_must_be_large_enough(tmp_path, pictures):
+    tiny = Pictures(["t.png"], [torch.zeros(3, 3, 20, dtype=torch.uint8)])
+    with pytest.raises(DataError, match="--validation"):
+        run(pictures, tmp_path / "a", 1, held_out=tiny)
 
 
 def test_learned_downsampling_may_start_from_a_cosine_basis():

@@ -252,7 +252,7 @@ def started(arguments, **options):
 @pytest.mark.slow
 def test_interrupting_leaves_no_half_file(tmp_path):
     big = tmp_path / "big.png"
-    values = np.random.default_rng(0).integers(0, 256, (900, 900, 3), dtype=np.uint8)
+    values = np.random.default_rng(0).integers(0, 256, (2400, 2400, 3), dtype=np.uint8)
     big.write_bytes(encode(Picture(values), format="png"))
     process = started(["downscale", big, "--scale", 4], stderr=subprocess.PIPE)
     time.sleep(6)

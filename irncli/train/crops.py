@@ -1,7 +1,7 @@
 """Random crops with their targets, from pictures held as bytes on the device.
 
-What a step draws depends on the seed and the step alone, so a resumed run draws what the
-uninterrupted one would have drawn, on any number of ranks: each takes its share of the batch.
+What a step draws depends on seed, step and size of the batch alone, so a resumed run draws what the
+uninterrupted one would have drawn; each rank takes its share of the batch.
 """
 
 from __future__ import annotations

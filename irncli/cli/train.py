@@ -32,7 +32,7 @@ def train(
     out: Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Run directory.")] = None,
     recipe: Annotated[
         Literal["irn", "paper"],
-        typer.Option("--recipe", help="irn: what measures best; paper: the reference's."),
+        typer.Option("--recipe", help="irn: this project's; paper: the reference's."),
     ] = "irn",
     config: Annotated[
         Path | None,

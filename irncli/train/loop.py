@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,19 +134,21 @@ def train(
         IrnError: unusable data, directory or initial checkpoint; a full disk (the last saved state
             is whole); too little memory; losses that do not stay finite.
     """
-    loop = None
+    # Only the leader has a directory: machines need not share a file system.
+    place = RunDirectory(run.out) if run.ranks.leads else nullcontext()
     try:
-        loop = _Loop(recipe, pictures, run, ingredients or Ingredients(), hooks or Hooks())
-        return loop.run()
+        with place as directory:
+            loop = _Loop(
+                recipe, pictures, run, ingredients or Ingredients(), hooks or Hooks(), directory
+            )
+            with closing(loop):
+                return loop.run()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise MemoryExhaustedError(
             "not enough memory for a step: lower batch or crop, or set recompute=true"
         ) from error
-    finally:
-        if loop is not None:
-            loop.close()
 
 
 class _Loop:
@@ -156,11 +159,11 @@ class _Loop:
         run: Run,
         ingredients: Ingredients,
         hooks: Hooks,
+        directory: RunDirectory | None,
     ) -> None:
         self.recipe, self.options, self.hooks = recipe, run, hooks
         self.ingredients, self.fingerprint = ingredients, pictures.fingerprint()
-        # Only the leader has a directory: machines need not share a file system.
-        self.directory = RunDirectory(run.out) if run.ranks.leads else None
+        self.directory = directory
         saved = run.ranks.from_leader(self._saved())
         training, held_out = (pictures, run.held_out) if run.held_out else split(pictures)
         scale = recipe.network.scale

@@ -6,13 +6,15 @@ import io
 import json
 import pickle
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from irncli.errors import DataError, StorageError
+from irncli.errors import DataError, OutputError, StorageError
 from irncli.io.images import Picture, encode
 from irncli.io.paths import atomic_write, make_directory, remove_partials
 from irncli.train.recipe import Recipe
@@ -29,17 +31,41 @@ class RunDirectory:
     - `log.jsonl`: one record a line; `tensorboard/`: the same for TensorBoard.
     - `samples/`: held-out pictures, side by side, at each validation.
 
-    What a killed process left half written is removed.
-
-    Raises:
-        OutputError: the directory cannot be made.
+    Used as a context manager: inside, `run.lock` keeps other processes out (the system frees it
+    when a process is killed), and what a killed process left half written has been removed.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        make_directory(path)
-        for folder in (path, path / "samples"):
+        self._lock = FileLock(path / "run.lock", timeout=0)
+
+    def __enter__(self) -> Self:
+        """Make the directory, and keep others out.
+
+        Raises:
+            OutputError: it cannot be made or written to, or another process trains in it.
+        """
+        make_directory(self.path)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise OutputError(
+                f"another process trains in {self.path}: wait for it, or choose another --out"
+            ) from error
+        except OSError as error:
+            raise OutputError(f"cannot write to {self.path}: {error.strerror}") from error
+        for folder in (self.path, self.path / "samples"):
             remove_partials(folder)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let others in."""
+        self._lock.release()
 
     @property
     def state_file(self) -> Path:

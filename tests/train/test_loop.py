@@ -29,6 +29,7 @@ from irncli.train.data import Pictures
 from irncli.train.loop import Budget, Hooks, Run, train
 from irncli.train.recipe import parse_toml
 from irncli.train.setup import Ingredients, gather, initial_network
+from irncli.train.state import RunDirectory
 from irncli.train.validate import measure_sigma, sample, validate_crm, validate_invertible
 from irncli.zoo.checkpoint import Card, Checkpoint, read_checkpoint, serialise
 
@@ -421,6 +422,30 @@ def test_an_unusable_run_directory_is_said(tmp_path, pictures):
     (blocked / "log.jsonl").mkdir(parents=True)
     with pytest.raises(StorageError, match="log"):
         run(pictures, blocked, 1)
+
+
+def test_two_processes_do_not_share_a_run_directory(tmp_path, pictures):
+    with RunDirectory(tmp_path / "a"), pytest.raises(OutputError, match="another process"):
+        run(pictures, tmp_path / "a", 1)
+    run(pictures, tmp_path / "a", 1)
+
+
+def test_the_best_of_an_adversarial_run_is_its_last_once_it_began(tmp_path, pictures):
+    """A discriminator's work lowers every PSNR: the best by PSNR would be the start."""
+
+    recipe = changed(adversarial_weight=1.0, crop=128, crop_end=0, head_start=2, validate_every=1)
+    large = Pictures(["a.png", "b.png"], [p.repeat(1, 2, 2) for p in pictures.pixels[:2]])
+    scores = iter((50.0, 40.0, 30.0, 20.0))
+    kept = []
+
+    def judged(recipe, held_out, rescaler):
+        return lambda network: {"score": next(scores)}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("irncli.train.loop.validator", judged)
+        patch.setattr(RunDirectory, "save_checkpoint", lambda self, name, data: kept.append(name))
+        run(large, tmp_path / "a", 4, recipe=recipe)
+    assert kept == ["last", "last", "last", "best", "last", "best"]
 
 
 def test_normal_draws_need_a_width_of_one_whatever_the_start(tmp_path, pictures):

@@ -111,6 +111,65 @@ def test_two_processes_take_the_step_of_one_on_the_joined_batch(tmp_path, photo)
         assert torch.equal(first["average"][name], second["average"][name])
 
 
+OTHERS = textwrap.dedent(
+    """
+    import os, sys
+    sys.path[:0] = sys.argv[2:]
+    import torch
+    from irncli.train.adversarial import Opponent
+    from irncli.train.objective import RescalingObjective, RestorationObjective
+    from irncli.train.parallel import process_group, ranks_of
+    from irncli.train.step import Trainer
+    from networks import SMALL, shaken
+    from training import CPU, CRM, changed
+
+    torch.set_num_threads(1)
+    ranks = ranks_of(os.environ)
+    torch.manual_seed(ranks.rank)
+    with process_group(ranks, CPU):
+        crm = RestorationObjective(shaken(CRM.architecture), shaken(SMALL["irn-x2"]))
+        plus = changed(adversarial_weight=1.0, hr_weight=0.01, crop=128, crop_end=0,
+                       head_start=1)
+        objective = RescalingObjective(shaken(plus.architecture), plus)
+        opponent = Opponent(plus.adversary, CPU, parallel=True)
+        objective.adversary = opponent.loss_of
+        broken = torch.full((1, 3, 128, 128), float("nan") if ranks.rank else 0.5)
+        for name, trainer in (
+            ("crm", Trainer(crm, CRM, 0, ranks=ranks)),
+            ("plus", Trainer(objective, plus, 0, opponent=opponent, ranks=ranks)),
+        ):
+            values = []
+            for _ in range(3):
+                hr = torch.rand(1, 3, 128, 128)
+                target = torch.nn.functional.avg_pool2d(hr, 2)
+                values.append(trainer.update(hr, target, 0.0).values)
+            skipped = trainer.update(broken, torch.nn.functional.avg_pool2d(broken, 2), 0.0).skipped
+            held = {**trainer.network.state_dict(), **dict(trainer.network.named_parameters())}
+            if trainer.opponent:
+                held |= trainer.opponent.discriminator.named_parameters()
+            torch.save({"held": {k: v.detach() for k, v in held.items()}, "values": values,
+                        "skipped": skipped}, f"{sys.argv[1]}/{name}-{ranks.rank}.pt")
+    """
+)
+
+
+@pytest.mark.slow
+def test_crm_and_irn_plus_stay_alike_on_all_ranks_and_skip_together(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(OTHERS)
+    paths = [Path(__file__).parent, Path(__file__).parents[1]]
+    result = launch([script, tmp_path, *paths])
+    assert result.returncode == 0, result.stderr
+    for name in ("crm", "plus"):
+        first, second = (torch.load(tmp_path / f"{name}-{k}.pt", weights_only=True) for k in (0, 1))
+        assert first["values"] == second["values"]
+        assert first["skipped"]
+        assert second["skipped"], "one rank's nan is every rank's"
+        for key, value in first["held"].items():
+            assert torch.equal(value, second["held"][key]), (name, key)
+            assert value.isfinite().all(), (name, key)
+
+
 @pytest.mark.slow
 def test_the_command_under_torchrun_and_its_run_resumed_by_one(tmp_path, photo):
     data, out = tmp_path / "data", tmp_path / "run"

@@ -88,7 +88,7 @@ def create_venv() -> None:
 
 def install_torch(*, gpu: bool) -> None:
     if gpu:
-        pip("torch>=2.8", what="install torch")
+        pip("torch>=2.9", what="install torch")
         return
     pin = "torch==2.13.0"
     for index in (CPU_INDEX, []):

@@ -35,6 +35,7 @@ _PLAIN = Compute(precision="fp32", compile="off")
 _PAPER_REPORT = Report(validate_every=5_000, log_every=100, save_seconds=600.0)
 _PAPER_ADAM = Optimiser(
     steps=500_000,
+    method="adam",
     learning_rate=2e-4,
     weight_decay=1e-5,
     schedule="steps",
@@ -136,7 +137,7 @@ def _our_plus() -> Recipe:
     return replace(
         recipe,
         latent=Latent(draw="own", draw_from=0.0, draw_width=1.0),
-        optimiser=Optimiser(steps=100_000, learning_rate=1e-4, ema=0.999),
+        optimiser=Optimiser(steps=100_000, method="adam", learning_rate=1e-4, ema=0.999),
         adversary=replace(recipe.adversary, head_start=2_000),
         compute=Compute(),
         report=Report(validate_every=1_000),

@@ -183,11 +183,13 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimiser:
-    """Adam and its schedule.
+    """How weights move, and the schedule.
 
     Attributes:
         steps: budget, unless the command line gives another.
+        method: `adam`, or `muon` for the hidden convolutions of dense blocks and Adam for the rest.
         learning_rate: peak, after the warm-up.
+        muon_factor: on the learning rate of what Muon moves.
         matrix_factor: on the learning rate of learned matrices (downsampling, colour). Adam moves
             every value by about the rate, which is much for a matrix of values of 0.1 that all
             else builds on.
@@ -201,7 +203,9 @@ class Optimiser:
     """
 
     steps: int = 100_000
+    method: Literal["adam", "muon"] = "muon"
     learning_rate: float = 4e-4
+    muon_factor: float = 1.5
     matrix_factor: float = 1.0
     beta2: float = 0.999
     weight_decay: float = 0.0
@@ -215,6 +219,7 @@ class Optimiser:
         for name in ("steps", "learning_rate", "clip", "warm_up"):
             require(getattr(self, name) > 0, f"{name} is {getattr(self, name)}, expected above 0")
         _in_range(self, 0, 1, "learning_rate", "matrix_factor", "weight_decay")
+        _in_range(self, 0, 100, "muon_factor")
         _in_range(self, 0, 0.99999, "ema", "beta2")
         require(
             list(self.halve_at) == sorted(set(self.halve_at)),

@@ -16,6 +16,7 @@ from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork, Network
 from irncli.train.adversarial import Opponent
 from irncli.train.objective import Draws, Objective, Parts, RescalingObjective
+from irncli.train.optimisers import Optimisers
 from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
 
@@ -42,21 +43,12 @@ class StepResult:
     skipped: bool
 
 
-def _groups(network: Network, matrix_factor: float) -> list[dict[str, Any]]:
-    """Parameters by the factor on their learning rate."""
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        factor = matrix_factor if name.endswith("matrix") else 1.0
-        groups.setdefault(factor, []).append(parameter)
-    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
-
-
 def _db(mean_square: float) -> float:
     return -10 * math.log10(max(mean_square, 1e-12)) if mean_square >= 0 else math.nan
 
 
 class Trainer:
-    """A network, its average, its optimiser, and the law by which one step changes them.
+    """A network, its average, its optimisers, and the law by which one step changes them.
 
     Args:
         objective: holds the network.
@@ -91,13 +83,7 @@ class Trainer:
         self.module: nn.Module = objective
         if self.ranks.count > 1:
             self.module = DistributedDataParallel(objective, broadcast_buffers=False)
-        self.optimiser = torch.optim.Adam(
-            _groups(self.network, recipe.optimiser.matrix_factor),
-            lr=recipe.optimiser.learning_rate,
-            betas=(0.9, recipe.optimiser.beta2),
-            weight_decay=recipe.optimiser.weight_decay,
-            fused=self.device.type == "cuda",
-        )
+        self.optimisers = Optimisers(self.network, recipe.optimiser)
         self.lr_weight = recipe.loss.lr_weight
         self.skipped = self.skipped_in_a_row = 0
         self.step = 0
@@ -135,10 +121,8 @@ class Trainer:
     def _whole_step(
         self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, rate: float
     ) -> StepResult:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["factor"]
         loss, parts = self.module(hr, target, draws, share, self.lr_weight)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
         sigma, restored = parts.pop("sigma", None), parts.pop("restored", None)
@@ -146,7 +130,7 @@ class Trainer:
         finite = math.isfinite(values["loss"]) and math.isfinite(values["gradient_norm"])
         values |= {"learning_rate": rate, "lr_weight": self.lr_weight}
         if finite:
-            self.optimiser.step()
+            self.optimisers.step(rate)
             self._follow_sigma(sigma)
             self._follow_average()
             self._steer_lr_weight(values["lr_psnr"])
@@ -222,7 +206,7 @@ class Trainer:
         return {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": self.optimisers.state(),
             "opponent": self.opponent.state() if self.opponent else {},
             "lr_weight": self.lr_weight,
             "skipped": self.skipped,
@@ -234,7 +218,7 @@ class Trainer:
         """Take up a state that `state` returned."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimisers.restore(state["optimisers"])
         if self.opponent is not None:
             self.opponent.restore(state["opponent"])
         self.lr_weight = float(state["lr_weight"])

@@ -56,7 +56,7 @@ WORKER = textwrap.dedent(
         assert hr.shape[0] == 2
         learner.module(hr, target, learner._draws(hr, 0.0), 0.0, 2.0)[0].backward()
         gradients = {n: p.grad.clone() for n, p in learner.network.named_parameters()}
-        learner.optimiser.zero_grad()
+        learner.network.zero_grad()
         values = [learner.update(*sampler.draw(k, 4, 16), 0.0).values for k in range(3)]
         sums = [ranks.mean(p.detach().clone()) - p for p in learner.network.parameters()]
         assert max(float(s.abs().max()) for s in sums) == 0, "all ranks hold the same weights"
@@ -99,7 +99,7 @@ def test_two_processes_take_the_step_of_one_on_the_joined_batch(tmp_path, photo)
             assert torch.allclose(
                 rank["gradients"][name], parameter.grad, rtol=1e-4, atol=1e-5 * scale
             ), name
-    alone.optimiser.zero_grad()
+    alone.network.zero_grad()
     values = [alone.update(*sampler.draw(k, 4, 16), 0.0).values for k in range(3)]
     for key in ("loss", "hr_psnr", "lr_psnr", "gradient_norm", "lr_weight"):
         assert [v[key] for v in first["values"]] == pytest.approx(

@@ -8,6 +8,7 @@ before it is checked.
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -30,18 +31,8 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _META = "adobe:ns:meta/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_KEYS = (
-    "format",
-    "task",
-    "model",
-    "weights_sha256",
-    "scale",
-    "hr_width",
-    "hr_height",
-    "bits",
-    "content_sha256",
-    "temperature",
-)
+TASKS = ("rescale", "color", "plain")
+MAX_ICC_BYTES = 4 << 20
 
 ET.register_namespace("rdf", _RDF)
 ET.register_namespace("x", _META)
@@ -58,7 +49,7 @@ class Tag:
     """What is needed to restore a picture.
 
     Attributes:
-        task: `rescale` or `color`.
+        task: `rescale`, `color`, or `plain`: the file is the picture itself, nothing was done.
         model: name of the model.
         weights_sha256: of its weights.
         scale: HR size over LR size; may be a fraction.
@@ -66,6 +57,10 @@ class Tag:
         bits: a channel, of the picture.
         content_sha256: of the LR pixels.
         temperature: default when z is drawn.
+        gray: the picture has one channel.
+        restorer: name of the model that undoes what the codec did to LR; "": none.
+        restorer_sha256: of its weights; "" with no restorer.
+        icc: profile of the colours of a picture whose LR is gray, and cannot hold it itself.
         format: version of the tag.
 
     Raises:
@@ -80,13 +75,22 @@ class Tag:
     bits: int
     content_sha256: str
     temperature: float
+    gray: bool = False
+    restorer: str = ""
+    restorer_sha256: str = ""
+    icc: bytes = b""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        _require(self.task in ("rescale", "color"), f"unknown task {self.task[:40]!r}")
-        _require(_NAME.fullmatch(self.model) is not None, f"model {self.model[:40]!r} is no name")
-        for value in (self.weights_sha256, self.content_sha256):
+        _require(self.task in TASKS, f"unknown task {self.task[:40]!r}")
+        names = [self.model] + [self.restorer] * bool(self.restorer)
+        for name in names:
+            _require(_NAME.fullmatch(name) is not None, f"model {name[:40]!r} is no name")
+        hashes = [self.weights_sha256, self.content_sha256]
+        hashes += [self.restorer_sha256] * bool(self.restorer or self.restorer_sha256)
+        for value in hashes:
             _require(_HASH.fullmatch(value) is not None, f"{value[:40]!r} is no SHA-256")
+        _require(len(self.icc) <= MAX_ICC_BYTES, f"a profile of {len(self.icc)} bytes")
         _require(math.isfinite(self.scale) and 1 <= self.scale <= 64, f"scale {self.scale}")
         width, height = self.hr_size
         plausible = min(width, height) > 0 and width * height <= 10**10
@@ -106,23 +110,33 @@ class Tag:
             "bits": self.bits,
             "content_sha256": self.content_sha256,
             "sampling": {"temperature": self.temperature},
+            "gray": self.gray,
+            "restorer": self.restorer or None,
+            "restorer_sha256": self.restorer_sha256 or None,
         }
 
     def _properties(self) -> dict[str, str]:
         width, height = self.hr_size
-        values = (
-            self.format,
-            self.task,
-            self.model,
-            self.weights_sha256,
-            repr(float(self.scale)),
-            width,
-            height,
-            self.bits,
-            self.content_sha256,
-            repr(float(self.temperature)),
-        )
-        return {f"{{{NAMESPACE}}}{k}": str(v) for k, v in zip(_KEYS, values, strict=True)}
+        values: dict[str, object] = {
+            "format": self.format,
+            "task": self.task,
+            "model": self.model,
+            "weights_sha256": self.weights_sha256,
+            "scale": repr(float(self.scale)),
+            "hr_width": width,
+            "hr_height": height,
+            "bits": self.bits,
+            "content_sha256": self.content_sha256,
+            "temperature": repr(float(self.temperature)),
+        }
+        optional = {
+            "gray": "1" if self.gray else "",
+            "restorer": self.restorer,
+            "restorer_sha256": self.restorer_sha256,
+            "icc": base64.b64encode(self.icc).decode(),
+        }
+        values |= {key: value for key, value in optional.items() if value}
+        return {f"{{{NAMESPACE}}}{key}": str(value) for key, value in values.items()}
 
 
 def _parse(xmp: bytes) -> ET.Element:
@@ -189,6 +203,10 @@ def _tag(values: dict[str, str]) -> Tag:
             bits=int(values["bits"][:20]),
             content_sha256=values["content_sha256"],
             temperature=float(values["temperature"][:40]),
+            gray=values.get("gray", "") == "1",
+            restorer=values.get("restorer", ""),
+            restorer_sha256=values.get("restorer_sha256", ""),
+            icc=base64.b64decode(values.get("icc", ""), validate=True),
         )
     except KeyError as error:
         raise TagError(f"the irn tag of this file lacks {error.args[0]}") from error

@@ -48,9 +48,11 @@ class Network:
         scale: HR size over LR size; of the rescaling model for a CRM; 1 for colour.
         blocks: coupling blocks a level (RRDBs of a CRM).
         growth: channels that each convolution of a dense block adds.
+        features: channels between the dense blocks of a CRM.
         basis: where learned downsampling starts: `identity` (row 0 the mean, the paper's) or `dct`
             (Haar's likeness for any scale: with z = 0 a cell is restored as its mean).
         conditioned: the CRM is told the quantisation tables of the file.
+        residual: the CRM gives what is to be added to the coded LR, not the LR itself.
         init: weights to start from, a model's name or a file; "": none.
         rescaler: the frozen model whose LR a CRM restores, a name or a file.
     """
@@ -59,8 +61,10 @@ class Network:
     scale: int
     blocks: int = 8
     growth: int = 32
+    features: int = 64
     basis: Literal["identity", "dct"] = "identity"
     conditioned: bool = False
+    residual: bool = False
     init: str = ""
     rescaler: str = ""
 
@@ -79,7 +83,13 @@ class Network:
     def architecture(self) -> Architecture:
         """As a checkpoint records it."""
         if self.family == "crm":
-            return CrmConfig(blocks=self.blocks, growth=self.growth, conditioned=self.conditioned)
+            return CrmConfig(
+                blocks=self.blocks,
+                features=self.features,
+                growth=self.growth,
+                conditioned=self.conditioned,
+                residual=self.residual,
+            )
         if self.family == "color":
             built = InvertibleConfig.irn_color(self.blocks)
         elif self.family == "irn-ld":

@@ -23,8 +23,10 @@ from irncli.train.recipe import Recipe
 __all__ = ["StepResult", "Trainer"]
 
 SIGMA_DECAY = 0.98
-LR_STEERING = 0.003
-"""Relative change of the LR weight in one step for each dB that LR is away from its target."""
+STEER_EVERY = 10
+LR_STEERING = 0.015
+"""Relative change of the LR weight, every STEER_EVERY steps, for each dB that LR is away from its
+target."""
 MOST_SKIPPED = 100
 """Steps in a row that may be not finite before the run is given up."""
 
@@ -61,7 +63,8 @@ class Trainer:
         network: live weights; latent_sigma of an invertible one follows the standard deviation of
             the forward z where z is drawn in units of it.
         average: exponential moving average of the weights: what is validated and kept.
-        lr_weight: weight of the LR fit, steered towards the recipe's lr_target.
+        lr_weight: weight of the LR fit, steered so that LR of the average, which is what is kept,
+            comes to the recipe's lr_target: at a high rate the live weights are several dB behind.
         skipped: steps left out because a loss or a gradient was not finite.
     """
 
@@ -133,7 +136,8 @@ class Trainer:
             self.optimisers.step(rate)
             self._follow_sigma(sigma)
             self._follow_average()
-            self._steer_lr_weight(values["lr_psnr"])
+            if self.recipe.loss.lr_target > 0 and self.step % STEER_EVERY == 0:
+                self._steer_lr_weight(hr, target)
             if self.opponent is not None and restored is not None:
                 factor = rate / self.recipe.optimiser.learning_rate
                 values["adversary_loss"] = float(self.opponent.learn(hr, restored, factor))
@@ -194,12 +198,13 @@ class Trainer:
         mean, live = (list(n.state_dict().values()) for n in (self.average, self.network))
         torch._foreach_lerp_(mean, live, 1 - decay)
 
-    def _steer_lr_weight(self, lr_psnr: float) -> None:
-        target = self.recipe.loss.lr_target
-        if target > 0:
-            missing = max(-6.0, min(6.0, target - lr_psnr))
-            self.lr_weight *= math.exp(LR_STEERING * missing)
-            self.lr_weight = min(max(self.lr_weight, 0.02), 256.0)
+    @torch.no_grad()
+    def _steer_lr_weight(self, hr: torch.Tensor, target: torch.Tensor) -> None:
+        low, _ = self.average(hr)
+        error = self.ranks.mean((low - target).square().mean())
+        missing = self.recipe.loss.lr_target - _db(float(error))
+        self.lr_weight *= math.exp(LR_STEERING * max(-6.0, min(6.0, missing)))
+        self.lr_weight = min(max(self.lr_weight, 0.02), 256.0)
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on, as tensors and plain values."""

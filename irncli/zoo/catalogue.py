@@ -12,9 +12,10 @@ CATALOGUE = {
     "irn-e-x4": "rescaling by 4 with all 16 blocks at the size of LR",
     "irn-plus-x4": "IRN+: rescaling by 4 for the eye (VGG19 features, discriminator), from irn-x4",
     "irn-color": "colour to gray and back",
-    "irn-x2-robust": "rescaling by 2 whose LR bears noise and JPEG, from irn-x2",
+    "irn-x2-robust": "rescaling by 2 whose LR bears noise, from irn-x2",
+    "irn-jpeg-x2": "rescaling by 2 whose LR goes through JPEG, from irn-x2",
     "crm-q75": "restores LR after JPEG of one quality (set jpeg_least and jpeg_most for another)",
-    "crm-jpeg": "restores LR after JPEG of any quality",
+    "crm-jpeg": "restores LR of irn-jpeg-x2 after JPEG of any quality",
 }
 """What each preset of `irn train` is for, by its name."""
 

@@ -1,6 +1,7 @@
 """The tag: survives a round trip beside other people's properties, and is believed only if sane."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,10 +14,14 @@ from irncli.io.images import Metadata, Picture, decode, encode
 from irncli.io.tag import Tag, embed, extract, remove
 
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 tags = st.builds(
-    Tag,
-    task=st.sampled_from(["rescale", "color"]),
-    model=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
+    lambda restorer, **fields: Tag(**fields, restorer=restorer[0], restorer_sha256=restorer[1]),
+    restorer=st.just(("", "")) | st.tuples(names, hashes),
+    gray=st.booleans(),
+    icc=st.binary(max_size=300),
+    task=st.sampled_from(["rescale", "color", "plain"]),
+    model=names,
     weights_sha256=hashes,
     scale=st.floats(1, 64),
     hr_size=st.tuples(st.integers(1, 10**5), st.integers(1, 10**5)),
@@ -78,7 +83,8 @@ def test_the_tag_survives_the_file_and_a_copy_by_another_program(format):
 
 
 def altered(**values):
-    packet = embed(None, TAG).decode()
+    full = replace(TAG, restorer="crm-jpeg", restorer_sha256="c" * 64, icc=b"profile")
+    packet = embed(None, full).decode()
     for key, value in values.items():
         old = f'irn:{key}="'
         start = packet.index(old) + len(old)
@@ -106,6 +112,10 @@ def altered(**values):
         ({"temperature": "inf"}, "temperature"),
         ({"temperature": "nan"}, "temperature"),
         ({"temperature": "-1"}, "temperature"),
+        ({"restorer": "../crm"}, "no name"),
+        ({"restorer_sha256": "xyz"}, "SHA-256"),
+        ({"restorer_sha256": ""}, "SHA-256"),
+        ({"icc": "%%%"}, "damaged"),
     ],
 )
 def test_a_tag_with_impossible_values_is_refused(values, part):
@@ -136,8 +146,13 @@ def test_hostile_xml_is_refused(packet):
             use(packet)
 
 
+def test_a_profile_too_large_is_refused():
+    with pytest.raises(TagError, match="profile"):
+        replace(TAG, icc=bytes(5 << 20))
+
+
 def test_the_record_has_the_documented_keys():
     assert list(TAG.as_record()) == [
         "format", "task", "model", "weights_sha256", "scale", "hr_size", "bits", "content_sha256",
-        "sampling",
+        "sampling", "gray", "restorer", "restorer_sha256",
     ]  # fmt: skip

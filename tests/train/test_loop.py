@@ -130,8 +130,8 @@ def test_another_recipe_or_seed_does_not_continue_a_run(tmp_path, pictures):
 def test_the_run_directory_holds_everything(tmp_path, pictures):
     run(pictures, tmp_path / "a", 4)
     assert {path.name for path in (tmp_path / "a").iterdir()} == {
-        "best.safetensors", "last.safetensors", "log.jsonl", "recipe.toml", "samples", "state.pt",
-        "tensorboard",
+        "best.safetensors", "last.safetensors", "log.jsonl", "recipe.toml", "run.lock", "samples",
+        "state.pt", "tensorboard",
     }  # fmt: skip
     steps = [r["step"] for r in records(tmp_path / "a")[:-1]]
     assert steps == [1, 2, 3, 4]

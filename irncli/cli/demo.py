@@ -23,7 +23,7 @@ def demo(
 ) -> None:
     """Downscale a bundled photograph by 4, restore it, and compare with bicubic."""
     from irncli.api import load
-    from irncli.cli.downscale import refuse_existing
+    from irncli.cli.planning import refuse_existing
     from irncli.engine.rescaler import bicubic
     from irncli.eval.metrics import luma, psnr, ssim
     from irncli.eval.montage import side_by_side

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from irncli.cli.downscale import refuse_existing
 from irncli.cli.env import Environment
+from irncli.cli.planning import refuse_existing
 from irncli.engine.rescaler import Pixels, bicubic
 from irncli.errors import OutputError, UsageError
 from irncli.eval import page, plot, report

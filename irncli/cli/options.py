@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from irncli.errors import UsageError
+
 Inputs = Annotated[
     list[Path],
     typer.Argument(
@@ -46,6 +48,23 @@ MaxPixels = Annotated[
     int,
     typer.Option("--max-pixels", metavar="N", min=1, help="Refuse pictures of more pixels."),
 ]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", min=0, help="Of z; else drawn and reported."),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option("--temperature", metavar="T", min=0.0, max=100.0, help="Width of z; 0: z = 0."),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse files without a tag or changed since.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON record a file on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def check_seed(seed: int | None) -> None:
+    """Raise UsageError for a seed that z does not know."""
+    if seed is not None and seed >= 2**64:
+        raise UsageError(f"--seed {seed}: expected 0 to {2**64 - 1}")

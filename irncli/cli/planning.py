@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from irncli.errors import UsageError
+from irncli.errors import OutputError, UsageError
 from irncli.io.images import Format, format_for_suffix, suffix_for_format
 from irncli.io.paths import STREAM, expand_inputs, make_directory, plan_outputs
 
-__all__ = ["output_format", "plan", "tile_side"]
+__all__ = ["output_format", "plan", "refuse_existing", "tile_side"]
 
 
 def tile_side(text: str) -> int | None:
@@ -35,6 +36,12 @@ def output_format(output: Path, wanted: Format | None) -> Format:
     if wanted is not None and wanted != by_suffix:
         raise UsageError(f"{output} is {by_suffix} by its suffix, but --format says {wanted}")
     return by_suffix
+
+
+def refuse_existing(output: Path, overwrite: bool) -> None:
+    """Raise OutputError for an output that is there: before the work, not after it."""
+    if not overwrite and output != STREAM and os.path.lexists(output):
+        raise OutputError(f"{output} exists already: pass --overwrite to replace it")
 
 
 def plan(

@@ -1,172 +1,106 @@
-"""What downscale and upscale share: loading models once, tagging, restoring by tag."""
+"""Small and gray pictures to what they were made of: the job of upscale and colorize."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 
-from irncli.engine.device import Precision
-from irncli.engine.rescaler import Rescaler, hr_size_of, lr_size
-from irncli.errors import TagError, UnavailableError
-from irncli.io.images import Metadata
-from irncli.io.tag import Tag, embed, remove
-from irncli.model import InvertibleNetwork
-from irncli.zoo.checkpoint import Checkpoint
-from irncli.zoo.registry import Registry, default_registry
+import numpy as np
 
-__all__ = ["Loaded", "Source", "Workshop", "find_source", "tagged_xmp", "untagged"]
+from irncli.cli.env import Record
+from irncli.cli.jobs import Job
+from irncli.cli.sources import Source, Wishes, find_source
+from irncli.engine.latent import draw_seed
+from irncli.engine.rescaler import Pixels, resize_plane, to_gray
+from irncli.errors import ImageError, TagError
+from irncli.io.images import Format, Metadata, Picture, content_sha256, encode
+from irncli.io.tag import Tag, extract, remove
 
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model ready to run."""
-
-    checkpoint: Checkpoint
-    rescaler: Rescaler
-
-    @property
-    def name(self) -> str:
-        """By which it was found."""
-        return self.checkpoint.card.name
+__all__ = ["Restore"]
 
 
 @dataclass
-class Workshop:
-    """Models of a batch: each is read once."""
+class Restore(Job):
+    """A small or gray picture to what it was made of.
 
-    device: str
-    precision: Precision
-    tile: int | None
-    warn: Callable[[str], None]
-    _models: dict[str, Loaded] = field(default_factory=dict)
-
-    @cached_property
-    def registry(self) -> Registry:
-        """Shipped and imported models."""
-        return default_registry()
-
-    def load(self, name: str) -> Loaded:
-        """A rescaling model.
-
-        Raises:
-            UnavailableError: no such model, or not one for rescaling.
-        """
-        if name not in self._models:
-            checkpoint = self.registry.load(name)
-            network = checkpoint.network
-            if not isinstance(network, InvertibleNetwork) or network.config.task != "rescale":
-                raise UnavailableError(f"{name} is no rescaling model: see 'irn models list'")
-            rescaler = Rescaler(network, self.device, self.precision, self.tile, self.warn)
-            self._models[name] = Loaded(checkpoint, rescaler)
-        return self._models[name]
-
-
-def tagged_xmp(metadata: Metadata, tag: Tag, warnings: list[str]) -> bytes:
-    """XMP for LR: what the picture had, and the tag. Unreadable XMP is dropped, and said."""
-    try:
-        return embed(metadata.xmp, tag)
-    except TagError as error:
-        warnings.append(f"XMP was dropped: {error}")
-        return embed(None, tag)
-
-
-def untagged(metadata: Metadata) -> Metadata:
-    """Metadata of the restored picture: without our tag."""
-    try:
-        return replace(metadata, xmp=remove(metadata.xmp))
-    except TagError:
-        return replace(metadata, xmp=None)
-
-
-@dataclass(frozen=True)
-class Source:
-    """How an LR picture is to be restored."""
-
-    model: Loaded
-    scale: float
-    hr_size: tuple[int, int]
-    temperature: float
-
-
-def find_source(
-    workshop: Workshop,
-    tag: Tag | None,
-    content_sha256: str,
-    size: tuple[int, int],
-    *,
-    model: str | None,
-    scale: float | None,
-    strict: bool,
-    warnings: list[str],
-) -> Source:
-    """Model, scale and size for an LR picture, by its tag or by the user's word.
-
-    Raises:
-        TagError: no tag and no word of the user; with `strict`, any doubt.
-        UnavailableError: the model is not here, or has other weights now.
+    Attributes:
+        wishes: of the user.
+        seed: of z; None: drawn once for the batch, when it is needed, and said.
+        temperature: width of z; None: that of the tag.
     """
-    if tag is None:
-        return _untagged_source(workshop, size, model, scale, strict, warnings)
-    if tag.task != "rescale":
-        raise UnavailableError(f"made by the task {tag.task}, which this irn does not restore yet")
-    loaded = _tagged_model(workshop, tag, model, warnings)
-    hr_size = tag.hr_size
-    if tag.content_sha256 != content_sha256:
-        _doubt(
-            "the pixels were changed since irn wrote them: fine detail cannot be restored",
-            strict,
-            warnings,
+
+    wishes: Wishes
+    seed: int | None
+    temperature: float | None
+
+    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
+        """See Job."""
+        record.lr_size = picture.size
+        source = self._source(picture, data, record)
+        record.hr_size, record.scale = source.hr_size, source.scale
+        metadata = _untagged(picture.metadata, source.tag)
+        if source.model is None:
+            restored = replace(picture, metadata=metadata)
+        elif self.wishes.task == "color":
+            restored = replace(self._coloured(picture, source, record), metadata=metadata)
+        else:
+            restored = replace(self._large(picture, source, record), metadata=metadata)
+        return encode(restored, format=format, quality=self.tools.options.quality)
+
+    def _source(self, picture: Picture, data: bytes, record: Record) -> Source:
+        limit = self.tools.options.max_pixels
+        tag, content = extract(picture.metadata.xmp), content_sha256(data, max_pixels=limit)
+        source = find_source(
+            self.tools.workshop, self.wishes, tag, content, picture.size, record.warnings
         )
-    if lr_size(hr_size, tag.scale) != size:
-        hr_size = hr_size_of(size, tag.scale)
-        _doubt(f"resized since: restoring to {hr_size[0]}x{hr_size[1]}", strict, warnings)
-    return Source(loaded, tag.scale, hr_size, tag.temperature)
+        width, height = source.hr_size
+        if width * height > limit:
+            raise ImageError(
+                f"it would become {width}x{height}, more than --max-pixels {limit}: "
+                "raise it if you trust the file"
+            )
+        return source
+
+    def _coloured(self, picture: Picture, source: Source, record: Record) -> Picture:
+        plane = picture.pixels[:, :, :1]
+        if not bool((picture.pixels == plane).all()):
+            raise ImageError("it has colours, expected a gray picture: 'irn decolor' makes them")
+        if source.tag is not None and source.tag.gray:
+            return picture
+        return replace(picture, pixels=self._inverse(plane, source, record), gray=False)
+
+    def _large(self, picture: Picture, source: Source, record: Record) -> Picture:
+        width, height = source.hr_size
+        pixels = self._inverse(picture.pixels, source, record)
+        alpha = None if picture.alpha is None else resize_plane(picture.alpha, height, width)
+        gray = picture.gray or (source.tag is not None and source.tag.gray)
+        return replace(picture, pixels=to_gray(pixels) if gray else pixels, alpha=alpha, gray=gray)
+
+    def _inverse(self, low: Pixels, source: Source, record: Record) -> Pixels:
+        assert source.model is not None  # noqa: S101
+        temperature = source.temperature if self.temperature is None else self.temperature
+        seed = self._seed() if temperature > 0 else self.seed or 0
+        record.model, record.seed, record.temperature = source.model.name, seed, temperature
+        with self.tools.progress.file(record.input) as tick:
+            return source.model.rescaler.upscale(
+                np.ascontiguousarray(low),
+                source.hr_size,
+                source.scale,
+                seed=seed,
+                temperature=temperature,
+                tick=tick,
+            )
+
+    def _seed(self) -> int:
+        if self.seed is None:
+            self.seed = draw_seed()
+            self.tools.env.say(f"irn: seed {self.seed}")
+        return self.seed
 
 
-def _doubt(message: str, strict: bool, warnings: list[str]) -> None:
-    if strict:
-        raise TagError(f"{message} (--strict)")
-    warnings.append(message)
-
-
-def _untagged_source(
-    workshop: Workshop,
-    size: tuple[int, int],
-    model: str | None,
-    scale: float | None,
-    strict: bool,
-    warnings: list[str],
-) -> Source:
-    if model is None and scale is None:
-        raise TagError(
-            "no irn tag: irn did not make this file, or it was stripped. If irn made it, name the "
-            "model with --model or --scale"
-        )
-    _doubt("no irn tag: plain super-resolution is not what irn is for", strict, warnings)
-    loaded = workshop.load(model or workshop.registry.for_scale(scale or 1))
-    chosen = loaded.rescaler.scale if scale is None else scale
-    return Source(loaded, chosen, hr_size_of(size, chosen), loaded.checkpoint.card.temperature)
-
-
-def _tagged_model(workshop: Workshop, tag: Tag, model: str | None, warnings: list[str]) -> Loaded:
-    # A tag names models, never files: what a stranger wrote must not choose what is opened.
-    if model is None and tag.model not in {entry.name for entry in workshop.registry.entries()}:
-        raise UnavailableError(
-            f"made by the model {tag.model!r} (weights {tag.weights_sha256[:12]}), which is not "
-            "here: import it with 'irn models import FILE --name " + tag.model + "'"
-        )
-    loaded = workshop.load(model or tag.model)
-    if loaded.checkpoint.weights_sha256 != tag.weights_sha256:
-        message = (
-            f"made by weights {tag.weights_sha256[:12]} of {tag.model}, "
-            f"here are weights {loaded.checkpoint.weights_sha256[:12]}"
-        )
-        if model is None:
-            raise UnavailableError(f"{message}: import the old ones, or pass --model to insist")
-        warnings.append(message)
-    if tag.scale > loaded.rescaler.scale:
-        raise UnavailableError(
-            f"{loaded.name} is x{loaded.rescaler.scale}, the tag says x{tag.scale:g}"
-        )
-    return loaded
+def _untagged(metadata: Metadata, tag: Tag | None) -> Metadata:
+    """Metadata of the restored picture: without our tag, with what waited in it."""
+    icc = metadata.icc if tag is None or not tag.icc else tag.icc
+    try:
+        return replace(metadata, icc=icc, xmp=remove(metadata.xmp))
+    except TagError:
+        return replace(metadata, icc=icc, xmp=None)

@@ -1,0 +1,44 @@
+"""`irn colorize`: gray pictures back to the colours they were made of."""
+
+from __future__ import annotations
+
+from irncli.cli import options
+
+__all__ = ["colorize"]
+
+
+def colorize(
+    inputs: options.Inputs,
+    output: options.Output = None,
+    output_dir: options.OutputDir = None,
+    seed: options.Seed = None,
+    temperature: options.Temperature = None,
+    model: options.Model = None,
+    strict: options.Strict = False,
+    format: options.FileFormat = None,  # noqa: A002
+    quality: options.Quality = 95,
+    tile: options.TileSide = "auto",
+    device: options.Device = "auto",
+    precision: options.PrecisionName = "auto",
+    max_pixels: options.MaxPixels = 500_000_000,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Bring the colours back that 'irn decolor' put into gray pictures."""
+    options.check_seed(seed)
+    from irncli.cli.jobs import Common, run_job
+    from irncli.cli.restoring import Restore
+    from irncli.cli.sources import Wishes
+
+    wishes = Wishes(task="color", model=model, scale=None, strict=strict)
+    return run_job(
+        Common(
+            inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
+            tile=tile, device=device, precision=precision, max_pixels=max_pixels,
+            overwrite=overwrite, json=json, quiet=quiet, debug=debug,
+        ),
+        lambda path: f"{path.stem}_color",
+        lambda tools: Restore(tools, wishes=wishes, seed=seed, temperature=temperature),
+    )  # fmt: skip

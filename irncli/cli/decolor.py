@@ -1,0 +1,38 @@
+"""`irn decolor`: colour pictures to gray ones that can be restored."""
+
+from __future__ import annotations
+
+from irncli.cli import options
+
+__all__ = ["decolor"]
+
+
+def decolor(
+    inputs: options.Inputs,
+    output: options.Output = None,
+    output_dir: options.OutputDir = None,
+    format: options.FileFormat = None,  # noqa: A002
+    quality: options.Quality = 95,
+    model: options.Model = None,
+    tile: options.TileSide = "auto",
+    device: options.Device = "auto",
+    precision: options.PrecisionName = "auto",
+    max_pixels: options.MaxPixels = 500_000_000,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Make pictures gray, so that 'irn colorize' brings their colours back."""
+    from irncli.cli.jobs import Common, run_job
+    from irncli.cli.making import Decolor
+
+    return run_job(
+        Common(
+            inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
+            tile=tile, device=device, precision=precision, max_pixels=max_pixels,
+            overwrite=overwrite, json=json, quiet=quiet, debug=debug,
+        ),
+        lambda path: f"{path.stem}_gray",
+        lambda tools: Decolor(tools, model=model),
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""The models of a batch, each read once and made ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from irncli.engine.device import Precision
+from irncli.engine.rescaler import Rescaler
+from irncli.errors import UnavailableError
+from irncli.model import InvertibleNetwork
+from irncli.zoo.checkpoint import Checkpoint
+from irncli.zoo.registry import Registry, default_registry
+
+__all__ = ["TASKS", "Loaded", "Workshop"]
+
+TASKS = {"rescale": "rescaling", "color": "colour"}
+"""What a model of each task is called."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An invertible model ready to run."""
+
+    checkpoint: Checkpoint
+    rescaler: Rescaler
+
+    @property
+    def name(self) -> str:
+        """By which it was found."""
+        return self.checkpoint.card.name
+
+
+@dataclass
+class Workshop:
+    """Models on the device of a batch."""
+
+    device: str
+    precision: Precision
+    tile: int | None
+    warn: Callable[[str], None]
+    _models: dict[str, Loaded] = field(default_factory=dict)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Shipped and imported models."""
+        return default_registry()
+
+    def load(self, name: str, task: str = "rescale") -> Loaded:
+        """An invertible model.
+
+        Raises:
+            UnavailableError: no such model, or not one for the task.
+        """
+        if name not in self._models:
+            checkpoint = self.registry.load(name)
+            network = checkpoint.network
+            if not isinstance(network, InvertibleNetwork):
+                raise UnavailableError(f"{name} is no {TASKS[task]} model: see 'irn models list'")
+            rescaler = Rescaler(network, self.device, self.precision, self.tile, self.warn)
+            self._models[name] = Loaded(checkpoint, rescaler)
+        loaded = self._models[name]
+        if loaded.rescaler.network.config.task != task:
+            raise UnavailableError(f"{name} is no {TASKS[task]} model: see 'irn models list'")
+        return loaded

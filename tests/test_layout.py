@@ -70,7 +70,18 @@ def test_only_the_command_line_prints():
 
 
 COMMANDS = [["--help"], ["--version"]] + [
-    [name, "--help"] for name in ("downscale", "upscale", "info", "models", "train", "eval", "demo")
+    [name, "--help"]
+    for name in (
+        "downscale",
+        "upscale",
+        "decolor",
+        "colorize",
+        "info",
+        "models",
+        "train",
+        "eval",
+        "demo",
+    )
 ]
 
 

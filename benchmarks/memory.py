@@ -15,7 +15,8 @@ from typing import Any
 
 from common import bare_torch, child, finish, hardware, photograph
 
-from irncli.io.images import Picture, encode
+from irncli.io.encoding import encode
+from irncli.io.images import Picture
 
 
 def main() -> None:

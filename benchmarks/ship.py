@@ -18,8 +18,8 @@ from statistics import fmean
 
 import torch
 
+from irncli.engine.metrics import luma, psnr
 from irncli.engine.rescaler import Rescaler
-from irncli.eval.metrics import luma, psnr
 from irncli.eval.records import loads
 from irncli.eval.report import card_rows, markdown
 from irncli.io.images import decode

@@ -139,7 +139,8 @@ def plain_step(recipe: Any, device: Any) -> Any:
     import numpy as np
     import torch
 
-    from irncli.io.images import Picture, decode, encode
+    from irncli.io.encoding import encode
+    from irncli.io.images import Picture, decode
     from irncli.model import build
     from irncli.model.bicubic import shrink
     from irncli.model.quantize import quantize

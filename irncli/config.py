@@ -133,18 +133,22 @@ class CrmConfig:
         growth: channels that each convolution of a dense block adds.
         conditioned: it is told the quantisation tables of the file, so that one serves all
             qualities; the paper's are not, and there is one for each quality.
+        residual: it gives what is to be added to the coded picture; the paper's gives the picture.
     """
 
     blocks: int = 8
     features: int = 64
     growth: int = 32
     conditioned: bool = False
+    residual: bool = False
 
     def __post_init__(self) -> None:
         for name in ("blocks", "features", "growth"):
             value = getattr(self, name)
             _require(_is_count(value, 1, 256), f"{name} is {value!r}, expected 1..256")
-        _require(isinstance(self.conditioned, bool), f"conditioned is {self.conditioned!r}")
+        for name in ("conditioned", "residual"):
+            value = getattr(self, name)
+            _require(isinstance(value, bool), f"{name} is {value!r}, expected true or false")
 
 
 Architecture = InvertibleConfig | CrmConfig

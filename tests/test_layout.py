@@ -17,9 +17,10 @@ ALLOWED = {
     "io": {"errors"},
     "zoo": {"model", "config", "errors"},
     "engine": {"model", "config", "errors"},
-    "eval": {"engine", "zoo", "model", "io", "config", "errors"},
-    "train": {"eval", "engine", "zoo", "model", "io", "config", "errors"},
-    "api": {"engine", "zoo", "model", "io", "config", "errors"},
+    "compression": {"engine", "zoo", "model", "io", "config", "errors"},
+    "eval": {"compression", "engine", "zoo", "model", "io", "config", "errors"},
+    "train": {"eval", "compression", "engine", "zoo", "model", "io", "config", "errors"},
+    "api": {"compression", "engine", "zoo", "model", "io", "config", "errors"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 

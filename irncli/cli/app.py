@@ -12,7 +12,18 @@ import typer
 from typer.core import TyperGroup
 
 from irncli import __version__
-from irncli.cli import colorize, decolor, demo, downscale, evaluate, info, models, train, upscale
+from irncli.cli import (
+    colorize,
+    compress,
+    decolor,
+    demo,
+    downscale,
+    evaluate,
+    info,
+    models,
+    train,
+    upscale,
+)
 from irncli.errors import ExitStatus, IrnError
 
 __all__ = ["app", "run"]
@@ -66,6 +77,7 @@ app.command("downscale")(downscale.downscale)
 app.command("upscale")(upscale.upscale)
 app.command("decolor")(decolor.decolor)
 app.command("colorize")(colorize.colorize)
+app.command("compress")(compress.compress)
 app.command("info")(info.info)
 app.add_typer(models.app, name="models")
 app.command("train")(train.train)

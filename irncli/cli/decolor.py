@@ -14,6 +14,7 @@ def decolor(
     format: options.FileFormat = None,  # noqa: A002
     quality: options.Quality = 95,
     model: options.Model = None,
+    refine: options.Refine = 0,
     tile: options.TileSide = "auto",
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
@@ -34,5 +35,5 @@ def decolor(
             overwrite=overwrite, json=json, quiet=quiet, debug=debug,
         ),
         lambda path: f"{path.stem}_gray",
-        lambda tools: Decolor(tools, model=model),
+        lambda tools: Decolor(tools, model=model, refine=refine),
     )  # fmt: skip

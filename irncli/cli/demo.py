@@ -24,10 +24,11 @@ def demo(
     """Downscale a bundled photograph by 4, restore it, and compare with bicubic."""
     from irncli.api import load
     from irncli.cli.planning import refuse_existing
+    from irncli.engine.metrics import luma, psnr, ssim
     from irncli.engine.rescaler import bicubic
-    from irncli.eval.metrics import luma, psnr, ssim
     from irncli.eval.montage import side_by_side
-    from irncli.io.images import Picture, decode, encode
+    from irncli.io.encoding import encode
+    from irncli.io.images import Picture, decode
     from irncli.io.paths import atomic_write
 
     refuse_existing(output, overwrite)

@@ -23,6 +23,7 @@ def downscale(
     format: options.FileFormat = None,  # noqa: A002
     quality: options.Quality = 95,
     model: options.Model = None,
+    refine: options.Refine = 0,
     tile: options.TileSide = "auto",
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
@@ -48,5 +49,5 @@ def downscale(
             overwrite=overwrite, json=json, quiet=quiet, debug=debug,
         ),
         lambda path: f"{path.stem}_x{label}",
-        lambda tools: Downscale(tools, scale=scale, model=model),
+        lambda tools: Downscale(tools, scale=scale, model=model, refine=refine),
     )  # fmt: skip

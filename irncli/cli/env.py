@@ -34,6 +34,8 @@ class Record:
     bytes_out: int | None = None
     seconds: float | None = None
     warnings: list[str] = field(default_factory=list)
+    refined: dict[str, float] | None = None
+    report: dict[str, Any] | None = None
 
 
 @dataclass

@@ -15,7 +15,8 @@ from irncli.eval.contestants import Contestant
 from irncli.eval.harness import PictureSet, Sample
 from irncli.eval.montage import comparison
 from irncli.eval.records import Record, dumps
-from irncli.io.images import Picture, encode
+from irncli.io.encoding import encode
+from irncli.io.images import Picture
 from irncli.io.paths import STREAM, atomic_write, make_directory
 
 __all__ = ["Outputs", "SavedPictures"]

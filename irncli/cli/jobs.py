@@ -7,13 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from irncli.cli.env import Environment, Record, run_batch
 from irncli.cli.planning import output_format, plan, refuse_existing, tile_side
 from irncli.cli.progress import Progress
 from irncli.cli.workshop import Workshop
 from irncli.errors import UsageError
-from irncli.io.images import Format, Picture, decode
+from irncli.io.encoding import Format
+from irncli.io.images import Picture, decode
 
 __all__ = ["Common", "Job", "Tools", "run_job"]
 
@@ -49,7 +51,13 @@ class Tools:
 
 @dataclass
 class Job(ABC):
-    """The work of a command on one input."""
+    """The work of a command on one input.
+
+    Attributes:
+        formats: that the command writes.
+    """
+
+    formats: ClassVar[tuple[Format, ...]] = ("png", "jpeg")
 
     tools: Tools
 
@@ -66,7 +74,7 @@ class Job(ABC):
         picture = decode(data, max_pixels=options.max_pixels)
         record.bytes_in = len(data)
         record.warnings += picture.notes
-        wanted = output_format(output, options.format)
+        wanted = output_format(output, options.format, self.formats)
         encoded = self.convert(picture, data, wanted, record)
         env.write(output, encoded, overwrite=options.overwrite)
         record.bytes_out = len(encoded)
@@ -83,11 +91,15 @@ class Job(ABC):
             record: of this input.
         """
 
+    def finish(self) -> None:  # noqa: B027 -- not every command has something to say
+        """Say what the batch came to; nothing, if there is nothing to say."""
+
 
 def run_job(
     options: Common,
     name: Callable[[Path], str],
     make: Callable[[Tools], Job],
+    formats: tuple[Format, ...] = Job.formats,
 ) -> int:
     """Plan a batch, and run a job on each input.
 
@@ -95,6 +107,7 @@ def run_job(
         options: shared ones.
         name: stem of the default output of an input.
         make: the job, given what it works with.
+        formats: that the command writes.
 
     Returns:
         The exit status.
@@ -104,9 +117,12 @@ def run_job(
     """
     env = Environment(quiet=options.quiet, json=options.json, debug=options.debug)
     side = tile_side(options.tile)
-    pairs = plan(options.inputs, options.output, options.output_dir, options.format, name)
+    pairs = plan(options.inputs, options.output, options.output_dir, options.format, name, formats)
     if options.json and any(str(output) == "-" for _, output in pairs):
         raise UsageError("--json and a picture cannot both go to standard output: give -o FILE")
     workshop = Workshop(options.device, options.precision, side, env.say)  # type: ignore[arg-type]
     with Progress(len(pairs), quiet=options.quiet) as progress:
-        return int(run_batch(pairs, make(Tools(env, workshop, progress, options)), env))
+        job = make(Tools(env, workshop, progress, options))
+        status = run_batch(pairs, job, env)
+    job.finish()
+    return int(status)

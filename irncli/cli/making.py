@@ -12,15 +12,53 @@ from irncli.cli.env import Record
 from irncli.cli.jobs import Job
 from irncli.cli.sources import COLOR_MODEL
 from irncli.cli.workshop import Loaded
-from irncli.engine.rescaler import lr_size, resize_plane, to_gray
+from irncli.engine.refine import refine
+from irncli.engine.rescaler import Pixels, lr_size, resize_plane, to_gray
 from irncli.errors import TagError
-from irncli.io.images import Format, Metadata, Picture, encode
+from irncli.io.encoding import Format, encode
+from irncli.io.images import Metadata, Picture
 from irncli.io.tag import Tag, embed
 
-__all__ = ["Decolor", "Downscale"]
+__all__ = ["Decolor", "Downscale", "embedded", "tagging"]
 
 
-def _tagging(
+REFINE_COST = 3.0
+"""Work of one step of refinement in passes of the network."""
+
+
+def _made_small(
+    loaded: Loaded,
+    pixels: Pixels,
+    scale: float,
+    steps: int,
+    record: Record,
+    tick: Callable[[float], None],
+    filed: Callable[[Pixels], Pixels] | None = None,
+) -> Pixels:
+    """LR of a picture, refined by `steps` steps; what that gained goes into the record.
+
+    Args:
+        loaded: the model.
+        pixels: the picture.
+        scale: HR size over LR size.
+        steps: of refinement; 0: none.
+        record: of this input.
+        tick: told the share of the work that was just done.
+        filed: what a file will hold of an LR; None: all of it.
+    """
+    share = 1 / (1 + REFINE_COST * steps)
+    low = loaded.rescaler.downscale(pixels, scale, lambda done: tick(done * share))
+    if steps == 0:
+        return low
+    refined = refine(
+        loaded.rescaler, pixels, low, scale, steps=steps, filed=filed,
+        tick=lambda done: tick(done * (1 - share)),
+    )  # fmt: skip
+    record.refined = {"before": round(refined.before, 3), "after": round(refined.after, 3)}
+    return refined.pixels
+
+
+def tagging(
     picture: Picture, loaded: Loaded, scale: float, warnings: list[str], **fields: Any
 ) -> Callable[[str], bytes]:
     """From the content hash of a small picture to its XMP: what the picture had, and the tag."""
@@ -37,12 +75,12 @@ def _tagging(
             temperature=loaded.checkpoint.card.temperature,
             **fields,
         )
-        return _embedded(picture.metadata, tag, warnings)
+        return embedded(picture.metadata, tag, warnings)
 
     return xmp
 
 
-def _embedded(metadata: Metadata, tag: Tag, warnings: list[str]) -> bytes:
+def embedded(metadata: Metadata, tag: Tag, warnings: list[str]) -> bytes:
     """XMP with the tag in it. What cannot be read is dropped, and said."""
     try:
         return embed(metadata.xmp, tag)
@@ -58,10 +96,12 @@ class Downscale(Job):
     Attributes:
         scale: HR size over LR size; None: that of the model.
         model: None: the one for the scale.
+        refine: steps of refinement.
     """
 
     scale: float | None
     model: str | None
+    refine: int
 
     def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
         """See Job."""
@@ -73,13 +113,16 @@ class Downscale(Job):
         record.model, record.scale, record.hr_size = loaded.name, scale, picture.size
         width, height = record.lr_size = lr_size(picture.size, scale)
         with self.tools.progress.file(record.input) as tick:
-            pixels = loaded.rescaler.downscale(picture.pixels, scale, tick)
+            pixels = _made_small(
+                loaded, picture.pixels, scale, self.refine, record, tick,
+                to_gray if picture.gray else None,
+            )  # fmt: skip
         low = replace(
             picture,
             pixels=to_gray(pixels) if picture.gray else pixels,
             alpha=None if picture.alpha is None else resize_plane(picture.alpha, height, width),
         )
-        xmp = _tagging(picture, loaded, scale, record.warnings, gray=picture.gray)
+        xmp = tagging(picture, loaded, scale, record.warnings, gray=picture.gray)
         return encode(low, format=format, quality=self.tools.options.quality, xmp=xmp)
 
 
@@ -89,9 +132,11 @@ class Decolor(Job):
 
     Attributes:
         model: None: irn-color.
+        refine: steps of refinement.
     """
 
     model: str | None
+    refine: int
 
     def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
         """See Job."""
@@ -105,10 +150,10 @@ class Decolor(Job):
             plane = picture.pixels[:, :, :1]
         else:
             with self.tools.progress.file(record.input) as tick:
-                plane = loaded.rescaler.downscale(picture.pixels, tick=tick)
+                plane = _made_small(loaded, picture.pixels, 1, self.refine, record, tick)
         # A profile of colours has no place in a gray file: it waits in the tag.
         icc = b"" if picture.gray else picture.metadata.icc or b""
         metadata = picture.metadata if picture.gray else replace(picture.metadata, icc=None)
         low = replace(picture, pixels=np.repeat(plane, 3, axis=2), gray=True, metadata=metadata)
-        xmp = _tagging(picture, loaded, 1, record.warnings, gray=gray, icc=icc)
+        xmp = tagging(picture, loaded, 1, record.warnings, gray=gray, icc=icc)
         return encode(low, format=format, quality=self.tools.options.quality, xmp=xmp)

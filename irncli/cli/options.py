@@ -59,6 +59,13 @@ Temperature = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse files without a tag or changed since.")
 ]
+Refine = Annotated[
+    int,
+    typer.Option(
+        "--refine", metavar="N", min=0, max=1000,
+        help="Steps that better the small picture for its restoring; 10 do most.",
+    ),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="One JSON record a file on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]

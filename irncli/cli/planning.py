@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from irncli.errors import OutputError, UsageError
-from irncli.io.images import Format, format_for_suffix, suffix_for_format
+from irncli.io.encoding import Format, format_for_suffix, suffix_for_format
 from irncli.io.paths import STREAM, expand_inputs, make_directory, plan_outputs
 
 __all__ = ["output_format", "plan", "refuse_existing", "tile_side"]
+
+LOSSLESS_OR_JPEG: tuple[Format, ...] = ("png", "jpeg")
+"""What LR is written as where no codec is asked for."""
 
 
 def tile_side(text: str) -> int | None:
@@ -22,17 +25,26 @@ def tile_side(text: str) -> int | None:
     return int(text)
 
 
-def output_format(output: Path, wanted: Format | None) -> Format:
+def output_format(
+    output: Path, wanted: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
+) -> Format:
     """The format to write: by the suffix, which `--format` must not contradict.
 
+    Args:
+        output: a file, or `-`.
+        wanted: `--format`.
+        allowed: the formats that the command writes.
+
     Raises:
-        UsageError: it does, or the suffix is of no format that irn writes.
+        UsageError: it does, or the suffix is of no format that the command writes.
     """
     if output == STREAM:
         return wanted or "png"
     by_suffix = format_for_suffix(output.suffix)
-    if by_suffix is None:
-        raise UsageError(f"{output}: irn writes .png and .jpg, not {output.suffix or 'no suffix'}")
+    if by_suffix not in allowed:
+        *most, last = map(suffix_for_format, allowed)
+        known = f"{', '.join(most)} and {last}" if most else last
+        raise UsageError(f"{output}: irn writes {known}, not {output.suffix or 'no suffix'}")
     if wanted is not None and wanted != by_suffix:
         raise UsageError(f"{output} is {by_suffix} by its suffix, but --format says {wanted}")
     return by_suffix
@@ -50,6 +62,7 @@ def plan(
     output_dir: Path | None,
     wanted: Format | None,
     name: Callable[[Path], str],
+    allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG,
 ) -> list[tuple[Path, Path]]:
     """Pairs of input and output.
 
@@ -57,8 +70,9 @@ def plan(
         inputs: files, directories, `-`.
         output: `-o`, for a single input.
         output_dir: `--output-dir`; made if need be.
-        wanted: `--format`.
+        wanted: `--format` or `--codec`.
         name: stem of the default output of an input.
+        allowed: formats that the command writes.
 
     Raises:
         UsageError: arguments that contradict each other, before any work.
@@ -70,7 +84,7 @@ def plan(
     if output is not None and len(files) > 1:
         raise UsageError(f"-o {output} with {len(files)} inputs: use --output-dir")
     if output is not None:
-        output_format(output, wanted)
+        output_format(output, wanted, allowed)
     if output_dir is not None:
         make_directory(output_dir)
     suffix = suffix_for_format(wanted or "png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,13 +10,19 @@ import numpy as np
 from irncli.cli.env import Record
 from irncli.cli.jobs import Job
 from irncli.cli.sources import Source, Wishes, find_source
+from irncli.cli.workshop import LoadedRestorer
 from irncli.engine.latent import draw_seed
 from irncli.engine.rescaler import Pixels, resize_plane, to_gray
 from irncli.errors import ImageError, TagError
-from irncli.io.images import Format, Metadata, Picture, content_sha256, encode
+from irncli.io.encoding import Format, encode
+from irncli.io.images import Metadata, Picture, content_sha256, quantization_tables
 from irncli.io.tag import Tag, extract, remove
 
 __all__ = ["Restore"]
+
+
+RESTORER_SHARE = 0.8
+"""Share of the work that a restoration module has, where there is one."""
 
 
 @dataclass
@@ -43,7 +50,7 @@ class Restore(Job):
         elif self.wishes.task == "color":
             restored = replace(self._coloured(picture, source, record), metadata=metadata)
         else:
-            restored = replace(self._large(picture, source, record), metadata=metadata)
+            restored = replace(self._large(picture, data, source, record), metadata=metadata)
         return encode(restored, format=format, quality=self.tools.options.quality)
 
     def _source(self, picture: Picture, data: bytes, record: Record) -> Source:
@@ -68,27 +75,47 @@ class Restore(Job):
             return picture
         return replace(picture, pixels=self._inverse(plane, source, record), gray=False)
 
-    def _large(self, picture: Picture, source: Source, record: Record) -> Picture:
+    def _large(self, picture: Picture, data: bytes, source: Source, record: Record) -> Picture:
         width, height = source.hr_size
-        pixels = self._inverse(picture.pixels, source, record)
+        pixels = self._inverse(picture.pixels, source, record, data)
         alpha = None if picture.alpha is None else resize_plane(picture.alpha, height, width)
         gray = picture.gray or (source.tag is not None and source.tag.gray)
         return replace(picture, pixels=to_gray(pixels) if gray else pixels, alpha=alpha, gray=gray)
 
-    def _inverse(self, low: Pixels, source: Source, record: Record) -> Pixels:
+    def _inverse(self, low: Pixels, source: Source, record: Record, data: bytes = b"") -> Pixels:
         assert source.model is not None  # noqa: S101
         temperature = source.temperature if self.temperature is None else self.temperature
         seed = self._seed() if temperature > 0 else self.seed or 0
         record.model, record.seed, record.temperature = source.model.name, seed, temperature
+        share = RESTORER_SHARE if source.restorer else 0.0
         with self.tools.progress.file(record.input) as tick:
+            if source.restorer is not None:
+                low = self._without_codec(
+                    low, data, source.restorer, record, lambda done: tick(done * share)
+                )
             return source.model.rescaler.upscale(
                 np.ascontiguousarray(low),
                 source.hr_size,
                 source.scale,
                 seed=seed,
                 temperature=temperature,
-                tick=tick,
+                tick=lambda done: tick(done * (1 - share)),
             )
+
+    @staticmethod
+    def _without_codec(
+        low: Pixels,
+        data: bytes,
+        restorer: LoadedRestorer,
+        record: Record,
+        tick: Callable[[float], None],
+    ) -> Pixels:
+        try:
+            tables = quantization_tables(data)
+        except ImageError:
+            record.warnings.append("it is no JPEG any more: what that lost is not restored")
+            return low
+        return restorer.restorer.restore(low, tables, tick)
 
     def _seed(self) -> int:
         if self.seed is None:

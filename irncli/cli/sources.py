@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from irncli.cli.workshop import Loaded, Workshop
+from irncli.cli.workshop import Loaded, LoadedRestorer, Workshop
 from irncli.engine.rescaler import hr_size_of, lr_size
 from irncli.errors import TagError, UnavailableError
 from irncli.io.tag import Tag
@@ -23,6 +23,7 @@ class Source:
 
     Attributes:
         model: None: the file is the picture itself.
+        restorer: what undoes the codec first; None: nothing.
         scale: HR size over LR size.
         hr_size: width and height of what comes out.
         temperature: default when z is drawn.
@@ -30,6 +31,7 @@ class Source:
     """
 
     model: Loaded | None
+    restorer: LoadedRestorer | None = None
     scale: float
     hr_size: tuple[int, int]
     temperature: float
@@ -86,10 +88,7 @@ def find_source(
     if tag.task != wishes.task:
         raise TagError(f"irn made this file for '{COMMANDS[tag.task]}': use that")
     loaded = _tagged_model(workshop, tag, wishes, warnings)
-    if tag.restorer:
-        raise UnavailableError(
-            f"LR went through a codec that {tag.restorer!r} undoes, which this irn does not do yet"
-        )
+    restorer = _tagged_restorer(workshop, tag, warnings)
     if changed:
         _doubt(
             "the pixels were changed since irn wrote them: fine detail cannot be restored",
@@ -101,8 +100,9 @@ def find_source(
         hr_size = hr_size_of(size, tag.scale)
         _doubt(f"resized since: restoring to {hr_size[0]}x{hr_size[1]}", wishes, warnings)
     return Source(
-        model=loaded, scale=tag.scale, hr_size=hr_size, temperature=tag.temperature, tag=tag
-    )
+        model=loaded, restorer=restorer, scale=tag.scale, hr_size=hr_size,
+        temperature=tag.temperature, tag=tag,
+    )  # fmt: skip
 
 
 def _doubt(message: str, wishes: Wishes, warnings: list[str]) -> None:
@@ -144,6 +144,17 @@ def _tagged_model(workshop: Workshop, tag: Tag, wishes: Wishes, warnings: list[s
         raise UnavailableError(
             f"{loaded.name} is x{loaded.rescaler.scale}, the tag says x{tag.scale:g}"
         )
+    return loaded
+
+
+def _tagged_restorer(workshop: Workshop, tag: Tag, warnings: list[str]) -> LoadedRestorer | None:
+    if not tag.restorer:
+        return None
+    _require_here(workshop, tag.restorer, tag.restorer_sha256)
+    loaded = workshop.load_restorer(tag.restorer)
+    # It gives back LR as the network made it, so other weights are another guess, no other picture.
+    message = _other_weights(loaded.checkpoint, tag.restorer, tag.restorer_sha256)
+    warnings += [message] * bool(message)
     return loaded
 
 

@@ -8,12 +8,13 @@ from functools import cached_property
 
 from irncli.engine.device import Precision
 from irncli.engine.rescaler import Rescaler
+from irncli.engine.restorer import Restorer
 from irncli.errors import UnavailableError
-from irncli.model import InvertibleNetwork
+from irncli.model import CompressionRestoration, InvertibleNetwork
 from irncli.zoo.checkpoint import Checkpoint
 from irncli.zoo.registry import Registry, default_registry
 
-__all__ = ["TASKS", "Loaded", "Workshop"]
+__all__ = ["TASKS", "Loaded", "LoadedRestorer", "Workshop"]
 
 TASKS = {"rescale": "rescaling", "color": "colour"}
 """What a model of each task is called."""
@@ -32,6 +33,19 @@ class Loaded:
         return self.checkpoint.card.name
 
 
+@dataclass(frozen=True)
+class LoadedRestorer:
+    """A compression restoration module ready to run."""
+
+    checkpoint: Checkpoint
+    restorer: Restorer
+
+    @property
+    def name(self) -> str:
+        """By which it was found."""
+        return self.checkpoint.card.name
+
+
 @dataclass
 class Workshop:
     """Models on the device of a batch."""
@@ -41,6 +55,7 @@ class Workshop:
     tile: int | None
     warn: Callable[[str], None]
     _models: dict[str, Loaded] = field(default_factory=dict)
+    _restorers: dict[str, LoadedRestorer] = field(default_factory=dict)
 
     @cached_property
     def registry(self) -> Registry:
@@ -64,3 +79,18 @@ class Workshop:
         if loaded.rescaler.network.config.task != task:
             raise UnavailableError(f"{name} is no {TASKS[task]} model: see 'irn models list'")
         return loaded
+
+    def load_restorer(self, name: str) -> LoadedRestorer:
+        """A compression restoration module.
+
+        Raises:
+            UnavailableError: no such model, or not such a one.
+        """
+        if name not in self._restorers:
+            checkpoint = self.registry.load(name)
+            network = checkpoint.network
+            if not isinstance(network, CompressionRestoration):
+                raise UnavailableError(f"{name} restores no compressed LR: see 'irn models list'")
+            restorer = Restorer(network, self.device, self.precision, self.warn)
+            self._restorers[name] = LoadedRestorer(checkpoint, restorer)
+        return self._restorers[name]

@@ -8,28 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
 
-from irncli.engine.device import (
-    Precision,
-    is_out_of_memory,
-    resolve_device,
-    resolve_precision,
-    use_exact_fp32,
-)
+from irncli.engine.device import Precision
 from irncli.engine.latent import MAX_SEED, draw_row
 from irncli.engine.passes import Passes, empty_state, pad_to
 from irncli.engine.pixels import Pixels, to_pixels, to_tensor
-from irncli.errors import MemoryExhaustedError, UsageError
+from irncli.engine.placing import Placed, quiet, silent
+from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork
 from irncli.model.bicubic import resize
 
 __all__ = ["Pixels", "Rescaler", "bicubic", "hr_size_of", "lr_size", "resize_plane", "to_gray"]
 
-T = TypeVar("T")
 Rows = Callable[[slice], torch.Tensor]
 
 
@@ -45,16 +38,8 @@ def hr_size_of(lr_size: tuple[int, int], scale: float) -> tuple[int, int]:
     return width, height
 
 
-def _silent(message: str) -> None:
-    """Say nothing."""
-
-
-def _quiet(share: float) -> None:
-    """Report no progress."""
-
-
 @dataclass
-class Rescaler:
+class Rescaler(Placed):
     """One network on one device: HR to LR and back.
 
     A colour network has scale 1 and an LR of one channel, the gray picture.
@@ -78,18 +63,12 @@ class Rescaler:
     device: str = "auto"
     precision: Precision = "auto"
     tile: int | None = None
-    warn: Callable[[str], None] = _silent
+    warn: Callable[[str], None] = silent
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile != 0 and self.tile < 64:
             raise UsageError(f"tile is {self.tile}, expected 0 (none) or at least 64 HR pixels")
-        use_exact_fp32()
-        self._place(resolve_device(self.device))
-
-    def _place(self, device: torch.device) -> None:
-        self._device = device
-        self._dtype = resolve_precision(self.precision, device)
-        self.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._settle()
 
     @property
     def scale(self) -> int:
@@ -97,7 +76,7 @@ class Rescaler:
         return self.network.config.scale
 
     def downscale(
-        self, hr: Pixels, scale: float | None = None, tick: Callable[[float], None] = _quiet
+        self, hr: Pixels, scale: float | None = None, tick: Callable[[float], None] = quiet
     ) -> Pixels:
         """LR of a picture: ceil(H / scale) x ceil(W / scale).
 
@@ -128,7 +107,7 @@ class Rescaler:
         *,
         seed: int = 0,
         temperature: float = 1.0,
-        tick: Callable[[float], None] = _quiet,
+        tick: Callable[[float], None] = quiet,
     ) -> Pixels:
         """The picture that `lr` was made of, with z drawn.
 
@@ -214,23 +193,6 @@ class Rescaler:
                 noise = torch.from_numpy(draw_row(seed, row, config.latent_channels, width))
                 z[0, :, row] = noise * sigma
         return state.to(self._device)
-
-    def _guarded(self, run: Callable[[], T]) -> T:
-        """Run; where the device has too little memory even for the smallest tile, on the CPU."""
-        try:
-            return run()
-        except (MemoryExhaustedError, RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) and not isinstance(error, MemoryExhaustedError):
-                raise
-            if self._device.type == "cpu":
-                raise MemoryExhaustedError(
-                    "not enough memory for this picture: close other programs or use a machine "
-                    "with more memory"
-                ) from error
-            failed = self._device
-        self.warn(f"{failed} has too little memory for this picture: going on on the CPU, slower")
-        self._place(torch.device("cpu"))
-        return run()
 
 
 def _padded_rows(hr: Pixels, height: int, width: int) -> Rows:

@@ -25,12 +25,13 @@ import numpy as np
 import torch
 
 from irncli.engine.device import cpu_name
+from irncli.engine.metrics import luma, psnr, ssim
 from irncli.engine.rescaler import Pixels, bicubic
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.eval.contestants import Contestant, Tick, describe
-from irncli.eval.metrics import luma, psnr, ssim
 from irncli.eval.records import Record, mean, plain
-from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode, encode
+from irncli.io.encoding import encode
+from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode
 from irncli.io.paths import STREAM, expand_inputs, read_input
 
 __all__ = ["PictureSet", "Sample", "Settings", "find_sets", "measure_set"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from irncli.eval.metrics import luma
+from irncli.engine.metrics import luma
 
 __all__ = ["comparison", "side_by_side", "worst_places"]
 

@@ -21,7 +21,8 @@ import torch
 from irncli.errors import UsageError
 from irncli.eval.harness import Sample
 from irncli.eval.records import PERCEPTUAL, mean, plain
-from irncli.io.images import Picture, encode
+from irncli.io.encoding import encode
+from irncli.io.images import Picture
 
 __all__ = ["Panel", "Sitting", "parse_names"]
 

@@ -1,4 +1,4 @@
-"""Bytes to pixels and metadata, and back. The only module that imports Pillow.
+"""Bytes to pixels and metadata; `encoding` goes the other way. Only `io` imports Pillow.
 
 Pixels are never turned: the orientation stays where it is stored, in EXIF.
 """
@@ -6,50 +6,47 @@ Pixels are never turned: the orientation stays where it is stored, in EXIF.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-from irncli.errors import ImageError, UsageError
-from irncli.io.jpeg import coded_sha256, insert_xmp
+from irncli.errors import ImageError
+from irncli.io.jpeg import coded_sha256
+from irncli.io.jxl import find_xmp, is_jxl, size_of
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
-    "Format",
+    "XMP_KEY",
     "Header",
     "Metadata",
     "Picture",
     "content_sha256",
     "decode",
-    "encode",
-    "format_for_suffix",
     "from_pillow",
+    "jxl_is_here",
     "lanczos",
+    "pixel_sha256",
     "probe",
     "quantization_tables",
     "readable_suffixes",
-    "suffix_for_format",
     "to_pillow",
 ]
 
-Format = Literal["png", "jpeg"]
 Pixels = NDArray[np.uint8]
 
 DEFAULT_MAX_PIXELS = 500_000_000
-PNG_LEVEL = 4
-"""zlib level: on photographs within 2 % of level 9 at a fifth of its time."""
-MAX_EXIF = 65_527
-
-_XMP_KEY = "XML:com.adobe.xmp"
+XMP_KEY = "XML:com.adobe.xmp"
+"""Of the text chunk of a PNG that holds XMP."""
 _MEGABYTE = 1 << 20
 # What Pillow's decoders raise on bytes that are not what they seem. MemoryError is not among them.
 _DECODER_ERRORS = (
@@ -117,9 +114,20 @@ class Header:
     xmp: bytes | None
 
 
+@cache
+def jxl_is_here() -> bool:
+    """Whether Pillow's plug-in for JPEG XL is installed; it is loaded."""
+    try:
+        importlib.import_module("pillow_jxl")
+    except ImportError:
+        return False
+    return True
+
+
 def _formats() -> list[str]:
     """All that Pillow reads, but EPS: that would start Ghostscript."""
     Image.init()
+    jxl_is_here()
     return [name for name in Image.ID if name not in ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF")]
 
 
@@ -162,8 +170,17 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         raise ImageError("0 bytes, expected an image")
     if data[:4] in (b"%!PS", b"\xc5\xd0\xd3\xc6"):
         raise ImageError("EPS and PostScript are programs, not pictures: convert it to PNG first")
+    if is_jxl(data):
+        if not jxl_is_here():
+            raise ImageError("a JPEG XL file: to read it, pip install pillow-jxl-plugin")
+        # Its plug-in decodes all when it opens.
+        _check_size(*size_of(data), max_pixels)
     image = Image.open(io.BytesIO(data), formats=_formats())
-    width, height = image.size
+    _check_size(*image.size, max_pixels)
+    return image
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise ImageError(f"damaged image: its size is {width}x{height}")
     if width * height > max_pixels:
@@ -171,11 +188,12 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
             f"{width}x{height} are {width * height} pixels, more than --max-pixels {max_pixels}: "
             "raise it if you trust the file"
         )
-    return image
 
 
-def _xmp(image: Image.Image) -> bytes | None:
-    packet = image.info.get("xmp") or image.info.get(_XMP_KEY)
+def _xmp(image: Image.Image, data: bytes) -> bytes | None:
+    packet = image.info.get("xmp") or image.info.get(XMP_KEY)
+    if image.format == "JXL":
+        packet = find_xmp(data)
     return packet.encode() if isinstance(packet, str) else packet
 
 
@@ -186,7 +204,7 @@ def probe(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
         ImageError: not an image, damaged, or too large.
     """
     with _pillow(), _open(data, max_pixels) as image:
-        return Header((image.format or "").lower(), *image.size, image.mode, _xmp(image))
+        return Header((image.format or "").lower(), *image.size, image.mode, _xmp(image, data))
 
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
@@ -201,7 +219,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
         if frames > 1 and image.format not in ("MPO",):
             raise ImageError(f"{frames} frames, expected one: extract the frame you want first")
         image.load()
-        return _picture(image, _is_deep_colour(data))
+        return _picture(image, _is_deep_colour(data), _xmp(image, data))
 
 
 def _is_deep_colour(data: bytes) -> bool:
@@ -209,12 +227,11 @@ def _is_deep_colour(data: bytes) -> bool:
     return data[:8] == b"\x89PNG\r\n\x1a\n" and data[24:25] == b"\x10" and data[25:26] != b"\x00"
 
 
-def _picture(image: Image.Image, deep_colour: bool) -> Picture:
+def _picture(image: Image.Image, deep_colour: bool, xmp: bytes | None) -> Picture:
     notes = ["16 bits a channel were reduced to 8"] if deep_colour else []
     icc = image.info.get("icc_profile")
     dpi = image.info.get("dpi")
     exif = image.info.get("exif")
-    xmp = _xmp(image)
     if image.mode in _DEEP_MODES:
         image = _reduced(image)
         notes.append("16 bits a pixel were reduced to 8")
@@ -261,16 +278,8 @@ def _to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes |
     return image.convert("RGB"), None
 
 
-def _stored(picture: Picture) -> Image.Image:
-    """Pixels in the mode in which they are written."""
-    if picture.alpha is None:
-        return Image.fromarray(picture.pixels[:, :, 0] if picture.gray else picture.pixels)
-    colour = Image.fromarray(picture.pixels[:, :, 0] if picture.gray else picture.pixels)
-    colour.putalpha(Image.fromarray(picture.alpha))
-    return colour
-
-
-def _pixel_sha256(image: Image.Image) -> str:
+def pixel_sha256(image: Image.Image) -> str:
+    """Of mode, size and values: the `content_sha256` of a file that keeps them all."""
     digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()
@@ -288,67 +297,7 @@ def content_sha256(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> str:
         if image.format in ("JPEG", "MPO"):
             return coded_sha256(data)
         image.load()
-        return _pixel_sha256(image)
-
-
-def encode(
-    picture: Picture,
-    *,
-    format: Format,  # noqa: A002
-    quality: int = 95,
-    xmp: Callable[[str], bytes | None] | None = None,
-) -> bytes:
-    """The file of a picture, with its metadata.
-
-    Args:
-        picture: what to write.
-        format: `png` (8 bits, lossless) or `jpeg` (4:4:4, optimised).
-        quality: of JPEG, 1 to 100.
-        xmp: given the `content_sha256` of what is written, returns the XMP packet to store in
-            place of the picture's own.
-
-    Raises:
-        UsageError: a quality out of range; alpha in a JPEG.
-        ImageError: metadata that do not fit the format.
-    """
-    if format == "jpeg":
-        return _encode_jpeg(picture, quality, xmp)
-    image, metadata = _stored(picture), picture.metadata
-    packet = xmp(_pixel_sha256(image)) if xmp else metadata.xmp
-    text = PngImagePlugin.PngInfo()
-    if packet:
-        text.add_itxt(_XMP_KEY, packet.decode("utf-8", "replace"))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=PNG_LEVEL, pnginfo=text, **_options(metadata))
-    return buffer.getvalue()
-
-
-def _options(metadata: Metadata) -> dict[str, object]:
-    options = {"icc_profile": metadata.icc, "exif": metadata.exif, "dpi": metadata.dpi}
-    return {key: value for key, value in options.items() if value is not None}
-
-
-def _encode_jpeg(
-    picture: Picture, quality: int, xmp: Callable[[str], bytes | None] | None
-) -> bytes:
-    if not 1 <= quality <= 100:
-        raise UsageError(f"quality is {quality}, expected 1 to 100")
-    if picture.alpha is not None:
-        raise UsageError("JPEG has no transparency: use --format png")
-    exif = picture.metadata.exif
-    if exif is not None and len(exif) > MAX_EXIF:
-        raise ImageError(f"EXIF of {len(exif)} bytes does not fit a JPEG: use --format png")
-    if max(picture.size) > 65_500:
-        raise ImageError(
-            "{}x{} is larger than a JPEG may be (65500 a side): use PNG".format(*picture.size)
-        )
-    buffer = io.BytesIO()
-    _stored(picture).save(
-        buffer, "JPEG", quality=quality, subsampling=0, optimize=True, **_options(picture.metadata)
-    )
-    data = buffer.getvalue()
-    packet = xmp(coded_sha256(data)) if xmp else picture.metadata.xmp
-    return insert_xmp(data, packet) if packet else data
+        return pixel_sha256(image)
 
 
 def quantization_tables(data: bytes) -> NDArray[np.uint8]:
@@ -365,19 +314,6 @@ def quantization_tables(data: bytes) -> NDArray[np.uint8]:
             raise ImageError(f"a {image.format} file has no quantisation tables, expected a JPEG")
         found = [tables[key] for key in sorted(tables)]
         return np.array([found[0], found[min(1, len(found) - 1)]]).clip(1, 255).astype(np.uint8)
-
-
-_SUFFIXES: dict[str, Format] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg"}
-
-
-def format_for_suffix(suffix: str) -> Format | None:
-    """The format that a file name ending stands for, None if irn does not write it."""
-    return _SUFFIXES.get(suffix.lower())
-
-
-def suffix_for_format(format: Format) -> str:  # noqa: A002
-    """The usual file name ending of a format."""
-    return ".jpg" if format == "jpeg" else ".png"
 
 
 def from_pillow(image: Image.Image) -> Pixels:

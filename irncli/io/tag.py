@@ -21,7 +21,7 @@ from defusedxml import ElementTree as SafeET
 
 from irncli.errors import TagError
 
-__all__ = ["FORMAT", "Tag", "embed", "extract", "remove"]
+__all__ = ["FORMAT", "PLAIN", "Tag", "embed", "extract", "remove"]
 
 FORMAT = 1
 NAMESPACE = "urn:irn:tag:1"
@@ -33,6 +33,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 TASKS = ("rescale", "color", "plain")
 MAX_ICC_BYTES = 4 << 20
+
+PLAIN: dict[str, Any] = {
+    "task": "plain",
+    "model": "plain",
+    "weights_sha256": "0" * 64,
+    "scale": 1.0,
+    "bits": 8,
+    "temperature": 0.0,
+}
+"""Fields of the tag of a file that is the picture itself."""
 
 ET.register_namespace("rdf", _RDF)
 ET.register_namespace("x", _META)

@@ -8,7 +8,14 @@ from torch import nn
 from irncli.config import CrmConfig
 from irncli.model.dense import DenseBlock
 
-__all__ = ["TABLE_FEATURES", "CompressionRestoration", "ResidualDenseTrunk", "describe_tables"]
+__all__ = [
+    "RESIDUAL_SCALE",
+    "TABLE_FEATURES",
+    "CompressionRestoration",
+    "ResidualDenseTrunk",
+    "ResidualInResidual",
+    "describe_tables",
+]
 
 RESIDUAL_SCALE = 0.2
 
@@ -16,7 +23,7 @@ TABLE_FEATURES = 6
 """Numbers by which a conditioned CRM is told the quantisation tables."""
 
 
-class _ResidualInResidual(nn.Module):
+class ResidualInResidual(nn.Module):
     """RRDB: three dense blocks, each a residual scaled by 0.2, inside one scaled by 0.2."""
 
     def __init__(self, features: int, growth: int) -> None:
@@ -24,10 +31,16 @@ class _ResidualInResidual(nn.Module):
         for k in (1, 2, 3):
             self.add_module(f"RDB{k}", DenseBlock(features, features, growth))
 
+    @property
+    def dense_blocks(self) -> list[DenseBlock]:
+        """The three, in order."""
+        return [self.get_submodule(f"RDB{k}") for k in (1, 2, 3)]  # type: ignore[misc]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map [N, features, H, W] to the same shape."""
         out = x
-        for k in (1, 2, 3):
-            out = out + RESIDUAL_SCALE * self.get_submodule(f"RDB{k}")(out)
+        for block in self.dense_blocks:
+            out = out + RESIDUAL_SCALE * block(out)
         return x + RESIDUAL_SCALE * out
 
 
@@ -35,7 +48,7 @@ class ResidualDenseTrunk(nn.Sequential):
     """A chain of residual-in-residual dense blocks at one size."""
 
     def __init__(self, config: CrmConfig) -> None:
-        blocks = (_ResidualInResidual(config.features, config.growth) for _ in range(config.blocks))
+        blocks = (ResidualInResidual(config.features, config.growth) for _ in range(config.blocks))
         super().__init__(*blocks)
 
 
@@ -63,8 +76,12 @@ def describe_tables(tables: torch.Tensor) -> torch.Tensor:
 class CompressionRestoration(nn.Module):
     """CRM: LR as the codec left it to LR as the network made it, [N, 3, H, W] both.
 
-    No skip from input to output: the picture passes through the features. A conditioned one reads
-    the description of the quantisation tables as further, constant channels.
+        features = conv_first(low)
+        out = conv_last(features + trunk_conv(trunk(features)))        (+ low, where residual)
+
+    The paper's has no skip from input to output: the picture passes through the features. A
+    residual one has, and starts as the identity. A conditioned one reads the description of the
+    quantisation tables as further, constant channels.
 
     Source: IRN extensions, section 3.5.
     """
@@ -77,6 +94,9 @@ class CompressionRestoration(nn.Module):
         self.trunk = ResidualDenseTrunk(config)
         self.trunk_conv = nn.Conv2d(config.features, config.features, 3, padding=1)
         self.conv_last = nn.Conv2d(config.features, 3, 3, padding=1)
+        if config.residual:
+            nn.init.zeros_(self.conv_last.weight)
+            nn.init.zeros_(self.conv_last.bias)  # type: ignore[arg-type]
 
     def forward(self, low: torch.Tensor, tables: torch.Tensor | None = None) -> torch.Tensor:
         """Restore a coded LR picture.
@@ -88,10 +108,17 @@ class CompressionRestoration(nn.Module):
         Returns:
             [N, 3, H, W], about [0, 1], not clamped.
         """
+        described = None
         if self.config.conditioned:
             assert tables is not None, "a conditioned CRM needs the tables"  # noqa: S101
-            planes = describe_tables(tables)[:, :, None, None].expand(-1, -1, *low.shape[2:])
+            described = describe_tables(tables)
+        features = self.first(low, described)
+        out: torch.Tensor = self.conv_last(features + self.trunk_conv(self.trunk(features)))
+        return low + out if self.config.residual else out
+
+    def first(self, low: torch.Tensor, described: torch.Tensor | None) -> torch.Tensor:
+        """Features of a picture [N, 3, H, W] and of its tables, described [N, TABLE_FEATURES]."""
+        if described is not None:
+            planes = described[:, :, None, None].expand(-1, -1, *low.shape[2:])
             low = torch.cat((low, planes), dim=1)
-        features = self.conv_first(low)
-        features = features + self.trunk_conv(self.trunk(features))
-        return self.conv_last(features)  # type: ignore[no-any-return]
+        return self.conv_first(low)  # type: ignore[no-any-return]

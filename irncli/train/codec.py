@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from irncli.io.images import Picture, decode, encode, quantization_tables
+from irncli.io.encoding import encode
+from irncli.io.images import Picture, decode, quantization_tables
 
 __all__ = ["jpeg_round_trip", "straight_through"]
 

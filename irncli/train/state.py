@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from irncli.errors import DataError, OutputError, StorageError
-from irncli.io.images import Picture, encode
+from irncli.io.encoding import encode
+from irncli.io.images import Picture
 from irncli.io.paths import atomic_write, make_directory, remove_partials
 from irncli.train.recipe import Recipe
 

@@ -8,8 +8,8 @@ from statistics import fmean
 import numpy as np
 import torch
 
+from irncli.engine.metrics import luma, psnr
 from irncli.engine.pixels import Pixels, to_pixels, to_tensor
-from irncli.eval.metrics import luma, psnr
 from irncli.eval.montage import side_by_side
 from irncli.model import CompressionRestoration, InvertibleNetwork, Network
 from irncli.model.bicubic import resize, shrink

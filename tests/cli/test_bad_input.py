@@ -14,7 +14,8 @@ from pictures import size
 from PIL import Image
 from places import ROOT
 
-from irncli.io.images import Picture, encode
+from irncli.io.encoding import encode
+from irncli.io.images import Picture
 
 
 def refused(outcome, status, *parts):

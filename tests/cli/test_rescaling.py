@@ -10,9 +10,10 @@ import pytest
 from pictures import size
 from PIL import Image, ImageCms
 
+from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import bicubic
-from irncli.eval.metrics import psnr
-from irncli.io.images import decode, encode, probe
+from irncli.io.encoding import encode
+from irncli.io.images import decode, probe
 from irncli.io.tag import Tag, embed, extract
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -9,11 +9,11 @@ from networks import CRM, SMALL, shaken
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from irncli.engine.metrics import luma
 from irncli.engine.rescaler import Rescaler
 from irncli.errors import InputMissingError, UnavailableError, UsageError
 from irncli.eval.contestants import Baseline, Trained, choose, warm_up
 from irncli.eval.harness import PictureSet, Settings, find_sets, measure_set
-from irncli.eval.metrics import luma
 from irncli.eval.montage import comparison, side_by_side, worst_places
 from irncli.eval.records import IMAGE_NUMBERS
 from irncli.io.images import decode, lanczos

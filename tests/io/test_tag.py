@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from irncli.errors import TagError
-from irncli.io.images import Metadata, Picture, decode, encode
+from irncli.io.encoding import encode
+from irncli.io.images import Metadata, Picture, decode
 from irncli.io.tag import Tag, embed, extract, remove
 
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irncli.engine.metrics import luma, psnr
 from irncli.engine.rescaler import bicubic
-from irncli.eval.metrics import luma, psnr
 from irncli.io.images import decode
 from irncli.model.bicubic import resize, resize_matrix, shrink
 

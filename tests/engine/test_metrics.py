@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from irncli.eval.metrics import luma, psnr, ssim
-from irncli.eval.montage import side_by_side
+from irncli.engine.metrics import luma, psnr, ssim
 
 
 @pytest.fixture
@@ -54,10 +53,3 @@ def test_ssim_agrees_with_scikit_image(pair, border):
 def test_ssim_of_equal_pictures_is_one_and_tiny_ones_have_none(pair):
     assert ssim(pair[0], pair[0]) == pytest.approx(1)
     assert math.isnan(ssim(pair[0][:8], pair[0][:8]))
-
-
-def test_side_by_side_has_all_pictures():
-    low, high = np.zeros((4, 6, 3), "u1"), np.full((8, 12, 3), 9, "u1")
-    joined = side_by_side([low, high])
-    assert joined.shape[0] == 8
-    assert joined.shape[1] >= 18

@@ -1,0 +1,130 @@
+"""`irn compress`: pictures to JPEG files of a fraction of their size."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+import typer
+
+from irncli.cli import options
+from irncli.errors import UsageError
+
+__all__ = ["compress", "parse_size"]
+
+Codec = Annotated[
+    Literal["jpeg", "png", "webp", "avif", "jxl"] | None,
+    typer.Option("--codec", help="Of the file; else by the suffix of -o, else jpeg."),
+]
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as `200KB`, `1.5MB` or `64KiB`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if not found or found[2].upper() not in _UNITS:
+        raise UsageError(f"--target-size {text}: expected a size such as 200KB, 1.5MB or 64KiB")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def compress(
+    inputs: options.Inputs,
+    scale: Annotated[
+        float, typer.Option("--scale", metavar="S", help="HR size over LR size; may be a fraction.")
+    ] = 2,
+    quality: Annotated[
+        int, typer.Option("--quality", metavar="Q", min=1, max=100, help="Of the codec, 1 to 100.")
+    ] = 90,
+    target_size: Annotated[
+        str | None,
+        typer.Option("--target-size", metavar="SIZE", help="Largest file, such as 200KB."),
+    ] = None,
+    target_bpp: Annotated[
+        float | None,
+        typer.Option("--target-bpp", metavar="B", help="Most bits for each pixel of the picture."),
+    ] = None,
+    min_psnr: Annotated[
+        float | None,
+        typer.Option("--min-psnr", metavar="DB", help="Least RGB PSNR of the restored picture."),
+    ] = None,
+    codec: Codec = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Write a plain JPEG where that is better.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Restore, measure and compare.")
+    ] = True,
+    refine: options.Refine = 0,
+    output: options.Output = None,
+    output_dir: options.OutputDir = None,
+    model: options.Model = None,
+    tile: options.TileSide = "auto",
+    device: options.Device = "auto",
+    precision: options.PrecisionName = "auto",
+    max_pixels: options.MaxPixels = 500_000_000,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Compress pictures: made small, then coded; 'irn upscale' brings them back."""
+    if not 1 < scale <= 64:
+        raise UsageError(f"--scale {scale:g}: expected more than 1 and at most 64")
+    wanted = [
+        name
+        for name, value in (
+            ("--target-size", target_size), ("--target-bpp", target_bpp), ("--min-psnr", min_psnr)
+        )
+        if value is not None
+    ]  # fmt: skip
+    if len(wanted) > 1:
+        raise UsageError(f"{' and '.join(wanted)} exclude each other: give one")
+    _check(wanted, target_bpp, min_psnr, codec, auto, report)
+    from irncli.cli.compressing import Compress, Target
+    from irncli.cli.jobs import Common, run_job
+
+    target = Target(
+        quality=quality,
+        bytes=None if target_size is None else parse_size(target_size),
+        bits_per_pixel=target_bpp,
+        psnr=min_psnr,
+    )
+    by_suffix = output is not None and str(output) != "-"
+    return run_job(
+        Common(
+            inputs=inputs, output=output, output_dir=output_dir,
+            format=codec or (None if by_suffix else "jpeg"), quality=quality,
+            tile=tile, device=device, precision=precision, max_pixels=max_pixels,
+            overwrite=overwrite, json=json, quiet=quiet, debug=debug,
+        ),
+        lambda path: f"{path.stem}_irn",
+        lambda tools: Compress(
+            tools, scale=scale, model=model, target=target, auto=auto, report=report, refine=refine
+        ),
+        Compress.formats,
+    )  # fmt: skip
+
+
+def _check(
+    wanted: list[str],
+    target_bpp: float | None,
+    min_psnr: float | None,
+    codec: str | None,
+    auto: bool,
+    report: bool,
+) -> None:
+    """Raise UsageError for options that make no sense together."""
+    if target_bpp is not None and not 0 < target_bpp <= 1000:
+        raise UsageError(f"--target-bpp {target_bpp:g}: expected more than 0, such as 0.5")
+    if min_psnr is not None and not 0 < min_psnr <= 100:
+        raise UsageError(f"--min-psnr {min_psnr:g}: expected 1 to 100 dB, such as 32")
+    if wanted and codec == "png":
+        raise UsageError(f"{wanted[0]} with --codec png: PNG loses nothing, it has no quality")
+    if auto and codec not in (None, "jpeg"):
+        raise UsageError(f"--auto with --codec {codec}: it chooses between irn and a plain JPEG")
+    if auto and not report:
+        raise UsageError("--auto with --no-report: it chooses by what the report measures")

@@ -1,0 +1,266 @@
+"""Pictures to small JPEG files of which irn makes the pictures again: the job of compress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from irncli.cli.env import Record
+from irncli.cli.jobs import Job
+from irncli.cli.making import embedded, tagging
+from irncli.cli.workshop import Loaded
+from irncli.compression.pipeline import Compressor
+from irncli.compression.plain import Plain, plain_jpeg
+from irncli.compression.search import least_reaching, most_within
+from irncli.engine.metrics import psnr, ssim
+from irncli.engine.refine import refine
+from irncli.engine.rescaler import Pixels, lr_size, resize_plane, to_gray
+from irncli.errors import UsageError
+from irncli.io.encoding import Format, encode
+from irncli.io.images import Picture
+from irncli.io.tag import PLAIN, Tag
+
+__all__ = ["RESTORER", "Compress", "Target", "model_for"]
+
+RESTORER = "crm-jpeg"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What the file is to be; at most one of the searches.
+
+    Attributes:
+        quality: of the codec, where nothing is searched.
+        bytes: largest size of the file.
+        bits_per_pixel: the same, in bits for each pixel of HR.
+        psnr: least RGB PSNR of the restored picture, in dB.
+    """
+
+    quality: int = 90
+    bytes: int | None = None
+    bits_per_pixel: float | None = None
+    psnr: float | None = None
+
+    def most_bytes(self, hr_pixels: int) -> int | None:
+        """Largest size for a picture of so many pixels; None: any."""
+        if self.bits_per_pixel is not None:
+            return int(self.bits_per_pixel * hr_pixels / 8)
+        return self.bytes
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """A file, the quality it has, and, where it was needed, what is restored from it."""
+
+    data: bytes
+    quality: int
+    restored: Pixels | None = None
+
+
+def model_for(scale: float, codec: Format) -> str:
+    """Name of the model for a codec: what loses nothing needs none that bears losses."""
+    if codec == "png":
+        return f"irn-x{2 if scale <= 2 else 4}"
+    return f"irn-jpeg-x{2 if scale <= 2 else 4}"
+
+
+@dataclass
+class Compress(Job):
+    """A picture to the coded file of its LR.
+
+    Attributes:
+        scale: HR size over LR size.
+        model: None: by scale and codec.
+        target: quality, size or PSNR.
+        auto: write a plain JPEG of the same bytes where that is the better picture.
+        report: restore and compare; `auto` needs it.
+        refine: steps of refinement.
+    """
+
+    formats = ("png", "jpeg", "webp", "avif", "jxl")
+
+    scale: float
+    model: str | None
+    target: Target
+    auto: bool
+    report: bool
+    refine: int
+    _totals: list[dict[str, Any]] = field(default_factory=list)
+
+    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
+        """See Job."""
+        loaded = self.tools.workshop.load(self.model or model_for(self.scale, format))
+        record.model, record.scale, record.hr_size = loaded.name, self.scale, picture.size
+        width, height = record.lr_size = lr_size(picture.size, self.scale)
+        restorer = self._restorer(format)
+        compressor = Compressor(loaded.rescaler, format, restorer.restorer if restorer else None)
+        fields: dict[str, Any] = {"gray": picture.gray}
+        if restorer:
+            fields["restorer"] = restorer.name
+            fields["restorer_sha256"] = restorer.checkpoint.weights_sha256
+        xmp = tagging(picture, loaded, self.scale, record.warnings, **fields)
+        with self.tools.progress.file(record.input) as tick:
+            pixels = loaded.rescaler.downscale(picture.pixels, self.scale, tick)
+        low = replace(
+            picture,
+            pixels=to_gray(pixels) if picture.gray else pixels,
+            alpha=None if picture.alpha is None else resize_plane(picture.alpha, height, width),
+        )
+        coded = self._search(compressor, picture, low, xmp)
+        if self.refine:
+            low = self._refined(compressor, loaded, picture, low, coded.quality, record)
+            coded = self._search(compressor, picture, low, xmp)
+        return self._reported(compressor, picture, len(data), coded, record)
+
+    def _restorer(self, format: Format) -> Any:  # noqa: A002
+        here = {entry.name for entry in self.tools.workshop.registry.entries()}
+        if format != "jpeg" or self.model is not None or RESTORER not in here:
+            return None
+        return self.tools.workshop.load_restorer(RESTORER)
+
+    def _search(
+        self, compressor: Compressor, picture: Picture, low: Picture, xmp: Callable[[str], bytes]
+    ) -> _Coded:
+        def at(quality: int) -> _Coded:
+            return _Coded(compressor.code(low, quality, xmp), quality)
+
+        def restored(quality: int) -> _Coded:
+            coded = at(quality)
+            back = compressor.restore(coded.data, picture.size, self.scale)
+            return replace(coded, restored=back)
+
+        width, height = picture.size
+        limit = self.target.most_bytes(width * height)
+        if limit is not None:
+            found = most_within(at, lambda coded: len(coded.data) <= limit)
+            if found is None:
+                least = len(at(1).data)
+                raise UsageError(
+                    f"{limit} bytes are too few: the smallest file is {least} bytes, "
+                    f"{8 * least / (width * height):.3f} bits per pixel"
+                )
+            return found[1]
+        if self.target.psnr is not None:
+            wanted = self.target.psnr
+            found = least_reaching(restored, lambda coded: _quality_of(picture, coded) >= wanted)
+            if found is None:
+                best = _quality_of(picture, restored(100))
+                raise UsageError(f"{wanted:g} dB are out of reach: quality 100 has {best:.2f} dB")
+            return found[1]
+        return at(self.target.quality)
+
+    def _refined(
+        self,
+        compressor: Compressor,
+        loaded: Loaded,
+        picture: Picture,
+        low: Picture,
+        quality: int,
+        record: Record,
+    ) -> Picture:
+        def filed(pixels: Pixels) -> Pixels:
+            window = Picture(pixels, gray=picture.gray)
+            return compressor.reread(compressor.code(window, quality))
+
+        with self.tools.progress.file(record.input) as tick:
+            refined = refine(
+                loaded.rescaler, picture.pixels, low.pixels, self.scale,
+                steps=self.refine, filed=filed, tick=tick,
+            )  # fmt: skip
+        record.refined = {"before": round(refined.before, 3), "after": round(refined.after, 3)}
+        return replace(low, pixels=to_gray(refined.pixels) if picture.gray else refined.pixels)
+
+    def _reported(
+        self,
+        compressor: Compressor,
+        picture: Picture,
+        bytes_in: int,
+        coded: _Coded,
+        record: Record,
+    ) -> bytes:
+        width, height = picture.size
+        size = len(coded.data)
+        report: dict[str, Any] = {
+            "codec": compressor.codec,
+            "quality": coded.quality,
+            "bytes_before": bytes_in,
+            "bytes_after": size,
+            "bits_per_pixel": round(8 * size / (width * height), 4),
+        }
+        record.report = report
+        if not self.report:
+            self._say(record)
+            return coded.data
+        back = coded.restored
+        if back is None:
+            back = compressor.restore(coded.data, picture.size, self.scale)
+        report["psnr"] = round(psnr(back, picture.pixels), 3)
+        report["ssim"] = round(ssim(back, picture.pixels), 5)
+        plain = plain_jpeg(picture.pixels, size)
+        report["plain_jpeg"] = plain and {
+            "quality": plain.quality,
+            "subsampling": plain.subsampling,
+            "bytes": len(plain.data),
+            "psnr": round(plain.psnr, 3),
+        }
+        chosen = coded.data
+        if plain is not None and plain.psnr > report["psnr"]:
+            chosen = self._better_plain(picture, plain, coded, record)
+        self._say(record)
+        return chosen
+
+    def _better_plain(self, picture: Picture, plain: Plain, coded: _Coded, record: Record) -> bytes:
+        """Say that a plain JPEG is better at these bytes; with `auto`, take it."""
+        if not self.auto:
+            record.warnings.append(
+                "a plain JPEG of these bytes is the better picture: a lower quality or size is "
+                "where irn gains, or pass --auto"
+            )
+            return coded.data
+
+        def xmp(content_sha256: str) -> bytes:
+            tag = Tag(content_sha256=content_sha256, hr_size=picture.size, **PLAIN)
+            return embedded(picture.metadata, tag, record.warnings)
+
+        data = encode(
+            picture,
+            format="jpeg",
+            quality=plain.quality,
+            subsampling=plain.subsampling,
+            progressive=True,
+            xmp=xmp,
+        )
+        record.model, record.lr_size = None, picture.size
+        assert record.report is not None  # noqa: S101
+        record.report |= {"codec": "plain jpeg", "bytes_after": len(data)}
+        return data
+
+    def _say(self, record: Record) -> None:
+        report = record.report or {}
+        self._totals.append(report)
+        line = (
+            f"{record.input}: {report['bytes_before']:,} to {report['bytes_after']:,} bytes, "
+            f"{report['bits_per_pixel']:.3f} bits per pixel"
+        )
+        if "psnr" in report:
+            line += f", {report['psnr']:.2f} dB, SSIM {report['ssim']:.4f}"
+            plain = report["plain_jpeg"]
+            line += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no plain JPEG fits"
+        self.tools.env.say(line)
+
+    def finish(self) -> None:
+        """Say what the batch came to."""
+        if len(self._totals) < 2:
+            return
+        before, after = (sum(r[f"bytes_{k}"] for r in self._totals) for k in ("before", "after"))
+        line = f"{len(self._totals)} pictures: {before:,} to {after:,} bytes"
+        measured = [r for r in self._totals if "psnr" in r]
+        if measured:
+            line += f", mean {sum(r['psnr'] for r in measured) / len(measured):.2f} dB"
+        self.tools.env.say(line)
+
+
+def _quality_of(picture: Picture, coded: _Coded) -> float:
+    assert coded.restored is not None  # noqa: S101
+    return psnr(coded.restored, picture.pixels)

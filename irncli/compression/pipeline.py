@@ -1,0 +1,63 @@
+"""A picture through the network, a codec, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from irncli.engine.pixels import Pixels
+from irncli.engine.rescaler import Rescaler, to_gray
+from irncli.engine.restorer import Restorer
+from irncli.io.encoding import Format, encode
+from irncli.io.images import Picture, decode, quantization_tables
+
+__all__ = ["Compressor"]
+
+Xmp = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True)
+class Compressor:
+    """A rescaling network, the codec that its LR goes through, and what undoes the codec.
+
+        file = codec(quantise(network(HR)));   HR' = inverse(restorer(decoded file), 0)
+
+    Attributes:
+        rescaler: trained with the codec in view.
+        codec: of the file.
+        restorer: of LR that was a JPEG; None: the inverse bears what the codec did.
+
+    Source: IRN extensions (IJCV 2022), section 3.5.
+    """
+
+    rescaler: Rescaler
+    codec: Format = "jpeg"
+    restorer: Restorer | None = None
+
+    def code(self, low: Picture, quality: int, xmp: Xmp | None = None) -> bytes:
+        """The file of an LR picture: 4:4:4 where the codec has it, JPEG optimised and progressive.
+
+        Args:
+            low: the LR picture.
+            quality: 1 to 100; PNG has none.
+            xmp: see `encode`.
+        """
+        return encode(low, format=self.codec, quality=quality, progressive=True, xmp=xmp)
+
+    def reread(self, data: bytes) -> Pixels:
+        """What the inverse is fed: LR out of its file, with what the codec did undone."""
+        pixels = decode(data).pixels
+        if self.restorer is None or self.codec != "jpeg":
+            return pixels
+        return self.restorer.restore(pixels, quantization_tables(data))
+
+    def restore(self, data: bytes, hr_size: tuple[int, int], scale: float | None = None) -> Pixels:
+        """The picture out of its file, with z = 0.
+
+        Args:
+            data: as `code` made it.
+            hr_size: width and height of the picture.
+            scale: HR size over LR size; None: that of the network.
+        """
+        pixels = self.rescaler.upscale(self.reread(data), hr_size, scale, temperature=0)
+        return to_gray(pixels) if decode(data).gray else pixels

@@ -1,0 +1,116 @@
+"""What a codec makes of a whole picture: that by which compression has to be judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from irncli.compression.search import most_within
+from irncli.engine.metrics import psnr
+from irncli.engine.pixels import Pixels
+from irncli.errors import UsageError
+from irncli.io.encoding import Format, Subsampling, encode
+from irncli.io.images import Picture, decode
+
+__all__ = ["Plain", "encode_plain", "plain", "plain_jpeg"]
+
+_SUBSAMPLINGS: dict[Format, tuple[Subsampling, ...]] = {
+    "jpeg": ("4:2:0", "4:4:4"),
+    "webp": ("4:2:0",),
+    "avif": ("4:2:0", "4:4:4"),
+    "jxl": ("4:4:4",),
+}
+"""Those among which a codec has the choice."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """A picture in the file of a codec.
+
+    Attributes:
+        data: the file, without metadata.
+        quality: 1 to 100, of the codec.
+        subsampling: of its colours.
+        psnr: of what it decodes to, over R, G and B, in dB.
+    """
+
+    data: bytes
+    quality: int
+    subsampling: Subsampling
+    psnr: float
+
+
+def plain_jpeg(pixels: Pixels, most_bytes: int) -> Plain | None:
+    """The best plain JPEG of at most so many bytes; see `plain`."""
+    return plain(pixels, "jpeg", most_bytes)
+
+
+def plain(pixels: Pixels, format: Format, most_bytes: int) -> Plain | None:  # noqa: A002
+    """The best file that a codec makes of a picture in at most so many bytes.
+
+    For each subsampling that the codec has, the highest quality that fits; of these the one of
+    higher PSNR. A JPEG is optimised and progressive. No metadata take up bytes.
+
+    Args:
+        pixels: uint8 [H, W, 3]; coded as gray where the channels are equal.
+        format: a lossy one.
+        most_bytes: of the file.
+
+    Returns:
+        None if not even the lowest quality fits.
+
+    Raises:
+        UsageError: a format that has no quality.
+        ImageError: a picture larger than the format allows.
+        UnavailableError: a format that cannot be written here.
+    """
+    if format not in _SUBSAMPLINGS:
+        raise UsageError(f"{format} loses nothing, it has no quality: expected a lossy format")
+    found = [
+        _at_most(pixels, format, most_bytes, subsampling) for subsampling in _SUBSAMPLINGS[format]
+    ]
+    fitting = [candidate for candidate in found if candidate is not None]
+    return max(fitting, key=lambda candidate: candidate.psnr, default=None)
+
+
+def _at_most(
+    pixels: Pixels,
+    format: Format,  # noqa: A002
+    most_bytes: int,
+    subsampling: Subsampling,
+) -> Plain | None:
+    code = partial(encode_plain, pixels, format, subsampling=subsampling)
+    found = most_within(code, lambda data: len(data) <= most_bytes)
+    if found is None:
+        return None
+    quality, data = found
+    height, width = pixels.shape[:2]
+    back = decode(data, max_pixels=height * width).pixels
+    return Plain(data, quality, subsampling, psnr(back, pixels))
+
+
+def encode_plain(
+    pixels: Pixels,
+    format: Format,  # noqa: A002
+    quality: int,
+    *,
+    subsampling: Subsampling = "4:4:4",
+) -> bytes:
+    """The file of a picture and of nothing else.
+
+    Args:
+        pixels: uint8 [H, W, 3]; coded as gray where the channels are equal.
+        format: any that `encode` has.
+        quality: 1 to 100.
+        subsampling: of the colours, where the format has the choice.
+
+    Raises:
+        UsageError: a quality out of range.
+        ImageError: a picture larger than the format allows.
+        UnavailableError: a format that cannot be written here.
+    """
+    gray = bool((pixels == pixels[:, :, :1]).all())
+    picture = Picture(pixels, gray=gray)
+    return encode(
+        picture, format=format, quality=quality, subsampling=subsampling, progressive=True
+    )

@@ -1,0 +1,78 @@
+"""A network put on a device, and taken back to the CPU when the device is too small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from irncli.engine.device import (
+    Precision,
+    is_out_of_memory,
+    resolve_device,
+    resolve_precision,
+    use_exact_fp32,
+)
+from irncli.errors import MemoryExhaustedError
+
+__all__ = ["Placed", "quiet", "silent"]
+
+T = TypeVar("T")
+
+
+def silent(message: str) -> None:
+    """Say nothing."""
+
+
+def quiet(share: float) -> None:
+    """Report no progress."""
+
+
+class Placed:
+    """Base of what runs one network on one device.
+
+    Attributes:
+        network: in channels-last layout on the device.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        precision: inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
+        warn: told, in one sentence, when the device had to be given up.
+    """
+
+    network: nn.Module
+    device: str
+    precision: Precision
+    warn: Callable[[str], None]
+
+    def _settle(self) -> None:
+        """Put the network on the device that was asked for.
+
+        Raises:
+            UsageError: no such name of a device or precision.
+            UnavailableError: no such device.
+        """
+        use_exact_fp32()
+        self._place(resolve_device(self.device))
+
+    def _place(self, device: torch.device) -> None:
+        self._device = device
+        self._dtype = resolve_precision(self.precision, device)
+        self.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _guarded(self, run: Callable[[], T]) -> T:
+        """Run; where the device has too little memory even for the smallest tile, on the CPU."""
+        try:
+            return run()
+        except (MemoryExhaustedError, RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) and not isinstance(error, MemoryExhaustedError):
+                raise
+            if self._device.type == "cpu":
+                raise MemoryExhaustedError(
+                    "not enough memory for this picture: close other programs or use a machine "
+                    "with more memory"
+                ) from error
+            failed = self._device
+        self.warn(f"{failed} has too little memory for this picture: going on on the CPU, slower")
+        self._place(torch.device("cpu"))
+        return run()

@@ -1,0 +1,354 @@
+"""A small picture made better after it was made: its pixels are optimised, weights untouched.
+
+    LR <- argmin  sum (HR - inverse(q(LR), 0))^2 + keep sum (LR - LR_0)^2
+
+by a few steps of Adam on the values of LR, through quantiser and inverse. Whoever restores needs
+nothing new. The picture is done in tiles of LR whose window is optimised whole and of which the
+tile is written. A window ends nearer than the inverse reaches, so gradients at its rim are
+approximate; what counts is the whole picture restored once before and once after.
+
+Where the LR is to go through a lossy file, iterates are judged as they come back from it, but
+gradients are taken as if there were no file. Straight through the file (taken at what comes back,
+given to what goes in) they chase what a JPEG rounds away: after eight such steps at quality 90 two
+crops had lost 1.0 and 1.5 dB, after eight of these gained 0.7 and lost nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from irncli.engine.device import is_out_of_memory
+from irncli.engine.pixels import Pixels, to_pixels, to_tensor
+from irncli.engine.placing import quiet
+from irncli.engine.rescaler import Rescaler, Rows, _padded_rows, _resized_rows
+from irncli.engine.tiles import Span, Tile
+from irncli.errors import MemoryExhaustedError, UsageError
+from irncli.model import InvertibleNetwork
+from irncli.model.coupling import CouplingBlock, log_scale
+from irncli.model.dense import SLOPE, DenseBlock
+from irncli.model.quantize import quantize
+
+__all__ = ["KEEP", "MAX_STEPS", "RATE", "Refined", "refine"]
+
+RATE = 2e-3
+"""Step of Adam on values in [0, 1]: half a code value."""
+
+KEEP = 1.0
+"""Weight of staying near the first LR."""
+
+MAX_STEPS = 1000
+
+GRAIN = 16
+"""Tiles and halos are multiples of it, so that the blocks of a JPEG lie in windows as they do in
+the picture."""
+
+HALO = 16
+"""LR pixels around a tile."""
+
+TILE = 256
+"""Side of a tile in HR pixels, a little more for scales that do not divide it; in LR pixels half of
+it at most. A window then takes 400 (x2) to 800 MiB (x4)."""
+
+PATIENCE = 2
+"""Steps in a row that may gain nothing."""
+
+STEP_COST = 3.0
+"""What a step costs, in restorations: one there, one back, and the halos."""
+
+Filed = Callable[[Pixels], Pixels]
+Tick = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Refined:
+    """An LR picture, and what it is worth.
+
+    Attributes:
+        pixels: uint8, shape of the first LR.
+        before: RGB PSNR in dB of the picture restored from the first LR with z = 0.
+        after: the same from `pixels`. Law: after >= before.
+        steps: taken, the most of all tiles; 0: `pixels` is the first LR.
+    """
+
+    pixels: Pixels
+    before: float
+    after: float
+    steps: int
+
+
+def refine(
+    rescaler: Rescaler,
+    hr: Pixels,
+    lr: Pixels,
+    scale: float | None = None,
+    *,
+    steps: int,
+    rate: float = RATE,
+    keep: float = KEEP,
+    filed: Filed | None = None,
+    tick: Tick = quiet,
+) -> Refined:
+    """Change an LR picture so that what is restored from it with z = 0 comes nearer to HR.
+
+    Law: never worse than `lr`; the same input gives the same pixels on the CPU.
+
+    Args:
+        rescaler: which made `lr`, and whose device is used, in float32.
+        hr: uint8 [H, W, 3].
+        lr: as `rescaler.downscale(hr, scale)` gave it.
+        scale: as given to `downscale`.
+        steps: of Adam, 0 to 1000; a tile where two in a row gain nothing takes fewer.
+        rate: of Adam on values in [0, 1]; more than 0, at most 1.
+        keep: weight of the squared distance to `lr` against the squared error of HR, both summed;
+            0 to 1e6.
+        filed: what the inverse will be fed when the given pixels come from their file, of the same
+            shape; called for windows and for the whole. None: the pixels themselves.
+        tick: told the share of the work that was just done.
+
+    Raises:
+        UsageError: an option out of range, or `lr` is not of the size that `hr` has at this scale.
+        MemoryExhaustedError: not enough memory for the smallest tile.
+    """
+    _check(steps, rate, keep)
+    total = 2 + STEP_COST * steps if steps else 1
+
+    def share(part: float) -> None:
+        tick(part / total)
+
+    def error(pixels: Pixels) -> int:
+        read, size = filed(pixels) if filed else pixels, (hr.shape[1], hr.shape[0])
+        back = rescaler.upscale(read, size, scale, temperature=0, tick=share)
+        return _squared_error(back, hr)
+
+    first = error(lr)
+    before = _psnr(first, hr.size)
+    if not steps or not first:
+        share(total - 1)
+        return Refined(lr, before, before, 0)
+    search = _Search(rescaler.network, lr, _target(rescaler, hr, lr, scale), filed)
+    search.run(steps, rate, keep, lambda part: share(part * STEP_COST * steps))
+    if np.array_equal(search.pixels, lr):
+        share(1)
+        return Refined(lr, before, before, 0)
+    last = error(search.pixels)
+    if last >= first:
+        return Refined(lr, before, before, 0)
+    return Refined(search.pixels, before, _psnr(last, hr.size), search.steps)
+
+
+def _check(steps: int, rate: float, keep: float) -> None:
+    if not 0 <= steps <= MAX_STEPS:
+        raise UsageError(f"{steps} steps of refinement, expected 0 to {MAX_STEPS}")
+    if not 0 < rate <= 1:
+        raise UsageError(f"rate of refinement is {rate:g}, expected more than 0 and at most 1")
+    if not 0 <= keep <= 1e6:
+        raise UsageError(f"keep is {keep:g}, expected 0 to 1e6")
+
+
+def _squared_error(a: Pixels, b: Pixels) -> int:
+    """Sum of squared differences, exact; row by row, so that no copy of a picture is made."""
+    rows = zip(a, b, strict=True)
+    return sum(int(np.square(x.astype(np.int64) - y).sum()) for x, y in rows)
+
+
+def _psnr(error: int, values: int) -> float:
+    """In dB of 8-bit values; inf where there is no error."""
+    return 10 * math.log10(255**2 * values / error) if error else math.inf
+
+
+def _target(rescaler: Rescaler, hr: Pixels, lr: Pixels, scale: float | None) -> Rows:
+    """Rows of what the network's inverse should give: HR padded or resized as for `downscale`."""
+    height, width = (side * rescaler.scale for side in lr.shape[:2])
+    exact = scale is None or scale == rescaler.scale
+    return (_padded_rows if exact else _resized_rows)(hr, height, width)
+
+
+class _Search:
+    """The tiles of one picture, one after the other.
+
+    Attributes:
+        pixels: the first LR, with the tiles that are done written over it.
+        steps: the most that a tile has taken.
+    """
+
+    def __init__(
+        self, network: InvertibleNetwork, lr: Pixels, target: Rows, filed: Filed | None
+    ) -> None:
+        self.network, self.lr, self.target, self.filed = network, lr, target, filed
+        self.device = network.latent_sigma.device
+        self.pixels, self.steps = lr.copy(), 0
+        self.side = math.ceil(TILE / max(2, network.config.scale) / GRAIN) * GRAIN
+
+    def run(self, steps: int, rate: float, keep: float, tick: Tick) -> None:
+        height, width = self.lr.shape[:2]
+        # The caller may sit in a block that forbids gradients.
+        with _frozen(self.network), torch.inference_mode(False), torch.enable_grad():
+            for tile in _tiles(slice(0, height), slice(0, width), self.side, (height, width)):
+                self._tile(tile, steps, rate, keep, tick)
+
+    def _tile(self, tile: Tile, steps: int, rate: float, keep: float, tick: Tick) -> None:
+        """Write one tile; where memory does not suffice, in quarters."""
+        try:
+            best, taken = self._best(tile, steps, rate, keep)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            side = self._shrunk(tile)
+        else:
+            self.pixels[tile.rows.tile, tile.columns.tile] = best
+            self.steps = max(self.steps, taken)
+            tick(best.size / self.pixels.size)
+            return
+        size = (self.lr.shape[0], self.lr.shape[1])
+        for part in _tiles(tile.rows.tile, tile.columns.tile, side, size):
+            self._tile(part, steps, rate, keep, tick)
+
+    def _shrunk(self, tile: Tile) -> int:
+        """Half the side of a tile that did not fit."""
+        longest = max(axis.stop - axis.start for axis in (tile.rows, tile.columns))
+        if longest <= GRAIN:
+            raise MemoryExhaustedError(
+                f"not enough memory on {self.device} to refine even {GRAIN}x{GRAIN} px at a time: "
+                "close other programs or do without refinement"
+            )
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return math.ceil(longest / 2 / GRAIN) * GRAIN
+
+    def _best(self, tile: Tile, steps: int, rate: float, keep: float) -> tuple[Pixels, int]:
+        """The best of the iterates for one tile, and the steps that were taken."""
+        window = self.lr[tile.rows.window, tile.columns.window]
+        start, target = to_tensor(window).to(self.device), self._target(tile)
+        low = start.clone().requires_grad_()
+        adam = torch.optim.Adam([low], lr=rate)
+        best, least, idle, step = window, math.inf, 0, 0
+        while True:
+            with torch.set_grad_enabled(step < steps):
+                small = quantize(low)
+                error = self._error(small, target)
+            pixels = to_pixels(small.detach())
+            own = self._own_error(pixels, error, target, tile)
+            if own < least:
+                best, least, idle = pixels, own, 0
+            else:
+                idle += 1
+            if step == steps or idle == PATIENCE:
+                return best[tile.rows.inner, tile.columns.inner], step
+            loss = error.square().sum() + keep * (low - start).square().sum()
+            (low.grad,) = torch.autograd.grad(loss, low)
+            adam.step()
+            step += 1
+
+    def _target(self, tile: Tile) -> torch.Tensor:
+        scale = self.network.config.scale
+        rows = self.target(slice(tile.rows.low * scale, tile.rows.high * scale))
+        columns = slice(tile.columns.low * scale, tile.columns.high * scale)
+        return rows[:, :, :, columns].to(self.device)
+
+    def _error(self, small: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Of what is restored, 8-bit as it will be."""
+        return quantize(_restored(self.network, small)) - target
+
+    def _own_error(
+        self, pixels: Pixels, error: torch.Tensor, target: torch.Tensor, tile: Tile
+    ) -> float:
+        """Summed squared error in the tile when `pixels` come back from their file."""
+        if self.filed is not None:
+            with torch.no_grad():
+                error = self._error(to_tensor(self.filed(pixels)).to(self.device), target)
+        return _in_tile(error, tile, self.network.config.scale).square().sum().item()
+
+
+def _tiles(rows: slice, columns: slice, side: int, size: tuple[int, int]) -> Iterator[Tile]:
+    """A rectangle of LR in tiles of `side` at most; no remainders are joined, they cost memory."""
+    for row in _spans(rows, side, size[0]):
+        for column in _spans(columns, side, size[1]):
+            yield Tile(row, column)
+
+
+def _spans(part: slice, side: int, size: int) -> Iterator[Span]:
+    """Cut one axis evenly, at multiples of GRAIN."""
+    length = part.stop - part.start
+    even = math.ceil(length / math.ceil(length / side) / GRAIN) * GRAIN
+    for start in range(part.start, part.stop, even):
+        stop = min(start + even, part.stop)
+        yield Span(start, stop, max(0, start - HALO), min(size, stop + HALO))
+
+
+def _in_tile(window: torch.Tensor, tile: Tile, scale: int) -> torch.Tensor:
+    rows, columns = (
+        slice(axis.inner.start * scale, axis.inner.stop * scale)
+        for axis in (tile.rows, tile.columns)
+    )
+    return window[:, :, rows, columns]
+
+
+@contextmanager
+def _frozen(network: InvertibleNetwork) -> Iterator[None]:
+    """No gradients for the weights in here."""
+    wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in wanted:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in wanted:
+            parameter.requires_grad_()
+
+
+class _FrozenConv(torch.autograd.Function):
+    """A 3x3 convolution that keeps no input for the gradient of its weights: nobody wants it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.save_for_backward(weight)
+        return functional.conv2d(x, weight, bias, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (weight,) = ctx.saved_tensors
+        return functional.conv_transpose2d(gradient, weight, padding=1), None, None
+
+
+def _convolved(x: torch.Tensor, conv: torch.nn.Conv2d) -> torch.Tensor:
+    return _FrozenConv.apply(x, conv.weight, conv.bias)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _dense(block: DenseBlock, x: torch.Tensor) -> torch.Tensor:
+    """The dense block with frozen weights: a third of the memory that autograd would take."""
+    *hidden, last = block.convs
+    for conv in hidden:
+        output = functional.leaky_relu(_convolved(x, conv), SLOPE, inplace=True)
+        x = torch.cat((x, output), dim=1)
+    return _convolved(x, last)
+
+
+def _uncoupled(block: CouplingBlock, state: torch.Tensor) -> torch.Tensor:
+    """`block.inverse(state)`."""
+    a, b = state.split(block.split, dim=1)
+    b = (b - _dense(block.G, a)) * torch.exp(-log_scale(_dense(block.H, a)))
+    return torch.cat((a - _dense(block.F, b), b), dim=1)
+
+
+def _restored(network: InvertibleNetwork, low: torch.Tensor) -> torch.Tensor:
+    """`network.inverse(low, 0)`, [1, 3, H, W], differentiable in `low` alone."""
+    height, width = low.shape[2:]
+    z = low.new_zeros((1, network.config.latent_channels, height, width))
+    state = torch.cat((low, z), dim=1)
+    for operation in reversed(network.chain):
+        state = state.contiguous(memory_format=torch.channels_last)
+        if isinstance(operation, CouplingBlock):
+            state = _uncoupled(operation, state)
+        else:
+            state = operation.inverse(state)
+    return state

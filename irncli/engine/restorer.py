@@ -1,0 +1,172 @@
+"""LR as a codec left it through a CRM: strips, retries. Arrays in, arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from irncli.engine.device import Precision, is_out_of_memory
+from irncli.engine.pixels import Pixels, to_pixels, to_tensor
+from irncli.engine.placing import Placed, quiet, silent
+from irncli.engine.stream import Plan, Stream, reach_of
+from irncli.engine.tiles import Span, spans
+from irncli.errors import MemoryExhaustedError, UsageError
+from irncli.model import CompressionRestoration
+from irncli.model.crm import describe_tables
+
+__all__ = ["Restorer"]
+
+
+@dataclass
+class Restorer(Placed):
+    """One CRM on one device: LR as a codec left it to LR as the network made it.
+
+    Law: the same picture and weights give the same 8-bit pixels on the CPU, those of the network on
+    the whole picture, whatever the plan and the number of threads.
+
+    Attributes:
+        network: a CRM.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        precision: inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
+        warn: told, in one sentence, when the device had to be given up.
+        plan: how pictures are cut; None: chosen.
+
+    Raises:
+        UsageError: an option out of range.
+        UnavailableError: no such device.
+    """
+
+    network: CompressionRestoration
+    device: str = "auto"
+    precision: Precision = "auto"
+    warn: Callable[[str], None] = silent
+    plan: Plan | None = None
+
+    def __post_init__(self) -> None:
+        self._settle()
+
+    def restore(
+        self,
+        lr: Pixels,
+        tables: NDArray[np.uint8] | None = None,
+        tick: Callable[[float], None] = quiet,
+    ) -> Pixels:
+        """LR as it was before the codec.
+
+        Args:
+            lr: uint8 [h, w, 3].
+            tables: uint8 [2, 64], luma and chroma quantisation steps of the file in row order, 1 to
+                255; needed, and read, by a conditioned CRM only.
+            tick: told the share of the work that was just done.
+
+        Returns:
+            uint8 [h, w, 3].
+
+        Raises:
+            UsageError: no tables, or none of a JPEG file, for a conditioned CRM.
+            MemoryExhaustedError: not enough memory even for the smallest parts.
+        """
+        described = self._described(tables)
+        progress = _Progress(tick)
+        return self._guarded(lambda: self._restored(lr, described, progress))
+
+    def _described(self, tables: NDArray[np.uint8] | None) -> torch.Tensor | None:
+        if not self.network.config.conditioned:
+            return None
+        if tables is None:
+            raise UsageError(
+                "this model reads the quantisation tables of a JPEG file, and there are none: give "
+                "the JPEG as it was written, or use a model for one quality"
+            )
+        if tables.shape != (2, 64) or not tables.all():
+            raise UsageError(
+                f"quantisation tables of shape {list(tables.shape)} with steps from "
+                f"{tables.min(initial=255)}: expected [2, 64], from 1"
+            )
+        return describe_tables(torch.from_numpy(tables.copy())[None])
+
+    @torch.inference_mode()
+    def _restored(self, lr: Pixels, described: torch.Tensor | None, progress: _Progress) -> Pixels:
+        plan = self.plan or Plan.chosen(lr.shape[1], self._device)
+        described = None if described is None else described.to(self._device)
+        progress.done = 0.0
+        return _Work(self.network, described, self._dtype, plan, lr, progress).run()
+
+
+class _Progress:
+    """Shares of the work as they are done; what is done again is told once."""
+
+    def __init__(self, tick: Callable[[float], None]) -> None:
+        self.tick, self.done, self.told = tick, 0.0, 0.0
+
+    def advance(self, share: float) -> None:
+        self.done += share
+        if self.done > self.told:
+            self.tick(self.done - self.told)
+            self.told = self.done
+
+
+class _Work:
+    """One picture on one device, strip by strip."""
+
+    def __init__(
+        self,
+        network: CompressionRestoration,
+        described: torch.Tensor | None,
+        dtype: torch.dtype,
+        plan: Plan,
+        lr: Pixels,
+        progress: _Progress,
+    ) -> None:
+        self.network, self.described, self.dtype = network, described, dtype
+        self.device = network.conv_first.weight.device
+        self.lr, self.progress = lr, progress
+        self.height, self.width = lr.shape[:2]
+        self.plan = plan.fitted(self.height, self.width)
+        self.restored = np.empty_like(lr)
+
+    def run(self) -> Pixels:
+        """Restore; where memory does not suffice, in smaller parts from there on."""
+        start, reach = 0, reach_of(self.network.config)
+        while start < self.width:
+            strip = spans(start, self.width, self.plan.strip, reach, self.width)[0]
+            before = self.progress.done
+            try:
+                self._restore(strip)
+                start = strip.stop
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self.plan = self._smaller()
+                self.progress.done = before
+        return self.restored
+
+    def _restore(self, strip: Span) -> None:
+        def read(rows: slice) -> torch.Tensor:
+            return to_tensor(self.lr[rows, strip.window]).to(self.device)
+
+        def advance(share: float) -> None:
+            self.progress.advance(share * (strip.stop - strip.start) / self.width)
+
+        stream = Stream(self.network, self.described, self.plan, self.dtype)
+        top = 0
+        for rows in stream.run(read, self.height, advance):
+            bottom = top + rows.shape[2]
+            self.restored[top:bottom, strip.tile] = to_pixels(rows[:, :, :, strip.inner])
+            top = bottom
+
+    def _smaller(self) -> Plan:
+        """Half of what did not fit."""
+        plan = self.plan.halved().fitted(self.height, self.width)
+        if plan == self.plan:
+            raise MemoryExhaustedError(
+                f"not enough memory on {self.device} for a strip of {plan.strip} columns: close "
+                "other programs or use a machine with more memory"
+            )
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return plan

@@ -1,0 +1,252 @@
+"""`irn compress`: network, codec, restoration, searches, reports; `irn upscale` brings it back."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from places import ROOT
+
+from irncli.cli.compress import parse_size
+from irncli.config import CrmConfig
+from irncli.engine.metrics import psnr
+from irncli.errors import UsageError
+from irncli.io.images import decode, probe
+from irncli.io.tag import extract
+from irncli.model import build
+from irncli.zoo.checkpoint import Card, serialise
+
+
+@pytest.fixture
+def models(irn, tmp_path):
+    """irn-jpeg-x2 and crm-jpeg by name: those that ship, or stand-ins that work."""
+    here = irn("models", "list").out.decode()
+    if not re.search(r"irn-jpeg-x2 .*shipped", here):
+        path = tmp_path / "irn-jpeg-x2.safetensors"
+        shutil.copy(ROOT / "weights" / "irn-x2.safetensors", path)
+        assert irn("models", "import", path).status == 0
+    if not re.search(r"crm-jpeg .*shipped", here):
+        path = tmp_path / "crm-jpeg.safetensors"
+        config = CrmConfig(blocks=1, features=16, growth=16, conditioned=True, residual=True)
+        path.write_bytes(serialise(build(config), Card(name="crm-jpeg")))
+        assert irn("models", "import", path).status == 0
+
+
+@pytest.fixture
+def photograph(tmp_path, photo):
+    path = tmp_path / "photo.png"
+    Image.fromarray(photo[150:247, 150:271]).save(path)
+    return path
+
+
+def quality_of(original, path):
+    return psnr(decode(original.read_bytes()).pixels, decode(path.read_bytes()).pixels)
+
+
+def test_there_and_back(irn, photograph, models):
+    result = irn("compress", "--quality", 80, photograph)
+    assert result.status == 0
+    small = photograph.with_name("photo_irn.jpg")
+    with Image.open(small) as image:
+        assert (image.format, image.size) == ("JPEG", (61, 49))
+        assert image.info.get("progressive")
+    tag = extract(probe(small.read_bytes()).xmp)
+    assert (tag.task, tag.model, tag.restorer) == ("rescale", "irn-jpeg-x2", "crm-jpeg")
+    back = photograph.with_name("back.png")
+    assert irn("upscale", small, "--strict", "--temperature", 0, "-o", back).lines == []
+    line = result.lines[0]
+    told = float(re.search(r", (\d+\.\d+) dB, SSIM", line)[1])
+    assert quality_of(photograph, back) == pytest.approx(told, abs=0.006)
+    assert f"{small.stat().st_size:,} bytes" in line
+
+
+def test_the_record_says_it_all(irn, photograph, models):
+    result = irn("compress", "--json", photograph)
+    record = json.loads(result.out)
+    report = record["report"]
+    size = photograph.with_name("photo_irn.jpg").stat().st_size
+    assert record["bytes_out"] == report["bytes_after"] == size
+    assert report["bytes_before"] == photograph.stat().st_size
+    assert report["bits_per_pixel"] == pytest.approx(8 * size / (121 * 97), abs=1e-4)
+    assert (report["codec"], report["quality"]) == ("jpeg", 90)
+    assert report["psnr"] > 20
+    assert 0.5 < report["ssim"] < 1
+    assert report["plain_jpeg"]["bytes"] <= size
+
+
+def test_a_batch_is_summed_up(irn, photograph, models):
+    second = photograph.with_name("second.png")
+    shutil.copy(photograph, second)
+    result = irn("compress", photograph, second, "--no-report", "--output-dir", "out")
+    shutil.rmtree("out")
+    assert result.status == 0
+    assert result.lines[-1].startswith("2 pictures: ")
+    assert "dB" not in result.err
+
+
+@pytest.mark.parametrize("codec", ["png", "webp", "avif"])
+def test_other_codecs(irn, photograph, models, codec):
+    small = photograph.with_name(f"small.{codec}")
+    back = photograph.with_name("back.png")
+    assert irn("compress", photograph, "--no-report", "-o", small).status == 0
+    with Image.open(small) as image:
+        assert image.format == codec.upper()
+    tag = extract(probe(small.read_bytes()).xmp)
+    assert tag.restorer == ""
+    assert tag.model == ("irn-x2" if codec == "png" else "irn-jpeg-x2")
+    assert irn("upscale", small, "--strict", "--temperature", 0, "-o", back).lines == []
+    assert quality_of(photograph, back) > 20
+
+
+def test_a_target_size_is_kept_and_used(irn, photograph, models):
+    small = photograph.with_name("photo_irn.jpg")
+    for arguments, limit in (
+        (["--target-size", "3KB"], 3000),
+        (["--target-bpp", 2.25], 2.25 * 121 * 97 / 8),
+    ):
+        result = irn("compress", photograph, *arguments, "--no-report", "--json", "--overwrite")
+        assert result.status == 0
+        assert 0.8 * limit < small.stat().st_size <= limit
+
+
+def test_an_impossible_size_says_the_smallest(irn, photograph, models):
+    result = irn("compress", photograph, "--target-size", "10B")
+    assert result.status == 2
+    (line,) = result.lines
+    smallest = int(re.search(r"the smallest file is (\d+) bytes", line)[1])
+    result = irn("compress", photograph, "--target-size", f"{smallest}B", "--no-report")
+    assert result.status == 0
+    assert photograph.with_name("photo_irn.jpg").stat().st_size <= smallest
+
+
+def test_a_least_psnr_is_reached_with_the_lowest_quality(irn, photograph, models):
+    result = irn("compress", photograph, "--min-psnr", 24, "--json")
+    report = json.loads(result.out)["report"]
+    assert report["psnr"] >= 24
+    lower = report["quality"] - 1
+    if lower:
+        below = irn("compress", photograph, "--quality", lower, "--json", "--overwrite")
+        assert json.loads(below.out)["report"]["psnr"] < 24
+    result = irn("compress", photograph, "--min-psnr", 90, "--overwrite")
+    assert result.status == 2
+    assert "quality 100 has" in result.err
+
+
+def test_where_a_plain_jpeg_is_better_it_says_so_and_auto_takes_it(irn, photograph, models):
+    arguments = ("compress", photograph, "--quality", 100, "--json", "--overwrite")
+    result = irn(*arguments)
+    record = json.loads(result.out)
+    assert record["report"]["plain_jpeg"]["psnr"] > record["report"]["psnr"]
+    assert "--auto" in result.err
+    assert "--auto" not in irn(*arguments[:-2], "--auto", "--overwrite").err
+    small, back = photograph.with_name("photo_irn.jpg"), photograph.with_name("back.png")
+    assert extract(probe(small.read_bytes()).xmp).task == "plain"
+    assert irn("upscale", small, "--strict", "-o", back).lines == []
+    assert quality_of(photograph, back) > record["report"]["psnr"]
+    assert probe(back.read_bytes()).xmp is None
+
+
+def test_recompressed_since_it_is_restored_with_a_warning(irn, photograph, models):
+    irn("compress", photograph, "--no-report")
+    small, back = photograph.with_name("photo_irn.jpg"), photograph.with_name("back.png")
+    with Image.open(small) as image:
+        packet = image.info["xmp"]
+        image.save(small, quality=60, xmp=packet)
+    result = irn("upscale", small, "--temperature", 0, "-o", back)
+    assert result.status == 0
+    assert "changed since" in result.err
+    assert quality_of(photograph, back) > 18
+    with Image.open(small) as image:
+        image.save(small.with_suffix(".webp"), lossless=True, xmp=packet)
+    result = irn("upscale", small.with_suffix(".webp"), "--temperature", 0, "--overwrite")
+    assert "no JPEG any more" in result.err
+
+
+def test_a_restorer_that_is_not_there_is_said(irn, photograph, models, tmp_path):
+    irn("compress", photograph, "--no-report")
+    small = photograph.with_name("photo_irn.jpg")
+    data = small.read_bytes()
+    small.write_bytes(data.replace(b'restorer="crm-jpeg"', b'restorer="crm-gone"'))
+    result = irn("upscale", small)
+    assert result.status == 69
+    (line,) = result.lines
+    assert "crm-gone" in line
+    assert "irn models import" in line
+
+
+def test_gray_alpha_and_tiny_pictures(irn, photograph, models):
+    with Image.open(photograph) as image:
+        image.convert("L").save(photograph.with_name("gray.png"))
+        image.crop((0, 0, 5, 3)).save(photograph.with_name("tiny.png"))
+        image.putalpha(128)
+        image.save(photograph.with_name("alpha.png"))
+    for name, mode, shape in (("gray", "L", (121, 97)), ("tiny", "RGB", (5, 3))):
+        assert irn("compress", photograph.with_name(f"{name}.png")).status == 0
+        back = photograph.with_name(f"{name}_back.png")
+        low = photograph.with_name(f"{name}_irn.jpg")
+        assert irn("upscale", low, "--seed", 0, "-o", back).status == 0
+        with Image.open(back) as image:
+            assert (image.mode, image.size) == (mode, shape)
+    result = irn("compress", photograph.with_name("alpha.png"))
+    assert result.status == 2
+    assert "transparency" in result.err
+    webp = photograph.with_name("alpha.webp")
+    assert irn("compress", photograph.with_name("alpha.png"), "-o", webp).status == 0
+    back = photograph.with_name("alpha_back.png")
+    assert irn("upscale", webp, "--seed", 0, "-o", back).status == 0
+    assert np.abs(decode(back.read_bytes()).alpha.astype(int) - 128).max() <= 2
+
+
+def test_refinement_gains(irn, photograph, models):
+    result = irn("compress", photograph, "--quality", 60, "--refine", 3, "--json")
+    refined = json.loads(result.out)["refined"]
+    assert refined["after"] >= refined["before"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "part"),
+    [
+        (["--scale", 4], 69, "irn-jpeg-x4"),
+        (["--scale", 1], 2, "more than 1"),
+        (["--target-size", "big"], 2, "200KB"),
+        (["--target-size", "1KB", "--min-psnr", 30], 2, "exclude each other"),
+        (["--target-bpp", 0], 2, "more than 0"),
+        (["--min-psnr", -3], 2, "dB"),
+        (["--codec", "png", "--target-size", "1KB"], 2, "no quality"),
+        (["--codec", "webp", "--auto"], 2, "--auto"),
+        (["--auto", "--no-report"], 2, "--auto"),
+        (["-o", "x.tif"], 2, ".jpg"),
+        (["--codec", "avif", "-o", "x.jpg"], 2, "avif"),
+    ],
+)
+def test_bad_options_are_said(irn, photograph, models, arguments, status, part):
+    result = irn("compress", photograph, *arguments)
+    assert result.status == status
+    (line,) = result.lines
+    assert part in line
+
+
+def test_without_its_model_it_says_how_to_train_it(irn, photograph):
+    if re.search(r"irn-jpeg-x2 .*shipped", irn("models", "list").out.decode()):
+        pytest.skip("irn-jpeg-x2 ships")
+    result = irn("compress", photograph)
+    assert result.status == 69
+    assert "irn train --preset irn-jpeg-x2" in result.err
+
+
+def test_sizes():
+    sizes = {"200KB": 200_000, "1.5MB": 1_500_000, "64KiB": 65_536, "10B": 10, "77": 77}
+    for text, value in sizes.items():
+        assert parse_size(text) == value
+    for text in ("", "KB", "1.5XB", "-3KB"):
+        with pytest.raises(UsageError, match="200KB"):
+            parse_size(text)
+
+
+def test_a_stream(spawn, irn, photograph):
+    small = spawn("compress", "-", "--model", "irn-x2", stdin=photograph.read_bytes())
+    assert small.out[:2] == b"\xff\xd8"
+    back = spawn("upscale", "-", "--seed", 0, stdin=small.out)
+    assert decode(back.out).size == (121, 97)

@@ -1,0 +1,104 @@
+"""JPEG XL: what is read of it without its plug-in."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irncli.errors import ImageError
+from irncli.io import images
+from irncli.io.encoding import encode
+from irncli.io.images import Picture, decode, jxl_is_here, probe
+from irncli.io.jxl import find_xmp, is_jxl, size_of
+
+with_plugin = pytest.mark.skipif(not jxl_is_here(), reason="pillow-jxl-plugin is not here")
+SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
+
+
+def stream(width, height):
+    """A codestream as far as its size, which is written out in full."""
+    bits, used = 0, 0
+    for value, count in ((0, 1), (3, 2), (height - 1, 30), (0, 3), (3, 2), (width - 1, 30)):
+        bits |= value << used
+        used += count
+    return b"\xff\x0a" + bits.to_bytes(9, "little") + b"pixels"
+
+
+def box(kind, content, *, wide=False):
+    size = len(content) + (16 if wide else 8)
+    if wide:
+        return b"\0\0\0\x01" + kind + size.to_bytes(8, "big") + content
+    return size.to_bytes(4, "big") + kind + content
+
+
+@given(st.integers(1, 2**30), st.integers(1, 2**30), st.booleans())
+def test_the_size_is_read_with_and_without_a_container(width, height, wide):
+    bare = stream(width, height)
+    whole = SIGNATURE + box(b"xml ", b"<a/>") + box(b"jxlc", bare, wide=wide)
+    # The first part may end anywhere, and other boxes come in between.
+    first, last = box(b"jxlp", bytes(4) + bare[:5]), box(b"jxlp", b"\x80\0\0\x01" + bare[5:])
+    parts = SIGNATURE + first + box(b"Exif", bytes(20)) + last
+    for data in (bare, whole, parts):
+        assert is_jxl(data)
+        assert size_of(data) == (width, height)
+    assert find_xmp(whole) == b"<a/>"
+    assert find_xmp(parts) is find_xmp(bare) is None
+
+
+def test_a_last_box_may_be_open():
+    data = SIGNATURE + b"\0\0\0\0xml <a/>"
+    assert find_xmp(data) == b"<a/>"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\x0a",
+        b"\xff\x0a" + bytes(8),
+        SIGNATURE,
+        SIGNATURE + box(b"jxlc", b"\xff\x0a"),
+        SIGNATURE + box(b"jxlc", stream(5, 5))[:-4],
+        SIGNATURE + b"\0\0\0\x03jxlc" + stream(5, 5),
+        SIGNATURE + b"\0\0\0\x01jxlc" + bytes(8),
+        b"ABCDJXL and what not",
+    ],
+)
+def test_a_damaged_file_is_refused(data):
+    assert is_jxl(data)
+    with pytest.raises(ImageError, match="JPEG XL"):
+        size_of(data)
+
+
+def test_without_the_plug_in_it_is_named(monkeypatch):
+    monkeypatch.setattr(images, "jxl_is_here", lambda: False)
+    with pytest.raises(ImageError, match="pip install pillow-jxl-plugin"):
+        decode(stream(5, 5))
+
+
+def test_a_bomb_is_refused_before_the_plug_in_sees_it(monkeypatch):
+    monkeypatch.setattr(images, "jxl_is_here", lambda: True)
+    monkeypatch.setattr(images.Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    for read in (decode, probe):
+        with pytest.raises(ImageError, match=r"100000x100000 are .* more than --max-pixels"):
+            read(stream(100_000, 100_000))
+
+
+@with_plugin
+@pytest.mark.parametrize(
+    ("width", "height"), [(1, 1), (30, 20), (64, 64), (256, 8), (120, 100), (3000, 7), (48, 27)]
+)
+def test_the_size_is_that_of_the_plug_in(width, height):
+    data = encode(Picture(np.zeros((height, width, 3), np.uint8)), format="jxl")
+    assert size_of(data) == decode(data).size == (width, height)
+
+
+@with_plugin
+def test_damage_anywhere_is_an_error_of_ours(noise):
+    data = encode(Picture(noise(40, 50)), format="jxl", quality=30)
+    for place in range(0, len(data), max(1, len(data) // 100)):
+        flipped = data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
+        for damaged in (data[:place], flipped):
+            try:
+                decode(damaged)
+            except ImageError as error:
+                assert "\n" not in str(error)

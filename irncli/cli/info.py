@@ -55,6 +55,8 @@ def _print(path: Path, described: dict[str, Any]) -> None:
 
     typer.echo(f"{path}")
     for key, value in described.items():
+        if value is None:
+            continue
         text = "x".join(map(str, value)) if isinstance(value, list) else value
         if isinstance(value, dict):
             text = ", ".join(f"{k} {v:g}" for k, v in value.items())

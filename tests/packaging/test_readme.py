@@ -57,7 +57,7 @@ def test_options_that_are_named_exist():
         subprocess.run(
             [sys.executable, "-m", "irncli", command, "--help"], capture_output=True, text=True
         ).stdout
-        for command in ("downscale", "upscale", "train", "eval")
+        for command in ("downscale", "upscale", "compress", "train", "eval")
     )
     for option in set(re.findall(r"`(--[a-z-]+)", README)):
         assert option in text, option

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from irncli.cli import options
+from irncli.cli import evaluate_compress, options
 from irncli.errors import ExitStatus, IrnError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ def evaluate(
             metavar="DATA...", help="Folders, a set each; files by themselves make one more."
         ),
     ] = None,
+    task: Annotated[
+        Literal["rescale", "compress"],
+        typer.Option("--task", help="compress: quality over bits, beside JPEG, WebP and AVIF."),
+    ] = "rescale",
     model: Annotated[
         list[str] | None,
         typer.Option("--model", metavar="M", help="Name or path of a model; repeatable."),
@@ -54,6 +58,14 @@ def evaluate(
         typer.Option(
             "--temperature", metavar="T", min=0.0, max=100.0, help="Width of z; 0: z = 0."
         ),
+    ] = None,
+    qualities: Annotated[
+        str | None,
+        typer.Option("--qualities", metavar="Q,...", help="compress: 30,50,70,80,90 by default."),
+    ] = None,
+    restorer: Annotated[
+        str | None,
+        typer.Option("--restorer", metavar="M", help="compress: of decoded LR, or none."),
     ] = None,
     perceptual: Annotated[
         str | None,
@@ -95,6 +107,14 @@ def evaluate(
     debug: options.Debug = False,
 ) -> int:
     """Measure models and baselines on folders of pictures: PSNR, SSIM, LR, bits, time."""
+    foreign: dict[str, dict[str, object]] = {
+        "compress": {
+            "--baseline": baseline, "--seeds": seeds, "--temperature": temperature,
+            "--perceptual": perceptual, "--save": save, "--from": source or None,
+        },
+        "rescale": {"--qualities": qualities, "--restorer": restorer},
+    }  # fmt: skip
+    _refuse_foreign(task, foreign[task])
     measuring = (data, model, scale, baseline, seeds, temperature, perceptual, save, threads)
     if source and any(option is not None and option != [] for option in measuring):
         raise UsageError(
@@ -103,8 +123,10 @@ def evaluate(
     if not data and not source:
         raise UsageError("what is to be measured? give folders of pictures, or --from F.json")
     whole_scale, filters = _whole(scale), _filters(baseline)
+    wanted_qualities = evaluate_compress.parse_qualities(qualities)
     from irncli.cli.env import Environment
     from irncli.cli.evaluation_outputs import Outputs
+    from irncli.cli.planning import tile_side
 
     env = Environment(quiet=quiet, debug=debug)
     outputs = Outputs(env, json, csv, markdown, plot, overwrite, remark)
@@ -112,8 +134,13 @@ def evaluate(
     if source:
         outputs.write(_read(source))
         return int(ExitStatus.OK)
-    from irncli.cli.planning import tile_side
-
+    if task == "compress":
+        compressing = evaluate_compress.Request(
+            data or [], model or [], restorer, wanted_qualities, whole_scale,
+            tile_side(tile), device, precision, threads, max_pixels,
+        )  # fmt: skip
+        shown = replace(outputs, show=evaluate_compress.showing())
+        return int(evaluate_compress.measure(compressing, env, shown))
     request = Request(
         data or [], model or [], filters, whole_scale, seeds or 1, temperature, perceptual,
         tile_side(tile), device, precision, threads, max_pixels, save, overwrite,
@@ -139,6 +166,12 @@ class Request:
     max_pixels: int
     save: Path | None
     overwrite: bool
+
+
+def _refuse_foreign(task: str, options_of_other: dict[str, object]) -> None:
+    for name, value in options_of_other.items():
+        if value is not None:
+            raise UsageError(f"{name} has no meaning with --task {task}: leave it out")
 
 
 def _whole(scale: float | None) -> int | None:

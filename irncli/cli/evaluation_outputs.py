@@ -19,7 +19,20 @@ from irncli.io.encoding import encode
 from irncli.io.images import Picture
 from irncli.io.paths import STREAM, atomic_write, make_directory
 
-__all__ = ["Outputs", "SavedPictures"]
+__all__ = ["Outputs", "SavedPictures", "Showing"]
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How the records of a task are shown: as table, CSV, page of Markdown and PNG chart."""
+
+    table: Callable[[Sequence[Record]], str]
+    csv: Callable[[Sequence[Record]], str]
+    page: Callable[[Sequence[Record]], str]
+    chart: Callable[[Sequence[Record]], bytes]
+
+
+RESCALING = Showing(report.table, report.csv_text, page.page, plot.chart)
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class Outputs:
     plot: Path | None
     overwrite: bool
     remark: str | None = None
+    show: Showing = RESCALING
 
     def _files(self) -> list[Path]:
         wanted = (self.json, self.csv, self.markdown, self.plot)
@@ -69,13 +83,14 @@ class Outputs:
         """Write all files, and the table: to standard output unless a file goes there."""
         if self.remark is not None:
             records = [record | {"remark": self.remark} for record in records]
+        show = self.show
         makers: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
             (self.json, lambda: dumps(records).encode()),
-            (self.csv, lambda: report.csv_text(records).encode()),
-            (self.markdown, lambda: page.page(records).encode()),
-            (self.plot, lambda: plot.chart(records)),
+            (self.csv, lambda: show.csv(records).encode()),
+            (self.markdown, lambda: show.page(records).encode()),
+            (self.plot, lambda: show.chart(records)),
         )
-        text = report.table(records)
+        text = show.table(records)
         if STREAM in self._files():
             self.env.say(text)
         else:

@@ -60,7 +60,7 @@ class Plan:
     def chosen(cls, width: int, device: torch.device) -> Plan:
         """What is fast on this device in bounded memory: 0.4 GB of kept rows for 64 features."""
         if device.type == "cpu":
-            return cls(4096, max(64, min(256, (1 << 17) // width)), 128)
+            return cls(4096, max(64, min(128, (1 << 17) // width)), 128)
         return cls(4096, max(128, min(1024, (1 << 20) // width)), 1024)
 
     def fitted(self, height: int, width: int) -> Plan:
@@ -69,7 +69,7 @@ class Plan:
         least = max(MIN_TILE, -(-MIN_WINDOW // min(width, 2 * MIN_TILE)))
         # Even strips: spans would join a remainder to its neighbour, to twice the width.
         strip = width // -(-width // max(self.strip, narrow))
-        return Plan(strip, max(self.band, least), max(self.tile, narrow), least)
+        return Plan(strip, max(self.band, least), max(self.tile, narrow, least), least)
 
     def halved(self) -> Plan:
         """For about half the memory, as far as halos let it."""

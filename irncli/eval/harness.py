@@ -34,7 +34,7 @@ from irncli.io.encoding import encode
 from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode
 from irncli.io.paths import STREAM, expand_inputs, read_input
 
-__all__ = ["PictureSet", "Sample", "Settings", "find_sets", "measure_set"]
+__all__ = ["PictureSet", "Sample", "Settings", "find_sets", "load_cropped", "measure_set"]
 
 T = TypeVar("T")
 GRAY = (0.299, 0.587, 0.114)
@@ -176,8 +176,12 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return work(), time.perf_counter() - began
 
 
-def _load(path: Path, scale: int, max_pixels: int) -> Pixels:
-    """HR cropped to a multiple of the scale."""
+def load_cropped(path: Path, scale: int, max_pixels: int) -> Pixels:
+    """HR cropped at the bottom and right to a multiple of the scale, uint8 [H, W, 3].
+
+    Raises:
+        ImageError: not a picture, or one of too many or too few pixels.
+    """
     picture = decode(read_input(path), max_pixels=max_pixels)
     width, height = picture.size
     if min(width, height) < scale:
@@ -203,7 +207,7 @@ def _temperature(contestant: Contestant, settings: Settings) -> float:
 def _measure_picture(
     path: Path, contestant: Contestant, settings: Settings, tick: Tick
 ) -> tuple[dict[str, Any], Sample]:
-    hr = _load(path, contestant.scale, settings.max_pixels)
+    hr = load_cropped(path, contestant.scale, settings.max_pixels)
     draws = _draws(contestant, settings)
 
     def step(share: float) -> None:

@@ -8,7 +8,7 @@ from irncli.eval.paper import PAPER, PAPER_SETS, PaperRow
 from irncli.eval.records import PERCEPTUAL, Record
 from irncli.eval.report import figure, notes
 
-__all__ = ["page"]
+__all__ = ["escaped", "grid", "page", "threads", "versions"]
 
 MISSING = "not measured"
 PROTOCOL = (
@@ -29,7 +29,7 @@ def page(records: Sequence[Record]) -> str:
     """
     parts = [
         "# Results",
-        f"Written by `irn eval` ({_versions(records)}); not edited by hand.",
+        f"Written by `irn eval` ({versions(records)}); not edited by hand.",
         PROTOCOL,
         _hardware(records),
     ]
@@ -44,18 +44,20 @@ def page(records: Sequence[Record]) -> str:
         parts += ["### Colour: gray, bits and speed", _rest(colour)]
     remarks = notes(records)
     if remarks:
-        parts += ["## Remarks", "\n".join(f"- {_escaped(remark)}" for remark in remarks)]
+        parts += ["## Remarks", "\n".join(f"- {escaped(remark)}" for remark in remarks)]
     return "\n\n".join(parts) + "\n"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text that may stand in a cell of a table."""
     return " ".join(text.replace("|", "\\|").split())
 
 
-def _grid(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    titles = [_escaped(title) for title in header]
+def grid(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table of Markdown."""
+    titles = [escaped(title) for title in header]
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
-    lines += [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in rows]
+    lines += [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
     return "\n".join(lines)
 
 
@@ -63,7 +65,8 @@ def _unique(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def _versions(records: Sequence[Record]) -> str:
+def versions(records: Sequence[Record]) -> str:
+    """Of irn and torch, by which the records were made."""
     return "; ".join(_unique(f"irn {r['irn']}, torch {r['torch']}" for r in records))
 
 
@@ -71,7 +74,7 @@ def _hardware(records: Sequence[Record]) -> str:
     """Where the models ran, and with which weights and draws."""
     models = [record for record in records if record["kind"] == "model"]
     machines = _unique(
-        f"{_escaped(r['cpu'])}, {_threads(r['threads'])}, on {r['device']}"
+        f"{escaped(r['cpu'])}, {threads(r['threads'])}, on {r['device']}"
         + (f" in {r['precision']}" if models else "")
         for r in models or records
     )
@@ -82,7 +85,8 @@ def _hardware(records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-def _threads(count: int) -> str:
+def threads(count: int) -> str:
+    """So many threads, in words."""
     return "1 thread" if count == 1 else f"{count} threads"
 
 
@@ -104,7 +108,7 @@ def _quality(records: Sequence[Record], scale: int) -> str:
         if drawn:
             rows.append([f"{name}, z drawn", *_cells(records, name, sets, "")])
         rows.append([f"{name}, z = 0", *_cells(records, name, sets, "_z0")])
-    return _grid(["PSNR-Y / SSIM-Y", *sets], rows)
+    return grid(["PSNR-Y / SSIM-Y", *sets], rows)
 
 
 def _cells(
@@ -133,7 +137,7 @@ def _colour(records: Sequence[Record]) -> str:
     sets = _unique(record["set"] for record in records)
     names = _unique(record["model"] for record in records)
     rows = [[name, *_cells(records, name, sets, "", "rgb")] for name in names]
-    return _grid(["PSNR-RGB / SSIM-RGB", *sets], rows)
+    return grid(["PSNR-RGB / SSIM-RGB", *sets], rows)
 
 
 def _rest(records: Sequence[Record]) -> str:
@@ -142,7 +146,7 @@ def _rest(records: Sequence[Record]) -> str:
         *("set", "model", "images", "LR PSNR-Y / SSIM-Y", "bits per pixel", "PSNR-RGB", "± seeds"),
         *("MP/s down", "MP/s up", *(name.upper() for name in judged)),
     ]
-    return _grid(header, [_rest_row(record, judged) for record in records])
+    return grid(header, [_rest_row(record, judged) for record in records])
 
 
 def _rest_row(record: Record, judged: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from irncli.eval.records import IMAGE_NUMBERS, PERCEPTUAL, Record
 
-__all__ = ["card_rows", "csv_text", "figure", "markdown", "notes", "table"]
+__all__ = ["aligned", "card_rows", "csv_text", "figure", "markdown", "notes", "table"]
 
 CARD_SETS = ("Set5", "Set14", "BSD100")
 """The columns of a model card's table."""
@@ -55,9 +55,13 @@ def table(records: Sequence[Record]) -> str:
         rows.append(
             [record["set"], record["model"], f"x{record['scale']}", str(record["images"]), *cells]
         )
+    return "\n".join([*aligned(rows), *notes(records)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table: two columns of text, then numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [_aligned(row, widths) for row in rows]
-    return "\n".join([*lines, *notes(records)])
+    return [_aligned(row, widths) for row in rows]
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

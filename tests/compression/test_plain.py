@@ -72,8 +72,9 @@ def test_the_better_subsampling_is_taken(format, most_bytes, part):
     assert found.subsampling == max(best, key=best.get)
 
 
-def test_colours_that_halving_would_lose_are_kept_whole(stripes):
-    assert plain_jpeg(stripes, 4000).subsampling == "4:4:4"
+@pytest.mark.parametrize("format", ["jpeg", "avif"])
+def test_colours_that_halving_would_lose_are_kept_whole(format, stripes):
+    assert plain(stripes, format, 4000).subsampling == "4:4:4"
 
 
 def test_few_bytes_are_better_spent_on_half_the_colours(part):

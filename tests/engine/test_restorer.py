@@ -77,7 +77,7 @@ def test_a_stream_gives_the_networks_values_to_the_last_bit(name, plan, noise):
     network, lr = lively(CONFIGS[name]), noise(233, 150)
     Restorer(network, "cpu")
     bands = run(network, to_tensor(lr), plan)
-    assert len(bands) > 3
+    assert len(bands) >= 3
     assert torch.equal(torch.cat(bands, dim=2), whole(network, lr))
 
 
@@ -274,8 +274,8 @@ def test_is_the_reference_within_one_code_value(shared):
     assert float((restored - expected).abs().max() / expected.abs().max()) <= 2e-5
     assert np.abs(to_pixels(restored).astype(int) - to_pixels(expected)).max() <= 1
     ours = Restorer(network, "cpu").restore(to_pixels(low))
-    # rounding the input moves the output: measured, at most 0 code values more
-    assert np.abs(ours.astype(int) - to_pixels(expected)).max() <= 2
+    # rounding the input moves 4% of the values by one
+    assert np.abs(ours.astype(int) - to_pixels(expected)).max() <= 1
 
 
 PEAK = """
@@ -304,7 +304,8 @@ with torch.inference_mode():
 
 
 def peaks(what):
-    command = [sys.executable, "-c", PEAK, what]
+    """MiB by which the peak grows from the first height to the second."""
+    command = [sys.executable, "-c", PEAK, what, "1024", "2560"]
     low, high = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return float(high) - float(low)
 
@@ -312,6 +313,6 @@ def peaks(what):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_memory_does_not_grow_with_the_height():
-    # 600,000 pixels more: 150 MB for each copy of the features, 4 MB of pictures
-    assert peaks("network") > 300
+    # 400,000 pixels more: 100 MB for each copy of the features, 3 MB of pictures
+    assert peaks("network") > 200
     assert peaks("restorer") < 40

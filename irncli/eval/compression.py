@@ -1,0 +1,281 @@
+"""Measuring compression: quality over rate of irn and of the codecs by themselves.
+
+HR is cropped at the bottom and right to a multiple of the scale, and all contestants code that
+picture. RGB PSNR and SSIM are over all of it, since its bits pay for all of it: no border is left
+out. Gray pictures are coded as gray. No file has metadata, so those of irn lack the tag of some
+`irn compress` stores. z = 0.
+
+At each quality irn and bicubic LR go through one JPEG: 4:4:4, optimised, progressive. The codecs by
+themselves are given the bytes of irn's file, and take what quality fits into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from irncli.compression.pipeline import Compressor
+from irncli.compression.plain import encode_plain, plain
+from irncli.engine.device import cpu_name
+from irncli.engine.metrics import psnr, ssim
+from irncli.engine.rescaler import Pixels, bicubic, lr_size, to_gray
+from irncli.engine.restorer import Restorer
+from irncli.errors import IrnError
+from irncli.eval.contestants import Tick, Trained
+from irncli.eval.harness import PictureSet, load_cropped
+from irncli.eval.rates import Curve, bd_rate, gain
+from irncli.eval.records import Record, mean
+from irncli.eval.records import plain as number
+from irncli.io.encoding import Format
+from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode
+from irncli.zoo.checkpoint import Checkpoint
+
+__all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Rivals", "Undoing", "measure_compression"]
+
+IRN, BARE, LOSSLESS, BICUBIC = "irn", "irn without restorer", "irn png", "bicubic + jpeg"
+CODECS: tuple[Format, ...] = ("jpeg", "webp", "avif")
+QUALITIES = (30, 50, 70, 80, 90)
+RATES = (0.2, 0.3, 0.5, 0.8)
+"""Bits per pixel at which PSNR is compared."""
+REFERENCES = ("jpeg", BICUBIC)
+"""What irn is compared with."""
+
+Progress = Callable[[Path], AbstractContextManager[Tick]]
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """A compression restoration module with its weights."""
+
+    checkpoint: Checkpoint
+    restorer: Restorer
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Who is measured, and how.
+
+    Attributes:
+        jpeg: the network whose LR goes through JPEG.
+        png: the one whose LR goes through PNG.
+        undoing: of the JPEG; None: nothing undoes it, and irn is measured without only.
+        scale: HR over LR size.
+        qualities: of irn's JPEG, 1 to 100.
+        max_pixels: larger pictures are refused.
+        version: of irn, for the record.
+    """
+
+    jpeg: Trained
+    png: Trained
+    undoing: Undoing | None
+    scale: int
+    qualities: Sequence[int] = QUALITIES
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    version: str = ""
+
+    @cached_property
+    def compressor(self) -> Compressor:
+        """Of the contestant `irn`."""
+        restorer = self.undoing.restorer if self.undoing else None
+        return Compressor(self.jpeg.rescaler, "jpeg", restorer)
+
+    @property
+    def points(self) -> list[tuple[str, int | None]]:
+        """Each contestant at each of its qualities, in the order of the records."""
+        names = [IRN, *([BARE] if self.undoing else []), BICUBIC, *CODECS]
+        curves = [(name, quality) for name in names for quality in self.qualities]
+        return [*curves, (LOSSLESS, None)]
+
+
+def measure_compression(
+    pictures: PictureSet,
+    rivals: Rivals,
+    *,
+    progress: Progress | None = None,
+    failed: Callable[[Path, IrnError], None] | None = None,
+) -> list[Record]:
+    """The records of a set, one for each contestant and quality.
+
+    Args:
+        pictures: the set.
+        rivals: who is measured.
+        progress: asked at each picture for a context that gives a tick.
+        failed: told of each picture that could not be measured; the others go on.
+
+    Returns:
+        As docs/records.md describes them.
+    """
+    results: list[Result] = []
+    failures: list[dict[str, str]] = []
+    for path in pictures.paths:
+        try:
+            with progress(path) if progress else nullcontext(_no_tick) as tick:
+                results += _measure_picture(path, rivals, tick)
+        except IrnError as error:
+            failures.append({"image": path.name, "error": str(error)})
+            if failed:
+                failed(path, error)
+    measured = len(pictures.paths) - len(failures)
+    records = []
+    for name, quality in rivals.points:
+        mine = [r for r in results if (r["model"], r["quality"]) == (name, quality)]
+        records.append(
+            {
+                "task": "compress",
+                "set": pictures.name,
+                "model": name,
+                "quality": quality,
+                "scale": rivals.scale,
+                "images": len(mine),
+                "too_large": measured - len(mine),
+                **_means(mine),
+                **_facts(name, rivals),
+                "failed": failures,
+                "per_image": [_shown(result) for result in mine],
+            }
+        )
+    return _compared(records)
+
+
+def _no_tick(share: float) -> None:
+    """Report no progress."""
+
+
+def _measure_picture(path: Path, rivals: Rivals, tick: Tick) -> list[Result]:
+    """All contestants on one picture; a codec that fits no quality into the bytes has no result."""
+    hr = load_cropped(path, rivals.scale, rivals.max_pixels)
+    results = []
+    for name, quality, data, restored, codec_quality in _attempts(hr, rivals, tick):
+        results.append(
+            {
+                "model": name,
+                "quality": quality,
+                "image": path.name,
+                "width": hr.shape[1],
+                "height": hr.shape[0],
+                "codec_quality": codec_quality,
+                "bytes": len(data),
+                "bits_per_pixel": 8 * len(data) / (hr.shape[0] * hr.shape[1]),
+                "psnr_rgb": psnr(restored, hr),
+                "ssim_rgb": ssim(restored, hr),
+            }
+        )
+    return results
+
+
+Attempt = tuple[str, int | None, bytes, Pixels, int | None]
+"""Contestant, quality, file, what is restored from it, the quality that the codec has in it."""
+
+
+def _attempts(hr: Pixels, rivals: Rivals, tick: Tick) -> Iterator[Attempt]:
+    size, scale, ours = (hr.shape[1], hr.shape[0]), rivals.scale, rivals.compressor
+    share = 1 / (len(rivals.qualities) + 1)
+    low, small = _low(hr, rivals.jpeg, scale), _bicubic_low(hr, scale)
+    for quality in rivals.qualities:
+        data = ours.code(low, quality)
+        yield IRN, quality, data, ours.restore(data, size, scale), quality
+        if ours.restorer is not None:
+            bare = replace(ours, restorer=None)
+            yield BARE, quality, data, bare.restore(data, size, scale), quality
+        coded = encode_plain(small, "jpeg", quality)
+        back = bicubic(decode(coded).pixels, *hr.shape[:2])
+        yield BICUBIC, quality, coded, back, quality
+        for codec in CODECS:
+            found = plain(hr, codec, len(data))
+            if found is not None:
+                yield codec, quality, found.data, decode(found.data).pixels, found.quality
+        tick(share)
+    lossless = Compressor(rivals.png.rescaler, "png")
+    data = lossless.code(_low(hr, rivals.png, scale), 100)
+    yield LOSSLESS, None, data, lossless.restore(data, size, scale), None
+    tick(share)
+
+
+def _low(hr: Pixels, model: Trained, scale: int) -> Picture:
+    """LR as `irn compress` has it: gray for a gray picture."""
+    gray = bool((hr == hr[:, :, :1]).all())
+    pixels = model.rescaler.downscale(hr, scale)
+    return Picture(to_gray(pixels) if gray else pixels, gray=gray)
+
+
+def _bicubic_low(hr: Pixels, scale: int) -> Pixels:
+    width, height = lr_size((hr.shape[1], hr.shape[0]), scale)
+    return bicubic(hr, height, width)
+
+
+def _means(results: Sequence[Result]) -> dict[str, Any]:
+    keys = ("bits_per_pixel", "psnr_rgb", "ssim_rgb")
+    means = {key: number(mean(r[key] for r in results), _digits(key)) for key in keys}
+    equal = sum(result["psnr_rgb"] == inf for result in results)
+    return {**means, "identical": {"psnr_rgb": equal} if equal else {}}
+
+
+def _digits(key: str) -> int:
+    return 4 if key == "psnr_rgb" else 6
+
+
+def _shown(result: Result) -> Result:
+    return {
+        key: number(value, _digits(key)) if isinstance(value, float) else value
+        for key, value in result.items()
+        if key not in ("model", "quality")
+    }
+
+
+def _facts(name: str, rivals: Rivals) -> dict[str, Any]:
+    """By what, and where; the codecs have no network."""
+    network = {IRN: rivals.jpeg, BARE: rivals.jpeg, LOSSLESS: rivals.png}.get(name)
+    undoing = rivals.undoing.checkpoint if rivals.undoing and name == IRN else None
+    device, precision = network.placement() if network else ("cpu", None)
+    return {
+        "network": network and network.name,
+        "weights_sha256": network and network.weights_sha256,
+        "restorer": undoing and undoing.card.name,
+        "restorer_sha256": undoing and undoing.weights_sha256,
+        "device": device,
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "cpu": cpu_name(),
+        "torch": torch.__version__,
+        "irn": rivals.version,
+    }
+
+
+def _compared(records: Sequence[Record]) -> list[Record]:
+    """Records of a set; those of irn's curves get `bd_rate` and `gain` over the references."""
+    curves = {name: _curve(records, name) for name in (IRN, BARE, *REFERENCES)}
+    found = []
+    for record in records:
+        name, further = record["model"], {}
+        if name in (IRN, BARE):
+            others = {other: curves[other] for other in REFERENCES}
+            further = {
+                "bd_rate": {o: number(bd_rate(curves[name], c), 2) for o, c in others.items()},
+                "gain": {o: _gains(curves[name], c) for o, c in others.items()},
+            }
+        found.append({**record, **further})
+    return found
+
+
+def _gains(ours: Curve, theirs: Curve) -> dict[str, float | None]:
+    return {f"{rate:g}": number(gain(ours, theirs, rate), 3) for rate in RATES}
+
+
+def _curve(records: Sequence[Record], name: str) -> Curve:
+    """The means of a contestant; not those of a part of the pictures, which compare with none."""
+    return [
+        (record["bits_per_pixel"], record["psnr_rgb"])
+        for record in records
+        if record["model"] == name
+        and record["psnr_rgb"] is not None
+        and not record["too_large"]
+        and not record["identical"]
+    ]

@@ -1,0 +1,75 @@
+"""A chart of the records of compression by matplotlib, where it is installed (irncli[plot])."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from irncli.errors import DataError
+from irncli.eval.plot import COLOURS, GRAYS
+from irncli.eval.records import Record
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["chart"]
+
+STYLES: dict[str, dict[str, Any]] = {
+    "irn": {"color": COLOURS[0], "marker": "o", "linewidth": 2.2},
+    "irn without restorer": {"color": COLOURS[0], "marker": "o", "linestyle": "--"},
+    "irn png": {"color": COLOURS[0], "marker": "D", "linestyle": ""},
+    "bicubic + jpeg": {"color": GRAYS[0], "marker": "s"},
+    "jpeg": {"color": COLOURS[1], "marker": "s"},
+    "webp": {"color": COLOURS[2], "marker": "^"},
+    "avif": {"color": COLOURS[3], "marker": "v"},
+}
+
+
+def chart(records: Sequence[Record]) -> bytes:
+    """PNG: for each set RGB PSNR over bits per pixel (logarithmic), a line for each contestant.
+
+    Raises:
+        DataError: no record has a PSNR.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    known = [record for record in records if record["psnr_rgb"] is not None]
+    if not known:
+        raise DataError("no finite PSNR to plot")
+    sets = list(dict.fromkeys(record["set"] for record in known))
+    figure = Figure(figsize=(8.0, 4.4 * len(sets) + 0.3), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(sets), 1, squeeze=False)[:, 0]
+    for axis, name in zip(axes, sets, strict=True):
+        _draw(axis, [record for record in known if record["set"] == name])
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _draw(axis: Axes, records: Sequence[Record]) -> None:
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+    for model in dict.fromkeys(record["model"] for record in records):
+        points = sorted(
+            (record["bits_per_pixel"], record["psnr_rgb"])
+            for record in records
+            if record["model"] == model
+        )
+        rates, levels = zip(*points, strict=True)
+        style = STYLES.get(model, {"color": GRAYS[1]})
+        axis.plot(rates, levels, label=model, markersize=5, **style)
+    axis.set_xscale("log", base=2)
+    axis.xaxis.set_major_formatter(ScalarFormatter())
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    title = f"{records[0]['set']}, {max(record['images'] for record in records)} pictures"
+    axis.set_title(title, loc="left")
+    axis.set_xlabel("bits per pixel")
+    axis.set_ylabel("PSNR of RGB in dB")
+    axis.grid(color="0.9")
+    axis.set_axisbelow(True)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)

@@ -1,0 +1,160 @@
+"""Records of compression as a table for the terminal, as CSV, and as a page of Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from irncli.eval.compression import RATES
+from irncli.eval.page import escaped, grid, threads, versions
+from irncli.eval.records import Record
+from irncli.eval.report import aligned, figure
+
+__all__ = ["comparisons", "csv_text", "page", "table"]
+
+PROTOCOL = (
+    "Bits of the file per pixel of HR, PSNR in dB and SSIM (11x11 Gaussian, sigma 1.5, valid "
+    "region) of 8-bit RGB over the whole picture, means over the pictures of a set. HR is first "
+    "cropped at the bottom and right to a multiple of the scale. No file has metadata: those of "
+    "irn are coded without the tag that `irn compress` stores. irn and bicubic code their LR as a "
+    "JPEG (4:4:4, optimised, progressive) of the quality; jpeg (the better of 4:2:0 and 4:4:4), "
+    "webp and avif code the picture itself in at most the bytes that irn's file has at that "
+    "quality. z = 0."
+)
+BD_RATE = (
+    "BD-rate: bits at equal RGB PSNR, more (+) or fewer (-) than those of the other, by the mean "
+    "curves of the set (Bjontegaard, VCEG-M33, with piecewise cubics); the other columns: gain of "
+    "RGB PSNR in dB at a rate. A dash: the curves do not overlap there."
+)
+_FIGURES = (
+    ("bpp", "bits_per_pixel", ".3f"),
+    ("PSNR-RGB", "psnr_rgb", ".2f"),
+    ("SSIM-RGB", "ssim_rgb", ".4f"),
+)
+_IMAGE = ("image", "width", "height", "codec_quality", "bytes")
+_NUMBERS = tuple(key for _, key, _ in _FIGURES)
+_FACTS = (
+    *("images", "too_large", "network", "weights_sha256", "restorer", "restorer_sha256"),
+    *("device", "precision", "threads", "cpu", "torch", "irn"),
+)
+
+
+def table(records: Sequence[Record]) -> str:
+    """An aligned table, a row for each set, contestant and quality; then the comparisons."""
+    titles = [title for title, _, _ in _FIGURES]
+    rows = [["set", "contestant", "quality", "images", *titles]]
+    rows += [[record["set"], *_cells(record)] for record in records]
+    header = ["set", "curves", *_comparison_titles()]
+    compared = [[name, *cells] for name, cells in comparisons(records)]
+    below = aligned([header, *compared]) if compared else []
+    return "\n".join([*aligned(rows), *below, *_notes(records)])
+
+
+def _cells(record: Record) -> list[str]:
+    quality = "-" if record["quality"] is None else str(record["quality"])
+    figures = [figure(record, key, style) for _, key, style in _FIGURES]
+    return [record["model"], quality, str(record["images"]), *figures]
+
+
+def _comparison_titles() -> list[str]:
+    return ["BD-rate", *(f"dB at {rate:g} bpp" for rate in RATES)]
+
+
+def comparisons(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
+    """For each curve of irn and each reference: set; who against whom, BD-rate, gains by rate."""
+    seen = set()
+    for record in records:
+        for reference, percent in record.get("bd_rate", {}).items():
+            key = record["set"], record["model"], reference
+            if key not in seen:
+                seen.add(key)
+                gains = record["gain"][reference].values()
+                yield (
+                    record["set"],
+                    [
+                        f"{record['model']} / {reference}",
+                        _signed(percent, ".1f", " %"),
+                        *(_signed(value, ".2f") for value in gains),
+                    ],
+                )
+
+
+def _signed(value: float | None, style: str, unit: str = "") -> str:
+    return "-" if value is None else f"{value:+{style}}{unit}"
+
+
+def _notes(records: Sequence[Record]) -> list[str]:
+    """What a reader has to know besides, a sentence each, without repetition."""
+    found = [record["remark"] for record in records if record.get("remark")]
+    for record in records:
+        name = record["set"]
+        if record["failed"]:
+            names = ", ".join(failure["image"] for failure in record["failed"])
+            found.append(f"{name}: not measured: {names}")
+        where = f"{name}, {record['model']}, quality {record['quality']}"
+        if record["too_large"]:
+            found.append(
+                f"{where}: {record['too_large']} pictures do not fit into the bytes of irn; the "
+                "mean is that of the others"
+            )
+        if record["identical"] and record["psnr_rgb"] is not None:
+            count = record["identical"]["psnr_rgb"]
+            found.append(f"{where}: {count} pictures came back equal, the mean leaves them out")
+    return list(dict.fromkeys(found))
+
+
+def csv_text(records: Sequence[Record]) -> str:
+    """A line for each set, contestant and quality (`image` is empty), then one for each picture."""
+    who = ("set", "model", "task", "scale", "quality")
+    buffer = io.StringIO()
+    header = [*who, *_IMAGE, *_NUMBERS, *_FACTS]
+    writer = csv.DictWriter(buffer, header, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow(record)
+        same: dict[str, Any] = {key: record[key] for key in who}
+        writer.writerows(same | picture for picture in record["per_image"])
+    return buffer.getvalue()
+
+
+def page(records: Sequence[Record]) -> str:
+    """The whole page: protocol, hardware, then for each set its figures and comparisons."""
+    parts = [
+        "# Compression",
+        f"Written by `irn eval --task compress` ({versions(records)}); not edited by hand.",
+        PROTOCOL,
+        BD_RATE,
+        "\n".join(_hardware(records)),
+    ]
+    titles = ["contestant", "quality", "images", *(title for title, _, _ in _FIGURES)]
+    for name in dict.fromkeys(record["set"] for record in records):
+        mine = [record for record in records if record["set"] == name]
+        compared = [cells for _, cells in comparisons(mine)]
+        parts += [f"## {escaped(name)}, x{mine[0]['scale']}"]
+        parts += [grid(["curves", *_comparison_titles()], compared)]
+        parts += [grid(titles, [_cells(record) for record in mine])]
+    remarks = _notes(records)
+    if remarks:
+        parts += ["## Remarks", "\n".join(f"- {escaped(remark)}" for remark in remarks)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _hardware(records: Sequence[Record]) -> list[str]:
+    """Where the networks ran, and with which weights."""
+    ours = [record for record in records if record["network"] is not None]
+    lines = [
+        f"- Machine: {escaped(r['cpu'])}, {threads(r['threads'])}, on {r['device']} in "
+        f"{r['precision']}."
+        for r in ours
+    ]
+    lines += [f"- {r['model']}: {escaped(_weights(r))}." for r in ours]
+    return list(dict.fromkeys(lines))
+
+
+def _weights(record: Record) -> str:
+    text = f"{record['network']}, weights {record['weights_sha256'][:12]}"
+    if record["restorer"] is None:
+        return text
+    return f"{text}; restorer {record['restorer']}, weights {record['restorer_sha256'][:12]}"

@@ -1,0 +1,136 @@
+"""Curves of quality over rate, compared: Bjontegaard's delta rate, and PSNR at one rate. Pure.
+
+A curve is a list of points: rate (bits per pixel, more than 0) and PSNR (dB). Between its points it
+is a piecewise cubic (PCHIP) of PSNR and log rate, which does not overshoot; beyond them there is
+none.
+
+Source: Bjontegaard, VCEG-M33 (2001), with piecewise cubics in place of the one cubic; slopes by
+Fritsch and Butland (1984), at the ends by Moler (2004), as in MATLAB and SciPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import exp, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Curve", "Pchip", "bd_rate", "gain"]
+
+Curve = Sequence[tuple[float, float]]
+Values = NDArray[np.float64]
+
+
+class Pchip:
+    """The piecewise cubic through points that keeps their monotony.
+
+    Args:
+        points: x and y, in any order, of two x or more; of one x, the first y counts.
+    """
+
+    def __init__(self, points: Iterable[tuple[float, float]]) -> None:
+        known: dict[float, float] = {}
+        for x, y in points:
+            known.setdefault(x, y)
+        self.x = np.array(sorted(known))
+        self.y = np.array([known[x] for x in sorted(known)])
+        self._slopes = _slopes(np.diff(self.x), np.diff(self.y) / np.diff(self.x))
+
+    def __call__(self, at: Values) -> Values:
+        """Values at places within the points."""
+        left = np.clip(np.searchsorted(self.x, at, "right") - 1, 0, len(self.x) - 2)
+        width = self.x[left + 1] - self.x[left]
+        t = (at - self.x[left]) / width
+        rise = self.y[left + 1] - self.y[left]
+        first, last = width * self._slopes[left], width * self._slopes[left + 1]
+        bend = first + last - 2 * rise
+        values: Values = self.y[left] + t * (first + t * (rise - first - bend + t * bend))
+        return values
+
+    def mean(self, low: float, high: float) -> float:
+        """Mean over a stretch, exactly: Simpson's rule has no error on a cubic."""
+        inner = self.x[(self.x > low) & (self.x < high)]
+        knots = np.concatenate([[low], inner, [high]])
+        middles = (knots[1:] + knots[:-1]) / 2
+        sums = self(knots[:-1]) + 4 * self(middles) + self(knots[1:])
+        return float(np.sum(np.diff(knots) * sums) / 6 / (high - low))
+
+
+def _slopes(widths: Values, steep: Values) -> Values:
+    """At each point, from the widths and the secants of the pieces."""
+    if len(steep) == 1:
+        return np.repeat(steep, 2)
+    before, after = steep[:-1], steep[1:]
+    first = 2 * widths[1:] + widths[:-1]
+    second = widths[1:] + 2 * widths[:-1]
+    inner = np.zeros(len(before))
+    same = before * after > 0
+    harmonic = first[same] / before[same] + second[same] / after[same]
+    inner[same] = (first + second)[same] / harmonic
+    begin = _end_slope(*widths[:2], *steep[:2])
+    end = _end_slope(*widths[:-3:-1], *steep[:-3:-1])
+    return np.concatenate([[begin], inner, [end]])
+
+
+def _end_slope(width: float, next_width: float, steep: float, next_steep: float) -> float:
+    slope = ((2 * width + next_width) * steep - width * next_steep) / (width + next_width)
+    if slope * steep <= 0:
+        return 0.0
+    if steep * next_steep <= 0 and abs(slope) > 3 * abs(steep):
+        return 3 * steep
+    return slope
+
+
+def bd_rate(tested: Curve, reference: Curve) -> float | None:
+    """How many percent more bits a curve needs than another at equal PSNR; negative: fewer.
+
+    Law: 100 (exp(mean(ln rate of tested - ln rate of reference)) - 1), the mean over the PSNR that
+    both have.
+
+    Args:
+        tested: the curve that is judged.
+        reference: the one that it is judged by.
+
+    Returns:
+        None where the curves share no stretch of PSNR.
+    """
+    # Of points of one PSNR the cheapest counts, and it has to come first.
+    curves = [sorted((level, log(rate)) for rate, level in one) for one in (tested, reference)]
+    stretch = _shared(*curves)
+    if stretch is None:
+        return None
+    ours, theirs = (Pchip(curve).mean(*stretch) for curve in curves)
+    return 100 * (exp(ours - theirs) - 1)
+
+
+def gain(tested: Curve, reference: Curve, rate: float) -> float | None:
+    """PSNR of a curve less that of another at one rate, in dB.
+
+    Args:
+        tested: the curve that is judged.
+        reference: the one that it is judged by.
+        rate: in bits per pixel.
+
+    Returns:
+        None where one of the curves does not reach to that rate.
+    """
+    # Of points of one rate the best counts, and it has to come first.
+    curves = [
+        sorted(((log(bits), level) for bits, level in one), key=lambda point: -point[1])
+        for one in (tested, reference)
+    ]
+    stretch = _shared(*curves)
+    if stretch is None or not stretch[0] <= log(rate) <= stretch[1]:
+        return None
+    ours, theirs = (float(Pchip(curve)(np.array(log(rate)))) for curve in curves)
+    return ours - theirs
+
+
+def _shared(one: Curve, other: Curve) -> tuple[float, float] | None:
+    """The stretch of x that both have; None if there is none, or a curve has no two x."""
+    ranges = [sorted({x for x, _ in curve}) for curve in (one, other)]
+    if any(len(found) < 2 for found in ranges):
+        return None
+    low, high = max(found[0] for found in ranges), min(found[-1] for found in ranges)
+    return (low, high) if low < high else None

@@ -110,7 +110,9 @@ def test_keep_holds_the_small_picture(shipped, crop):
     assert psnr(tight.pixels, low) > psnr(loose.pixels, low) + 0.5
 
 
-@pytest.mark.parametrize("filed", [None, jpeg, inverted, Noisy()], ids=str)
+@pytest.mark.parametrize(
+    "filed", [None, jpeg, inverted, Noisy()], ids=["as-is", "jpeg", "inverted", "noisy"]
+)
 @pytest.mark.parametrize("rate", [1e-6, 2e-3, 1.0])
 @pytest.mark.parametrize("tile", [256, 32])
 def test_is_never_worse(filed, rate, tile, noise, monkeypatch):

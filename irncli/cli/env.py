@@ -37,6 +37,11 @@ class Record:
     refined: dict[str, float] | None = None
     report: dict[str, Any] | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """All keys; `refined` and `report` only of a command that refined or reported."""
+        optional = ("refined", "report")
+        return {k: v for k, v in asdict(self).items() if k not in optional or v is not None}
+
 
 @dataclass
 class Environment:
@@ -96,7 +101,7 @@ def run_batch(
         for warning in record.warnings:
             env.say(f"irn: {path}: warning: {warning}")
         if env.json:
-            env.emit(asdict(record))
+            env.emit(record.as_json())
     if len(pairs) > 1 and failed:
         env.complain(f"{len(failed)} of {len(pairs)} failed")
         return ExitStatus.SOME_FAILED

@@ -7,9 +7,10 @@ hands on the rows that no later row can change:
     residual around three      keeps 15 rows of its input
     skip around the trunk      keeps none: the first convolution is run again
 
-So memory is 45 rows of features an RRDB and a few bands, however high the picture is, where whole
+So memory is 45 rows of features an RRDB and three bands, however high the picture is, where whole
 layers would need two copies of all features; and no row is computed twice but for the halo of a
-dense block. What comes out is that of the network on the whole picture.
+dense block. The first band is so high that something comes out of the last layer, the last one
+empties all layers. What comes out is that of the network on the whole picture.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from torch import nn
 
 from irncli.config import CrmConfig
-from irncli.engine.tiles import MIN_TILE, MIN_WINDOW, spans
+from irncli.engine.tiles import MIN_TILE, MIN_WINDOW, Span, spans
 from irncli.model import CompressionRestoration
 from irncli.model.crm import RESIDUAL_SCALE, ResidualInResidual
 from irncli.model.dense import REACH, DenseBlock
@@ -31,8 +32,8 @@ __all__ = ["Plan", "Stream", "reach_of"]
 Rows = Callable[[slice], torch.Tensor]
 """Gives rows of the picture or of its first features."""
 
-Change = Callable[[torch.Tensor, slice], torch.Tensor]
-"""Takes a window and the rows of it that are wanted, gives those rows."""
+Change = Callable[["_Window", slice], torch.Tensor]
+"""Takes a window and the rows of it that are wanted, gives those rows in a tensor of its own."""
 
 
 def reach_of(config: CrmConfig) -> int:
@@ -58,9 +59,9 @@ class Plan:
 
     @classmethod
     def chosen(cls, width: int, device: torch.device) -> Plan:
-        """What is fast on this device in bounded memory: 0.4 GB of kept rows for 64 features."""
+        """What is fast on this device in bounded memory."""
         if device.type == "cpu":
-            return cls(4096, max(64, min(128, (1 << 17) // width)), 128)
+            return cls(2048, max(64, min(128, (1 << 17) // width)), 96)
         return cls(4096, max(128, min(1024, (1 << 20) // width)), 1024)
 
     def fitted(self, height: int, width: int) -> Plan:
@@ -71,10 +72,60 @@ class Plan:
         strip = width // -(-width // max(self.strip, narrow))
         return Plan(strip, max(self.band, least), max(self.tile, narrow, least), least)
 
+    def bands(self, height: int, reach: int) -> list[Span]:
+        """Rows that are taken in at a time.
+
+        Law: they cover the height once, in order. Of the first, each of the layers whose reaches
+        add up to `reach` has `least` rows to work on, of the others `band`.
+        """
+        first = max(self.band, reach + self.least)
+        rest = height - first
+        if rest < self.band:
+            return spans(0, height, height, 0, height)
+        even = rest // (rest // self.band)
+        return [*spans(0, first, first, 0, height), *spans(first, height, even, 0, height)]
+
     def halved(self) -> Plan:
         """For about half the memory, as far as halos let it."""
         strip, band, tile = self.strip // 2, self.band // 2, self.tile // 2
         return Plan(max(4 * MIN_TILE, strip), max(MIN_TILE, band), max(MIN_TILE, tile))
+
+
+class _Kept:
+    """The last rows that went through a layer, in a place of their own for the whole run.
+
+    Small tensors made and kept between large ones that go would leave the heap full of holes:
+    measured, four times the memory.
+    """
+
+    def __init__(self, count: int, like: torch.Tensor, features: int) -> None:
+        shape = (1, features, count, like.shape[3])
+        self.store = torch.empty(shape, device=like.device, memory_format=torch.channels_last)
+        self.rows = self.store[:, :, :0]
+
+    def replace(self, rows: torch.Tensor) -> None:
+        """Keep the last of these instead; they are as many at least."""
+        self.rows = self.store.copy_(rows[:, :, rows.shape[2] - self.store.shape[2] :])
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """Rows that were kept, and the new ones below them."""
+
+    kept: torch.Tensor
+    new: torch.Tensor
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.kept.shape[2] + self.new.shape[2], self.new.shape[3]
+
+    def cut(self, rows: slice, columns: slice) -> torch.Tensor:
+        """A part of it, copied."""
+        count = self.kept.shape[2]
+        below = slice(max(0, rows.start - count), max(0, rows.stop - count))
+        both = self.kept[:, :, rows, columns], self.new[:, :, below, columns]
+        return torch.cat(both, dim=2).contiguous(memory_format=torch.channels_last)
 
 
 class _Layer:
@@ -83,48 +134,47 @@ class _Layer:
     Law: what `push` gives, put together, is the function of all rows put together.
 
     Args:
-        change: the function; rows of the window that lie `reach` from its cut edges are right.
-        reach: in rows.
-        least: rows of the smallest window but for a picture that has no more.
+        change: the function.
+        reach: of it, in rows.
+        kept: for twice as many rows.
     """
 
-    def __init__(self, change: Change, reach: int, least: int) -> None:
-        self.change, self.reach, self.least = change, reach, least
-        self.held: torch.Tensor | None = None
-        self.above = 0
+    def __init__(self, change: Change, reach: int, kept: _Kept) -> None:
+        self.change, self.reach, self.kept = change, reach, kept
 
     def push(self, rows: torch.Tensor, last: bool) -> torch.Tensor:
-        """Take in [1, C, rows, W]; give the rows that are certain now, maybe none."""
-        window = _stack(self.held, rows)
-        height = window.shape[2]
-        if not last and height < self.least:
-            self.held = window
-            return window[:, :, :0]
-        stop = height if last else height - self.reach
-        done = self.change(window, slice(self.above, stop))
-        self.above = min(self.reach, stop)
-        # A copy, so that the window can go.
-        self.held = window[:, :, stop - self.above :].clone()
+        """Take in [1, C, rows, W], at least twice the reach; give the rows that are certain now."""
+        window = _Window(self.kept.rows, rows)
+        start = self.reach if self.kept.rows.shape[2] else 0
+        done = self.change(window, slice(start, window.size[0] - (0 if last else self.reach)))
+        if not last:
+            self.kept.replace(rows)
         return done
 
 
 class _Residual:
-    """An RRDB over rows as they come."""
+    """An RRDB over rows as they come.
 
-    def __init__(
-        self, block: ResidualInResidual, dense: Callable[[DenseBlock], Change], least: int
-    ) -> None:
-        self.layers = [_Layer(dense(inner), REACH, least) for inner in block.dense_blocks]
-        self.held: torch.Tensor | None = None
+    Args:
+        layers: its residual dense blocks.
+        kept: for as many rows as their reaches add up to.
+    """
+
+    def __init__(self, layers: list[_Layer], kept: _Kept) -> None:
+        self.layers, self.kept = layers, kept
 
     def push(self, rows: torch.Tensor, last: bool) -> torch.Tensor:
         """As of a layer."""
-        inputs = _stack(self.held, rows)
+        inputs = rows
         for layer in self.layers:
             rows = layer.push(rows, last)
-        done = rows.shape[2]
-        self.held = inputs[:, :, done:].clone()
-        return inputs[:, :, :done] + RESIDUAL_SCALE * rows
+        count = self.kept.rows.shape[2]
+        rows.mul_(RESIDUAL_SCALE)
+        rows[:, :, :count].add_(self.kept.rows)
+        rows[:, :, count:].add_(inputs[:, :, : rows.shape[2] - count])
+        if not last:
+            self.kept.replace(inputs)
+        return rows
 
 
 class _Sum:
@@ -135,11 +185,9 @@ class _Sum:
 
     def push(self, rows: torch.Tensor, last: bool) -> torch.Tensor:  # noqa: ARG002
         """As of a layer."""
-        if not rows.shape[2]:
-            return rows
         place = slice(self.start, self.start + rows.shape[2])
         self.start = place.stop
-        return self.other(place) + rows
+        return rows.add_(self.other(place))
 
 
 class Stream:
@@ -178,38 +226,46 @@ class Stream:
             return features[:, :, rows.start - low : rows.stop - low]
 
         parts = self._parts(first, read)
-        for span in spans(0, height, self.plan.band, 0, height):
-            rows = first(span.tile)
+        for band in self.plan.bands(height, reach_of(self.network.config)):
+            rows = first(band.tile)
             for part in parts:
-                rows = part.push(rows, span.stop == height)
+                rows = part.push(rows, band.stop == height)
                 advance(rows.shape[2] / (height * len(parts)))
-            if rows.shape[2]:
-                yield rows
+            yield rows
 
     def _parts(self, first: Rows, read: Rows) -> list[_Layer | _Residual | _Sum]:
-        network, least = self.network, self.plan.least
-        parts: list[_Layer | _Residual | _Sum] = [
-            _Residual(block, self._dense, least)
-            for block in network.trunk
-            if isinstance(block, ResidualInResidual)
-        ]
-        parts += [_Layer(_convolution(network.trunk_conv), 1, least), _Sum(first)]
-        parts += [_Layer(_convolution(network.conv_last), 1, least)]
+        network, features = self.network, self.network.config.features
+        some = read(slice(0, 1))
+
+        def layer(change: Change, reach: int) -> _Layer:
+            return _Layer(change, reach, _Kept(2 * reach, some, features))
+
+        parts: list[_Layer | _Residual | _Sum] = []
+        for block in network.trunk:
+            assert isinstance(block, ResidualInResidual)  # noqa: S101
+            layers = [layer(self._dense(inner), REACH) for inner in block.dense_blocks]
+            parts.append(_Residual(layers, _Kept(REACH * len(layers), some, features)))
+        parts += [layer(_convolution(network.trunk_conv), 1), _Sum(first)]
+        parts += [layer(_convolution(network.conv_last), 1)]
         return [*parts, _Sum(read)] if network.config.residual else parts
 
     def _dense(self, block: DenseBlock) -> Change:
         """A residual dense block, x + 0.2 D(x), in tiles."""
 
-        def change(window: torch.Tensor, rows: slice) -> torch.Tensor:
-            out = torch.empty_like(window, memory_format=torch.channels_last)
-            height, width = window.shape[2:]
+        def change(window: _Window, rows: slice) -> torch.Tensor:
+            height, width = window.size
+            out = torch.empty_like(
+                window.new[:, :, :1].expand(-1, -1, rows.stop - rows.start, -1),
+                memory_format=torch.channels_last,
+            )
             for down in spans(rows.start, rows.stop, self.plan.tile, REACH, height):
+                place = slice(down.start - rows.start, down.stop - rows.start)
                 for across in spans(0, width, self.plan.tile, REACH, width):
-                    part = _laid_out(window[:, :, down.window, across.window])
+                    part = window.cut(down.window, across.window)
                     added = self._in_precision(block, part)[:, :, down.inner, across.inner]
-                    here = window[:, :, down.tile, across.tile]
-                    out[:, :, down.tile, across.tile] = here + RESIDUAL_SCALE * added
-            return out[:, :, rows]
+                    here = part[:, :, down.inner, across.inner]
+                    out[:, :, place, across.tile] = here + RESIDUAL_SCALE * added
+            return out
 
         return change
 
@@ -223,12 +279,9 @@ class Stream:
 
 
 def _convolution(conv: nn.Module) -> Change:
-    return lambda window, rows: conv(window)[:, :, rows]
+    def change(window: _Window, rows: slice) -> torch.Tensor:
+        height, width = window.size
+        out: torch.Tensor = conv(window.cut(slice(0, height), slice(0, width)))
+        return out[:, :, rows]
 
-
-def _laid_out(x: torch.Tensor) -> torch.Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def _stack(held: torch.Tensor | None, rows: torch.Tensor) -> torch.Tensor:
-    return _laid_out(rows if held is None else torch.cat((held, rows), dim=2))
+    return change

@@ -173,16 +173,28 @@ def test_one_tile_and_several_gain_alike(shipped, crop, monkeypatch):
     assert 0.7 < gains[1] / gains[0] < 1.3
 
 
-@pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 40), (300, 130), (129, 257)])
-def test_tiles_cover_each_pixel_once_and_are_bounded(size):
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 40), (300, 140), (129, 257)])
+@pytest.mark.parametrize("part", [None, (slice(0, 16), slice(0, 32))])
+def test_tiles_cover_each_pixel_once_and_are_bounded(size, part):
+    rows, columns = (slice(0, side) for side in size)
+    if part:
+        rows, columns = (slice(0, min(a.stop, b)) for a, b in zip(part, size, strict=True))
     seen = np.zeros(size, int)
-    for tile in module._tiles(slice(0, size[0]), slice(0, size[1]), 128, size):
+    for tile in module._tiles(rows, columns, 128, size):
         seen[tile.rows.tile, tile.columns.tile] += 1
         assert tile.pixels <= (128 + 2 * module.HALO) ** 2
-        for axis in (tile.rows, tile.columns):
+        for axis, limit in zip((tile.rows, tile.columns), size, strict=True):
             assert axis.start % module.GRAIN == 0
             assert axis.low % module.GRAIN == 0
-    assert (seen == 1).all()
+            assert axis.start < axis.stop <= axis.high <= limit
+    assert (seen[rows, columns] == 1).all()
+    assert seen.sum() == seen[rows, columns].size
+
+
+def test_tiles_are_even():
+    """128 and 12 would be mostly halo."""
+    sides = [axis.stop - axis.start for axis in module._spans(slice(0, 140), 128, 140)]
+    assert sides == [80, 60]
 
 
 @pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-ld-x3", "color"])
@@ -220,10 +232,16 @@ def test_no_steps_change_nothing(noise):
 
 def test_what_is_perfect_is_left_alone():
     rescaler = Rescaler(shaken(SMALL["irn-x2"], strength=0), "cpu")
-    hr = np.full((32, 32, 3), 77, np.uint8)
-    result = refine(rescaler, hr, rescaler.downscale(hr), steps=5)
+    hr, calls = np.full((32, 32, 3), 77, np.uint8), []
+
+    def counted(pixels):
+        calls.append(pixels)
+        return pixels
+
+    result = refine(rescaler, hr, rescaler.downscale(hr), steps=5, filed=counted)
     assert result.before == result.after == math.inf
     assert result.steps == 0
+    assert len(calls) == 1
 
 
 def test_stops_where_nothing_is_gained(noise):
@@ -302,10 +320,9 @@ def test_ticks_sum_to_one(steps, noise, monkeypatch):
     assert min(shares) >= 0
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_interrupts_and_errors_pass_and_leave_the_network_whole(error, noise):
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_interrupts_and_errors_pass(error, noise):
     rescaler, hr, calls = small(), noise(24, 24), []
-    rescaler.network.requires_grad_()
 
     def interrupted(pixels):
         calls.append(pixels)
@@ -315,4 +332,3 @@ def test_interrupts_and_errors_pass_and_leave_the_network_whole(error, noise):
 
     with pytest.raises(error):
         refine(rescaler, hr, rescaler.downscale(hr), steps=9, filed=interrupted)
-    assert all(p.requires_grad for p in rescaler.network.parameters())

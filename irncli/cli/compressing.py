@@ -8,13 +8,12 @@ from typing import Any
 
 from irncli.cli.env import Record
 from irncli.cli.jobs import Job
-from irncli.cli.making import embedded, tagging
-from irncli.cli.workshop import Loaded
+from irncli.cli.making import embedded, refined, tagging
+from irncli.cli.workshop import Loaded, LoadedRestorer
 from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import Plain, plain_jpeg
 from irncli.compression.search import least_reaching, most_within
 from irncli.engine.metrics import psnr, ssim
-from irncli.engine.refine import refine
 from irncli.engine.rescaler import Pixels, lr_size, resize_plane, to_gray
 from irncli.errors import UsageError
 from irncli.io.encoding import Format, encode
@@ -113,7 +112,7 @@ class Compress(Job):
             coded = self._search(compressor, picture, low, xmp)
         return self._reported(compressor, picture, len(data), coded, record)
 
-    def _restorer(self, format: Format) -> Any:  # noqa: A002
+    def _restorer(self, format: Format) -> LoadedRestorer | None:  # noqa: A002
         here = {entry.name for entry in self.tools.workshop.registry.entries()}
         if format != "jpeg" or self.model is not None or RESTORER not in here:
             return None
@@ -164,12 +163,10 @@ class Compress(Job):
             return compressor.reread(compressor.code(window, quality))
 
         with self.tools.progress.file(record.input) as tick:
-            refined = refine(
-                loaded.rescaler, picture.pixels, low.pixels, self.scale,
-                steps=self.refine, filed=filed, tick=tick,
-            )  # fmt: skip
-        record.refined = {"before": round(refined.before, 3), "after": round(refined.after, 3)}
-        return replace(low, pixels=to_gray(refined.pixels) if picture.gray else refined.pixels)
+            pixels = refined(
+                loaded, picture.pixels, low.pixels, self.scale, self.refine, record, tick, filed
+            )
+        return replace(low, pixels=to_gray(pixels) if picture.gray else pixels)
 
     def _reported(
         self,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from irncli.cli.env import Environment, Record, run_batch
-from irncli.cli.planning import output_format, plan, refuse_existing, tile_side
+from irncli.cli.planning import LOSSLESS_OR_JPEG, output_format, plan, refuse_existing, tile_side
 from irncli.cli.progress import Progress
 from irncli.cli.workshop import Workshop
 from irncli.errors import UsageError
@@ -57,7 +57,7 @@ class Job(ABC):
         formats: that the command writes.
     """
 
-    formats: ClassVar[tuple[Format, ...]] = ("png", "jpeg")
+    formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
 
     tools: Tools
 

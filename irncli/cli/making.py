@@ -12,18 +12,14 @@ from irncli.cli.env import Record
 from irncli.cli.jobs import Job
 from irncli.cli.sources import COLOR_MODEL
 from irncli.cli.workshop import Loaded
-from irncli.engine.refine import refine
+from irncli.engine.refine import STEP_COST, refine
 from irncli.engine.rescaler import Pixels, lr_size, resize_plane, to_gray
 from irncli.errors import TagError
 from irncli.io.encoding import Format, encode
 from irncli.io.images import Metadata, Picture
 from irncli.io.tag import Tag, embed
 
-__all__ = ["Decolor", "Downscale", "embedded", "tagging"]
-
-
-REFINE_COST = 3.0
-"""Work of one step of refinement in passes of the network."""
+__all__ = ["Decolor", "Downscale", "embedded", "refined", "tagging"]
 
 
 def _made_small(
@@ -46,16 +42,29 @@ def _made_small(
         tick: told the share of the work that was just done.
         filed: what a file will hold of an LR; None: all of it.
     """
-    share = 1 / (1 + REFINE_COST * steps)
+    share = 1 / (1 + STEP_COST * steps)
     low = loaded.rescaler.downscale(pixels, scale, lambda done: tick(done * share))
     if steps == 0:
         return low
-    refined = refine(
-        loaded.rescaler, pixels, low, scale, steps=steps, filed=filed,
-        tick=lambda done: tick(done * (1 - share)),
-    )  # fmt: skip
-    record.refined = {"before": round(refined.before, 3), "after": round(refined.after, 3)}
-    return refined.pixels
+    return refined(
+        loaded, pixels, low, scale, steps, record, lambda done: tick(done * (1 - share)), filed
+    )
+
+
+def refined(
+    loaded: Loaded,
+    pixels: Pixels,
+    low: Pixels,
+    scale: float,
+    steps: int,
+    record: Record,
+    tick: Callable[[float], None],
+    filed: Callable[[Pixels], Pixels] | None = None,
+) -> Pixels:
+    """An LR picture made better by `steps` steps; arguments as of `_made_small`."""
+    result = refine(loaded.rescaler, pixels, low, scale, steps=steps, filed=filed, tick=tick)
+    record.refined = {"before": round(result.before, 3), "after": round(result.after, 3)}
+    return result.pixels
 
 
 def tagging(

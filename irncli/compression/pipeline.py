@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from irncli.engine.pixels import Pixels
 from irncli.engine.rescaler import Rescaler, to_gray
@@ -46,10 +46,13 @@ class Compressor:
 
     def reread(self, data: bytes) -> Pixels:
         """What the inverse is fed: LR out of its file, with what the codec did undone."""
-        pixels = decode(data).pixels
+        return self._reread(data).pixels
+
+    def _reread(self, data: bytes) -> Picture:
+        low = decode(data)
         if self.restorer is None or self.codec != "jpeg":
-            return pixels
-        return self.restorer.restore(pixels, quantization_tables(data))
+            return low
+        return replace(low, pixels=self.restorer.restore(low.pixels, quantization_tables(data)))
 
     def restore(self, data: bytes, hr_size: tuple[int, int], scale: float | None = None) -> Pixels:
         """The picture out of its file, with z = 0.
@@ -59,5 +62,6 @@ class Compressor:
             hr_size: width and height of the picture.
             scale: HR size over LR size; None: that of the network.
         """
-        pixels = self.rescaler.upscale(self.reread(data), hr_size, scale, temperature=0)
-        return to_gray(pixels) if decode(data).gray else pixels
+        low = self._reread(data)
+        pixels = self.rescaler.upscale(low.pixels, hr_size, scale, temperature=0)
+        return to_gray(pixels) if low.gray else pixels

@@ -21,7 +21,18 @@ from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork
 from irncli.model.bicubic import resize
 
-__all__ = ["Pixels", "Rescaler", "bicubic", "hr_size_of", "lr_size", "resize_plane", "to_gray"]
+__all__ = [
+    "Pixels",
+    "Rescaler",
+    "Rows",
+    "bicubic",
+    "hr_size_of",
+    "lr_size",
+    "padded_rows",
+    "resize_plane",
+    "resized_rows",
+    "to_gray",
+]
 
 Rows = Callable[[slice], torch.Tensor]
 
@@ -95,7 +106,7 @@ class Rescaler(Placed):
         height, width = hr.shape[:2]
         low_width, low_height = lr_size((width, height), scale)
         target = (low_height * self.scale, low_width * self.scale)
-        read = _padded_rows(hr, *target) if scale == self.scale else _resized_rows(hr, *target)
+        read = padded_rows(hr, *target) if scale == self.scale else resized_rows(hr, *target)
         state = self._guarded(lambda: self._forward(read, *target, tick))
         return to_pixels(state[:, : self.network.config.low_channels])
 
@@ -195,7 +206,7 @@ class Rescaler(Placed):
         return state.to(self._device)
 
 
-def _padded_rows(hr: Pixels, height: int, width: int) -> Rows:
+def padded_rows(hr: Pixels, height: int, width: int) -> Rows:
     """Rows of the picture, its last row and column repeated to height x width."""
 
     def read(rows: slice) -> torch.Tensor:
@@ -205,7 +216,7 @@ def _padded_rows(hr: Pixels, height: int, width: int) -> Rows:
     return read
 
 
-def _resized_rows(hr: Pixels, height: int, width: int) -> Rows:
+def resized_rows(hr: Pixels, height: int, width: int) -> Rows:
     """Rows of the picture resized bicubically to height x width, float32."""
     planes = [resize(to_tensor(hr[:, :, c : c + 1]), height, width) for c in range(3)]
     return lambda rows: torch.cat([plane[:, :, rows] for plane in planes], dim=1)

@@ -247,7 +247,12 @@ def test_a_full_disk(spawn, picture, tmp_path):
 
 
 def started(arguments, **options):
-    return subprocess.Popen([sys.executable, "-m", "irncli", *map(str, arguments)], **options)
+    """A command that hears Ctrl-C, even where the tests run as a job in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "irncli", *map(str, arguments)],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
 
 
 @pytest.mark.slow

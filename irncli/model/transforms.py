@@ -14,7 +14,14 @@ from torch.nn import functional
 
 from irncli.config import Level
 
-__all__ = ["ColorTransform", "Haar", "LearnedDownsampling", "build_transform", "dct_matrix"]
+__all__ = [
+    "ColorTransform",
+    "Haar",
+    "LearnedDownsampling",
+    "build_transform",
+    "cosine_waves",
+    "dct_matrix",
+]
 
 HAAR_BANDS = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))
 """Rows: mean, horizontal, vertical, diagonal. Columns: the pixels of a 2x2 cell in row order."""
@@ -22,19 +29,28 @@ HAAR_BANDS = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))
 YUV_ROWS = ((0.299, 0.587, 0.114), (-0.147, -0.289, 0.436), (0.615, -0.515, -0.100))
 
 
+def cosine_waves(count: int) -> torch.Tensor:
+    """The orthonormal cosine basis (DCT-II): [count, count], float64, a wave in each row.
+
+    u_k[n] ~ cos(pi k (n + 1/2) / count), slowest first.
+    """
+    n = torch.arange(count, dtype=torch.float64)
+    waves = torch.cos(torch.pi * n[:, None] * (n + 0.5) / count)
+    norms: torch.Tensor = waves.norm(dim=1, keepdim=True)
+    return waves / norms
+
+
 def dct_matrix(factor: int) -> torch.Tensor:
     """The cosine basis of a cell of `factor` x `factor` pixels: Haar's likeness for any factor.
 
-        row i N + j:   u_i (x) u_j,   u_k[n] ~ cos(pi k (n + 1/2) / N),   each row of norm 1 / N
+        row i N + j:   u_i (x) u_j / N,   u the orthonormal waves
 
     Row 0 is the mean; at N = 2 it is Haar.
 
     Returns:
         [factor**2, factor**2], float32, orthogonal up to its norm.
     """
-    n = torch.arange(factor, dtype=torch.float64)
-    waves = torch.cos(torch.pi * n[:, None] * (n + 0.5) / factor)
-    waves = waves / (waves.norm(dim=1, keepdim=True) * factor**0.5)
+    waves = cosine_waves(factor) / factor**0.5
     return torch.kron(waves, waves).float()
 
 

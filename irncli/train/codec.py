@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode, quantization_tables
+from irncli.model.transforms import cosine_waves
 
-__all__ = ["jpeg_round_trip", "straight_through"]
+__all__ = ["jpeg_bits", "jpeg_round_trip", "straight_through"]
+
+_YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
 @torch.no_grad()
@@ -39,3 +43,29 @@ def jpeg_round_trip(
 def straight_through(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """`value`, with the gradient going to `like` as if nothing had happened in between."""
     return like + (value - like).detach()
+
+
+def jpeg_bits(low: torch.Tensor, tables: torch.Tensor) -> torch.Tensor:
+    """What grows with the bits that a JPEG file of LR takes, differentiable: [N], for a pixel.
+
+        the mean over pixels of sum over planes of log2(1 + (2 c / q)^2) / 2
+
+    with c the DCT coefficients of 8x8 blocks of YCbCr, the first of a block less that of the block
+    to its left, and q their quantisation steps: next to nothing below half a step, one bit more
+    whenever a coefficient doubles. The true size is two to three times as large; the logarithms go
+    together.
+
+    Args:
+        low: [N, 3, H, W] in [0, 1], sides multiples of 8.
+        tables: [N, 2, 64], luma and chroma steps in row order.
+    """
+    height, width = low.shape[2:]
+    planes = torch.einsum("dc,nchw->ndhw", low.new_tensor(_YCBCR), 255 * low)
+    blocks = planes.unfold(2, 8, 8).unfold(3, 8, 8)
+    basis = cosine_waves(8).to(low)
+    coefficients = torch.einsum("ui,ndyxij,vj->ndyxuv", basis, blocks, basis)
+    first = functional.pad(coefficients[..., 0, 0].diff(dim=-1), (1, 0))
+    coefficients = torch.cat((first[..., None], coefficients.flatten(-2)[..., 1:]), dim=-1)
+    q = tables[:, [0, 1, 1], None, None].to(low)
+    bits = torch.log2(1 + (2 * coefficients / q).square()) / 2
+    return bits.flatten(1).sum(1) / (height * width)

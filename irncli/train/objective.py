@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -14,9 +15,10 @@ from torch import nn
 from irncli.model import CompressionRestoration, InvertibleNetwork
 from irncli.model.quantize import quantize
 from irncli.train import reversible
-from irncli.train.codec import jpeg_round_trip, straight_through
-from irncli.train.losses import charbonnier, fit, log_mean_square, sum_of_squares
+from irncli.train.codec import jpeg_bits, jpeg_round_trip, straight_through
+from irncli.train.losses import charbonnier, fit, log_bits, log_mean_square, sum_of_squares
 from irncli.train.recipe import Recipe
+from irncli.train.sections import Loss
 
 __all__ = ["Draws", "Objective", "RescalingObjective", "RestorationObjective", "sigma_of"]
 
@@ -42,6 +44,22 @@ class Draws:
     qualities: Sequence[int] | None = None
 
 
+class Restored(NamedTuple):
+    """Both ways through a network.
+
+    Attributes:
+        low: not quantised.
+        z: of the forward pass.
+        picture: what came back.
+        tables: quantisation tables of the JPEG in between, if there was one.
+    """
+
+    low: torch.Tensor
+    z: torch.Tensor
+    picture: torch.Tensor
+    tables: torch.Tensor | None
+
+
 def sigma_of(z: torch.Tensor) -> torch.Tensor:
     """Standard deviation of z per channel, over batch and places: [channels]."""
     return z.std(dim=(0, 2, 3))
@@ -51,10 +69,17 @@ def _mean_square(a: torch.Tensor) -> torch.Tensor:
     return a.detach().square().mean()
 
 
+def _hr_loss(weights: Loss, error: torch.Tensor, share: float) -> torch.Tensor:
+    if share < weights.psnr_from:
+        return charbonnier(error)
+    return weights.psnr_weight * log_mean_square(error)
+
+
 class RescalingObjective(nn.Module):
     """Forward, quantise, codec, inverse, and the losses of LR, HR and z.
 
         loss = lr_weight |low - target| + hr_weight |x - hr| + z_weight z^2
+             + rate_weight log bits(JPEG(low))
              + features_weight |VGG(x) - VGG(hr)| + adversarial_weight BCE(D(x), 1)
 
     For colour networks, low is the gray picture and hr the colours.
@@ -87,11 +112,12 @@ class RescalingObjective(nn.Module):
             lambda low, z: reversible.inverse(network, low, z),
         )
 
-    def restore(self, hr: torch.Tensor, draws: Draws) -> tuple[torch.Tensor, ...]:
+    def restore(self, hr: torch.Tensor, draws: Draws) -> Restored:
         """Low part, z, and what is restored from the low part as a file would hold it."""
         forward, inverse = self._passes
         low, z = forward(hr)
-        return low, z, inverse(self._filed(low, draws), self._latent(z, draws))
+        filed, tables = self._filed(low, draws)
+        return Restored(low, z, inverse(filed, self._latent(z, draws)), tables)
 
     def forward(
         self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, lr_weight: float
@@ -106,12 +132,17 @@ class RescalingObjective(nn.Module):
             lr_weight: of the LR fit now.
         """
         weights = self.recipe.loss
-        low, z, restored = self.restore(hr, draws)
+        low, z, restored, tables = self.restore(hr, draws)
         losses = {
             "lr_loss": lr_weight * fit(weights.lr_norm, low - target),
-            "hr_loss": weights.hr_weight * self._hr_loss(restored - hr, share),
+            "hr_loss": weights.hr_weight * _hr_loss(weights, restored - hr, share),
             "z_loss": weights.z_weight * sum_of_squares(z),
         }
+        if weights.rate_weight and tables is not None:
+            bits = jpeg_bits(low, tables)
+            losses["rate_loss"] = (
+                weights.rate_weight * weights.psnr_weight * log_bits(bits, hr[0].numel())
+            )
         if self.features is not None:
             with torch.no_grad():
                 wanted = self.features(hr)
@@ -129,21 +160,15 @@ class RescalingObjective(nn.Module):
         parts |= {"restored": restored.detach(), "sigma": sigma_of(z.detach())}
         return torch.stack(list(losses.values())).sum(), parts
 
-    def _hr_loss(self, error: torch.Tensor, share: float) -> torch.Tensor:
-        weights = self.recipe.loss
-        if share < weights.psnr_from:
-            return charbonnier(error)
-        return weights.psnr_weight * log_mean_square(error)
-
-    def _filed(self, low: torch.Tensor, draws: Draws) -> torch.Tensor:
-        """The low part after quantisation and codec, gradient straight through."""
-        filed = quantize(low)
+    def _filed(self, low: torch.Tensor, draws: Draws) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The low part after quantisation and codec, gradient straight through, and the tables."""
+        filed, tables = quantize(low), None
         if draws.noise is not None:
             filed = filed + self.recipe.codec.noise_width * draws.noise
         if draws.qualities is not None:
-            coded, _ = jpeg_round_trip(filed.detach().clamp(0, 1), draws.qualities)
+            coded, tables = jpeg_round_trip(filed.detach().clamp(0, 1), draws.qualities)
             filed = straight_through(coded, filed)
-        return filed
+        return filed, tables
 
     def _latent(self, z: torch.Tensor, draws: Draws) -> torch.Tensor:
         latent = self.recipe.latent
@@ -158,36 +183,48 @@ class RescalingObjective(nn.Module):
 class RestorationObjective(nn.Module):
     """A CRM learns to give back LR as the frozen network made it, from LR as JPEG left it.
 
-        loss = |CRM(JPEG(low)) - low|^2
+        low' = CRM(JPEG(low));   loss = lr_weight |low' - low|^2 + hr_weight |inverse(low', 0) - hr|
+
+    The paper has the first term only. A network that was trained with JPEG bears the LR that JPEG
+    leaves, and what is nearer to low is not always better for it: the second asks for what is.
 
     Args:
         network: the CRM.
         rescaler: makes LR; frozen.
+        recipe: weights and phases.
     """
 
-    def __init__(self, network: CompressionRestoration, rescaler: InvertibleNetwork) -> None:
+    def __init__(
+        self, network: CompressionRestoration, rescaler: InvertibleNetwork, recipe: Recipe
+    ) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.recipe = network, recipe
         # In a list, so that it is no submodule: nothing of it is trained or shared.
         self._frozen = [rescaler.eval().requires_grad_(False)]
 
     def forward(
         self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, lr_weight: float
     ) -> tuple[torch.Tensor, Parts]:
-        """As in RescalingObjective; `target`, `share` and `lr_weight` play no part."""
-        del target, share, lr_weight
+        """As in RescalingObjective; `target` plays no part."""
+        del target
         assert draws.qualities is not None  # noqa: S101 -- the recipe was checked
+        rescaler, weights = self._frozen[0], self.recipe.loss
         with torch.no_grad():
-            low = quantize(self._frozen[0](hr)[0])
+            low, z = rescaler(hr)
+            low = quantize(low)
         coded, tables = jpeg_round_trip(low, draws.qualities)
         restored = self.network(coded, tables)
-        loss = sum_of_squares(restored - low)
-        parts = {
-            "lr_loss": loss.detach(),
+        losses = {"lr_loss": lr_weight * sum_of_squares(restored - low)}
+        measured = {
             "lr_mse": _mean_square(restored - low),
             "coded_mse": _mean_square(coded - low),
         }
-        return loss, parts
+        if weights.hr_weight:
+            error = rescaler.inverse(quantize(restored), torch.zeros_like(z)) - hr
+            losses["hr_loss"] = weights.hr_weight * _hr_loss(weights, error, share)
+            measured["hr_mse"] = _mean_square(error)
+        parts = {name: loss.detach() for name, loss in losses.items()} | measured
+        return torch.stack(list(losses.values())).sum(), parts
 
 
 Objective = RescalingObjective | RestorationObjective

@@ -116,6 +116,8 @@ class Loss:
             mean squared error: by its PSNR, so that smooth crops count as much as busy ones.
         psnr_weight: weight of that fit; the default makes its gradient at errors of 0.01 that of
             the l1.
+        rate_weight: weight of the logarithm of the bits of LR as a JPEG, over that of the PSNR
+            fit; needs a codec. From 0.5 to 1 is what PSNR gains in turn on usual pictures.
         features_weight: weight of the fit (Charbonnier) of VGG19 features.
         adversarial_weight: weight of the generator's part of the adversarial loss.
         vgg19: file of VGG19 weights; "": torchvision's, where it is installed.
@@ -128,6 +130,7 @@ class Loss:
     z_weight: float = 0.01
     psnr_from: float = 1.0
     psnr_weight: float = 0.005
+    rate_weight: float = 0.0
     features_weight: float = 0.0
     adversarial_weight: float = 0.0
     vgg19: str = ""
@@ -135,7 +138,7 @@ class Loss:
     def __post_init__(self) -> None:
         _in_range(self, 0, 1, "psnr_from")
         _in_range(self, 0, 1e6, "lr_weight", "lr_target", "hr_weight", "z_weight", "psnr_weight")
-        _in_range(self, 0, 1e6, "features_weight", "adversarial_weight")
+        _in_range(self, 0, 1e6, "features_weight", "adversarial_weight", "rate_weight")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -148,7 +148,7 @@ class Trainer:
         assert self.opponent is not None  # noqa: S101
         assert isinstance(self.objective, RescalingObjective)  # noqa: S101
         with torch.no_grad():
-            *_, restored = self.objective.restore(hr, draws)
+            restored = self.objective.restore(hr, draws).picture
         factor = rate / self.recipe.optimiser.learning_rate
         loss = float(self.ranks.mean(self.opponent.learn(hr, restored, factor)))
         return StepResult(

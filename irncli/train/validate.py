@@ -112,7 +112,7 @@ def validate_crm(
 
     Returns:
         Means over pictures and qualities, RGB PSNR of LR and Y PSNR of HR (z = 0): `lr_psnr`,
-        `lr_psnr_coded`, `hr_psnr`, `hr_psnr_coded` (without the CRM), `score` (of LR).
+        `lr_psnr_coded`, `hr_psnr`, `hr_psnr_coded` (without the CRM), `score` (of HR).
     """
     device, scale = next(crm.parameters()).device, rescaler.config.scale
     scores: dict[str, list[float]] = {
@@ -128,7 +128,7 @@ def validate_crm(
                 restored = rescaler.inverse(quantize(lr), torch.zeros_like(z))
                 scores[f"hr_{name}"].append(_psnr(pixels, to_pixels(restored), scale))
     means = {name: fmean(min(value, 100.0) for value in values) for name, values in scores.items()}
-    return {"score": means["lr_psnr"], **means}
+    return {"score": means["hr_psnr"], **means}
 
 
 def validator(

@@ -1,9 +1,11 @@
 """Losses: their values and gradients."""
 
+import math
+
 import pytest
 import torch
 
-from irncli.train.losses import charbonnier, fit, log_mean_square, sum_of_squares
+from irncli.train.losses import charbonnier, fit, log_bits, log_mean_square, sum_of_squares
 
 
 def test_losses_are_sums_over_a_picture_and_means_over_the_batch():
@@ -21,6 +23,12 @@ def test_the_logarithmic_loss_is_the_mean_psnr():
     assert -10 / torch.tensor(10.0).log() * log_mean_square(a) / values == pytest.approx(
         psnr.item(), abs=2e-3
     )
+
+
+def test_bits_are_weighed_by_their_logarithm():
+    bits = torch.tensor([0.4, 1.9])
+    expected = 10 * (math.log(0.5) + math.log(2.0)) / 2
+    assert log_bits(bits, 10).item() == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("loss", [charbonnier, sum_of_squares, log_mean_square])

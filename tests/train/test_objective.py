@@ -1,12 +1,18 @@
 """What a step asks for: each loss by hand, and what lies between LR and its restoring."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from networks import SMALL, shaken
+from torch.nn import functional
 from training import COLOR, CRM, changed
 
+from irncli.io.encoding import encode
+from irncli.io.images import Picture, quantization_tables
 from irncli.model import build
-from irncli.train.codec import jpeg_round_trip, straight_through
+from irncli.train.codec import jpeg_bits, jpeg_round_trip, straight_through
 from irncli.train.losses import charbonnier, log_mean_square, sum_of_squares
 from irncli.train.objective import Draws, RescalingObjective, RestorationObjective
 
@@ -68,7 +74,7 @@ def test_z_is_in_units_of_its_own_width_or_of_one(batch):
         network = shaken(recipe.architecture)
         objective = RescalingObjective(network, recipe)
         z = unit_z(hr)
-        low, _, restored = objective.restore(hr, Draws(z=z))
+        low, _, restored, _ = objective.restore(hr, Draws(z=z))
         sigma = network.latent_sigma.view(1, -1, 1, 1) if draw == "own" else 1
         expected = network.inverse(eight_bit(low), width * sigma * z)
         assert torch.allclose(restored, expected, rtol=1e-4, atol=1e-5)
@@ -79,7 +85,7 @@ def test_noise_is_added_to_what_was_quantised(batch):
     recipe = changed(noise_chance=1, noise_width=0.01)
     network = shaken(recipe.architecture)
     noise = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    low, z, restored = RescalingObjective(network, recipe).restore(hr, Draws(noise=noise))
+    low, z, restored, _ = RescalingObjective(network, recipe).restore(hr, Draws(noise=noise))
     expected = network.inverse(eight_bit(low) + 0.01 * noise, torch.zeros_like(z))
     assert torch.allclose(restored, expected, atol=1e-6)
 
@@ -88,9 +94,12 @@ def test_jpeg_is_passed_straight_through(batch):
     hr, _ = batch
     recipe = changed(jpeg_least=50, jpeg_most=50)
     network = shaken(recipe.architecture).requires_grad_(True)
-    low, z, restored = RescalingObjective(network, recipe).restore(hr, Draws(qualities=[50, 90]))
+    low, z, restored, read = RescalingObjective(network, recipe).restore(
+        hr, Draws(qualities=[50, 90])
+    )
     coded, tables = jpeg_round_trip(eight_bit(low.detach()), [50, 90])
     assert torch.allclose(restored, network.inverse(coded, torch.zeros_like(z)), atol=1e-5)
+    assert torch.equal(read, tables)
     assert tables[0].float().mean() > 2 * tables[1].float().mean()
     restored.sum().backward()
     gradients = [p.grad for p in network.parameters()]
@@ -129,18 +138,63 @@ def test_colour(batch):
     assert parts["hr_mse"].item() == pytest.approx((restored - hr).square().mean().item(), rel=1e-4)
 
 
-def test_a_crm_learns_what_jpeg_did_to_lr(batch):
+@pytest.mark.parametrize(("hr_weight", "psnr_from"), [(0.0, 1.0), (2.0, 1.0), (2.0, 0.0)])
+def test_a_crm_learns_what_jpeg_did_to_lr(batch, hr_weight, psnr_from):
     hr, _ = batch
     rescaler = shaken(SMALL["irn-x2"])
     crm = build(CRM.architecture)
-    loss, parts = RestorationObjective(crm, rescaler)(hr, hr, Draws(qualities=[30, 80]), 0, 1.0)
-    low = eight_bit(rescaler(hr)[0])
+    recipe = CRM.changed({"hr_weight": hr_weight, "psnr_from": psnr_from})
+    objective = RestorationObjective(crm, rescaler, recipe)
+    loss, parts = objective(hr, hr, Draws(qualities=[30, 80]), 0.5, 3.0)
+    low, z = rescaler(hr)
+    low = eight_bit(low)
     coded, tables = jpeg_round_trip(low, [30, 80])
-    assert loss.item() == pytest.approx(sum_of_squares(crm(coded, tables) - low).item(), rel=1e-5)
+    restored = crm(coded, tables)
+    error = rescaler.inverse(eight_bit(restored), torch.zeros_like(z)) - hr
+    fit = recipe.loss.psnr_weight * log_mean_square(error) if psnr_from == 0 else charbonnier(error)
+    expected = 3 * sum_of_squares(restored - low) + hr_weight * fit
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
     assert parts["coded_mse"].item() == pytest.approx((coded - low).square().mean().item())
     loss.backward()
     assert all(p.grad is None for p in rescaler.parameters())
     assert all(p.grad is not None for p in crm.parameters())
+
+
+def test_bits_weigh_what_they_are_told_to(batch):
+    hr, target = batch
+    recipe = changed(jpeg_least=50, jpeg_most=50)
+    network = shaken(recipe.architecture)
+    draws = Draws(qualities=[50, 90])
+    free, _ = RescalingObjective(network, recipe)(hr, target, draws, 0, 1.0)
+    priced = recipe.changed({"rate_weight": 0.5})
+    loss, parts = RescalingObjective(network, priced)(hr, target, draws, 0, 1.0)
+    low, _ = network(hr)
+    _, tables = jpeg_round_trip(eight_bit(low), [50, 90])
+    bits = jpeg_bits(low, tables)
+    expected = 0.5 * recipe.loss.psnr_weight * hr[0].numel() * torch.log(bits + 0.1).mean()
+    assert parts["rate_loss"].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert loss.item() - free.item() == pytest.approx(expected.item(), rel=1e-3)
+
+
+def test_estimated_bits_follow_those_of_files():
+    """On pictures of all kinds of detail, at all qualities: their logarithms go together."""
+    generator = torch.Generator().manual_seed(0)
+    estimated, real = [], []
+    for smoothness in (1, 2, 4, 8):
+        coarse = torch.rand((1, 3, 128 // smoothness, 128 // smoothness), generator=generator)
+        low = eight_bit(functional.interpolate(coarse, size=(128, 128), mode="bicubic"))
+        pixels = low[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+        for quality in (30, 60, 90):
+            data = encode(Picture(np.ascontiguousarray(pixels)), format="jpeg", quality=quality)
+            tables = torch.from_numpy(quantization_tables(data))[None]
+            estimated.append(jpeg_bits(low, tables).log().item())
+            real.append(math.log(8 * len(data) / 128**2))
+    assert np.corrcoef(estimated, real)[0, 1] > 0.97
+
+
+def test_a_flat_picture_has_no_bits_but_those_of_its_first_blocks():
+    flat = torch.full((1, 3, 16, 32), 0.7)
+    assert jpeg_bits(flat, torch.ones(1, 2, 64)).item() < 1e-3
 
 
 def test_a_crm_is_told_the_tables():

@@ -127,7 +127,7 @@ OTHERS = textwrap.dedent(
     ranks = ranks_of(os.environ)
     torch.manual_seed(ranks.rank)
     with process_group(ranks, CPU):
-        crm = RestorationObjective(shaken(CRM.architecture), shaken(SMALL["irn-x2"]))
+        crm = RestorationObjective(shaken(CRM.architecture), shaken(SMALL["irn-x2"]), CRM)
         plus = changed(adversarial_weight=1.0, hr_weight=0.01, crop=128, crop_end=0,
                        head_start=1)
         objective = RescalingObjective(shaken(plus.architecture), plus)

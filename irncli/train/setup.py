@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -69,8 +69,8 @@ def gather(recipe: Recipe, locate: Callable[[str], Path]) -> Ingredients:
 def initial_network(recipe: Recipe, init: Path | None) -> Network:
     """A network to start from: fresh, or with the weights of `init`.
 
-    A checkpoint with fewer levels fills the first levels (x4 grows from x2); the rest starts as
-    the identity.
+    A checkpoint with fewer levels, or fewer blocks in its last, fills the first operations (x4
+    grows from x2, eight blocks from four); the rest starts as the identity.
 
     Raises:
         CheckpointError: the checkpoint is not this architecture, nor its beginning.
@@ -101,12 +101,20 @@ def _start_from_dct(network: Network) -> None:
 
 
 def _begins(source: Network, network: Network) -> bool:
-    """Whether the levels of one are the first levels of the other."""
+    """Whether the operations of one are the first operations of the other."""
     if not (isinstance(source, InvertibleNetwork) and isinstance(network, InvertibleNetwork)):
         return False
     mine, theirs = network.config, source.config
-    same_split = (mine.low_channels, mine.growth) == (theirs.low_channels, theirs.growth)
-    return same_split and mine.levels[: len(theirs.levels)] == theirs.levels
+    if (mine.low_channels, mine.growth) != (theirs.low_channels, theirs.growth):
+        return False
+    *whole, last = theirs.levels
+    reached = mine.levels[len(whole)] if len(whole) < len(mine.levels) else None
+    return (
+        reached is not None
+        and list(mine.levels[: len(whole)]) == whole
+        and replace(last, blocks=reached.blocks) == reached
+        and last.blocks <= reached.blocks
+    )
 
 
 def _scale_of(network: Network) -> str:

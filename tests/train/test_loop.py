@@ -51,6 +51,18 @@ def test_x4_grows_from_x2(tmp_path):
     assert torch.allclose(low, torch.nn.functional.avg_pool2d(source(x)[0], 2), atol=1e-5)
 
 
+def test_more_blocks_begin_as_the_identity(tmp_path):
+    path = tmp_path / "two.safetensors"
+    source = shaken(COLOR.changed({"blocks": 2}).architecture)
+    path.write_bytes(serialise(source, Card(name="two")))
+    grown = initial_network(COLOR.changed({"blocks": 5}), path)
+    x = torch.rand(2, 3, 8, 8)
+    for mine, theirs in zip(grown(x), source(x), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-6)
+    with pytest.raises(CheckpointError, match="not the beginning"):
+        initial_network(COLOR.changed({"blocks": 1}), path)
+
+
 def test_what_cannot_start_a_preset_is_refused(tmp_path):
     path = tmp_path / "ld.safetensors"
     path.write_bytes(serialise(shaken(SMALL["irn-ld-x3"]), Card(name="ld")))

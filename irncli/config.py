@@ -29,8 +29,9 @@ class Level:
 
     Attributes:
         transform: `haar` (2x2 wavelet), `learned` (pixel-unshuffle and a learned matrix) or
-            `color` (a learned 3x3 matrix, no change of size).
-        factor: how many times smaller the state becomes: 2 for haar, 1 for color.
+            `color` (a learned matrix that mixes the colours of a cell of pixels).
+        factor: how many times smaller the state becomes: 2 for haar; for color the side of a cell,
+            1 (the paper's), 2 or 4.
         blocks: coupling blocks after the transform; 0 stacks transforms (IRN-E).
     """
 
@@ -43,10 +44,11 @@ class Level:
             self.transform in get_args(Transform),
             f"transform is {self.transform!r}, expected one of {', '.join(get_args(Transform))}",
         )
-        limits = {"haar": (2, 2), "learned": (2, 16), "color": (1, 1)}[self.transform]
+        factors = {"haar": (2,), "learned": tuple(range(2, 17)), "color": (1, 2, 4)}[self.transform]
         _require(
-            _is_count(self.factor, *limits),
-            f"{self.transform} level has factor {self.factor!r}, expected {limits[0]}..{limits[1]}",
+            _is_count(self.factor, 1, 16) and self.factor in factors,
+            f"{self.transform} level has factor {self.factor!r}, expected one of "
+            + ", ".join(map(str, factors)),
         )
         _require(_is_count(self.blocks, 0, 64), f"blocks is {self.blocks!r}, expected 0..64")
 
@@ -57,7 +59,8 @@ class InvertibleConfig:
 
     Attributes:
         levels: forward order.
-        low_channels: channels of the low part: 3 for rescaling (LR), 1 for colour (gray).
+        low_channels: channels of the low part: 3 for rescaling (LR); for colour the gray pixels of
+            a cell, 1, 4 or 16.
         growth: channels that each convolution of a dense block adds.
     """
 
@@ -68,24 +71,45 @@ class InvertibleConfig:
     def __post_init__(self) -> None:
         _require(1 <= len(self.levels) <= 6, f"{len(self.levels)} levels, expected 1 to 6")
         _require(
-            self.low_channels in (1, 3), f"low_channels is {self.low_channels!r}, expected 1 or 3"
+            self.low_channels in (1, 3, 4, 16),
+            f"low_channels is {self.low_channels!r}, expected 3, or 1, 4 or 16 for colour",
         )
         _require(_is_count(self.growth, 1, 256), f"growth is {self.growth!r}, expected 1..256")
         _require(self.scale <= 64, f"scale is {self.scale}, expected at most 64")
         _require(
+            self.task == "rescale" or self.low_channels == self.reduction**2,
+            f"a colour network that reduces by {self.reduction} has {self.reduction**2} low "
+            f"channels, not {self.low_channels}",
+        )
+        _require(
             self.low_channels < self.state_channels,
-            "a colour network has one low channel, a rescaling network at least one level of scale",
+            "a rescaling network has at least one level of scale",
         )
 
     @property
-    def scale(self) -> int:
-        """HR size over LR size."""
+    def reduction(self) -> int:
+        """Size of the picture over that of the state after the last level."""
         return prod(level.factor for level in self.levels)
 
     @property
+    def cell(self) -> int:
+        """Side of the cell of gray pixels that the low part holds as channels; 1 for rescaling."""
+        return {3: 1, 1: 1, 4: 2, 16: 4}[self.low_channels]
+
+    @property
+    def scale(self) -> int:
+        """HR size over LR size; 1 for colour."""
+        return self.reduction // self.cell
+
+    @property
+    def picture_channels(self) -> int:
+        """Channels of the low part as a picture: 3, or 1 for gray."""
+        return 3 if self.task == "rescale" else 1
+
+    @property
     def state_channels(self) -> int:
-        """Channels of the state after the last level: 3 * scale**2."""
-        return 3 * self.scale**2
+        """Channels of the state after the last level."""
+        return 3 * self.reduction**2
 
     @property
     def latent_channels(self) -> int:
@@ -95,7 +119,7 @@ class InvertibleConfig:
     @property
     def task(self) -> Literal["rescale", "color"]:
         """What the low part is: a small picture or a gray one."""
-        return "color" if self.low_channels == 1 else "rescale"
+        return "rescale" if self.low_channels == 3 else "color"
 
     @classmethod
     def irn(cls, scale: int, blocks: int = 8) -> InvertibleConfig:
@@ -118,9 +142,14 @@ class InvertibleConfig:
         return cls(levels=(Level(transform="learned", factor=scale, blocks=blocks),))
 
     @classmethod
-    def irn_color(cls, blocks: int = 8) -> InvertibleConfig:
-        """IRN-color: a learned colour matrix, then blocks that split 1 + 2 channels."""
-        return cls(levels=(Level(transform="color", factor=1, blocks=blocks),), low_channels=1)
+    def irn_color(cls, blocks: int = 8, cell: int = 1) -> InvertibleConfig:
+        """IRN-color: a learned colour matrix, then blocks that split 1 + 2 channels.
+
+        With cells of 2x2 or 4x4 pixels, which are not the paper's, they split 4 + 8 channels at
+        half the size or 16 + 32 at a quarter.
+        """
+        level = Level(transform="color", factor=cell, blocks=blocks)
+        return cls(levels=(level,), low_channels=cell**2)
 
 
 @dataclass(frozen=True, kw_only=True)

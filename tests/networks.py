@@ -29,6 +29,9 @@ SMALL = {
     "color": InvertibleConfig(
         levels=(Level(transform="color", factor=1, blocks=2),), low_channels=1, growth=16
     ),
+    "color-cells": InvertibleConfig(
+        levels=(Level(transform="color", factor=4, blocks=2),), low_channels=16, growth=16
+    ),
 }
 CRM = CrmConfig(blocks=1, features=16, growth=16)
 

@@ -41,10 +41,15 @@ def test_json_gives_back_the_same(architecture):
         (InvertibleConfig.irn_ld(3), 3, 24),
         (InvertibleConfig.irn_e(4), 4, 45),
         (InvertibleConfig.irn_color(), 1, 2),
+        (InvertibleConfig.irn_color(cell=2), 1, 8),
+        (InvertibleConfig.irn_color(cell=4), 1, 32),
     ],
 )
 def test_scale_and_latent_channels(config, scale, latent):
     assert (config.scale, config.latent_channels) == (scale, latent)
+
+
+COLOR = {"transform": "color", "factor": 1, "blocks": 1}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +67,9 @@ def test_scale_and_latent_channels(config, scale, latent):
         {"kind": "invertible", "levels": [{"transform": "dct", "factor": 2, "blocks": 1}]},
         {"kind": "invertible", "levels": [{"transform": "haar", "factor": 2, "blocks": 10**9}]},
         {"kind": "invertible", "levels": [{"transform": "color", "factor": 1, "blocks": 1}]},
+        {"kind": "invertible", "levels": [COLOR], "low_channels": 4},
+        {"kind": "invertible", "levels": [{**COLOR, "factor": 3}], "low_channels": 9},
+        {"kind": "invertible", "levels": [{**COLOR, "factor": 4}], "low_channels": 4},
         {"kind": "invertible", "levels": [{"transform": "haar", "factor": True, "blocks": 1}]},
     ],
 )

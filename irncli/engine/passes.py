@@ -74,11 +74,11 @@ class Passes:
     def forward(
         self, read: Callable[[slice], torch.Tensor], height: int, width: int
     ) -> torch.Tensor:
-        """The state after the last operation, [1, C, height/scale, width/scale].
+        """The state after the last operation, [1, C, height/reduction, width/reduction].
 
         Args:
             read: gives rows of the picture as float32 [1, 3, rows, width].
-            height: of the picture, a multiple of the scale.
+            height: of the picture, a multiple of the reduction.
             width: the same.
         """
         state, reduction = torch.empty(0), 1
@@ -98,7 +98,7 @@ class Passes:
             state: [1, C, h, w] as `forward` returned it.
             write: takes rows of the picture as float32 [1, 3, rows, width].
         """
-        reduction = self.network.config.scale
+        reduction = self.network.config.reduction
         for operation in reversed(self.network.chain):
             if isinstance(operation, CouplingBlock):
                 self._inverse_block(operation, state, reduction)

@@ -26,7 +26,7 @@ from torch.nn import functional
 from irncli.engine.device import is_out_of_memory
 from irncli.engine.pixels import Pixels, to_pixels, to_tensor
 from irncli.engine.placing import quiet
-from irncli.engine.rescaler import Rescaler, Rows, padded_rows, resized_rows
+from irncli.engine.rescaler import Rescaler, Rows, padded_rows, resized_rows, whole_cells
 from irncli.engine.tiles import Span, Tile
 from irncli.errors import MemoryExhaustedError, UsageError
 from irncli.model import InvertibleNetwork
@@ -131,15 +131,19 @@ def refine(
     if not steps or not first:
         share(total - 1)
         return Refined(lr, before, before, 0)
-    search = _Search(rescaler.network, lr, _target(rescaler, hr, lr, scale), filed)
+    height, width = lr.shape[:2]
+    rows, columns = whole_cells(rescaler.network, height, width)
+    whole = np.pad(lr, ((0, rows - height), (0, columns - width), (0, 0)), mode="edge")
+    search = _Search(rescaler.network, whole, _target(rescaler, hr, whole, scale), filed)
     search.run(steps, rate, keep, lambda part: share(part * STEP_COST * steps))
-    if np.array_equal(search.pixels, lr):
+    found = np.ascontiguousarray(search.pixels[:height, :width])
+    if np.array_equal(found, lr):
         share(1)
         return Refined(lr, before, before, 0)
-    last = error(search.pixels)
+    last = error(found)
     if last >= first:
         return Refined(lr, before, before, 0)
-    return Refined(search.pixels, before, _psnr(last, hr.size), search.steps)
+    return Refined(found, before, _psnr(last, hr.size), search.steps)
 
 
 def _check(steps: int, rate: float, keep: float) -> None:
@@ -327,9 +331,9 @@ def _uncoupled(block: CouplingBlock, state: torch.Tensor) -> torch.Tensor:
 
 def _restored(network: InvertibleNetwork, low: torch.Tensor) -> torch.Tensor:
     """`network.inverse(low, 0)`, [1, 3, H, W], differentiable in `low` alone."""
-    height, width = low.shape[2:]
+    height, width = (side // network.config.cell for side in low.shape[2:])
     z = low.new_zeros((1, network.config.latent_channels, height, width))
-    state = torch.cat((low, z), dim=1)
+    state = network.join(low, z)
     for operation in reversed(network.chain):
         state = state.contiguous(memory_format=torch.channels_last)
         if isinstance(operation, CouplingBlock):

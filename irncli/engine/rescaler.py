@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.functional import pixel_unshuffle
 
 from irncli.engine.device import Precision
 from irncli.engine.latent import MAX_SEED, draw_row
@@ -32,6 +33,7 @@ __all__ = [
     "resize_plane",
     "resized_rows",
     "to_gray",
+    "whole_cells",
 ]
 
 Rows = Callable[[slice], torch.Tensor]
@@ -41,6 +43,12 @@ def lr_size(hr_size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Width and height of LR: ceil(size / scale) each."""
     width, height = (math.ceil(side / scale - 1e-9) for side in hr_size)
     return width, height
+
+
+def whole_cells(network: InvertibleNetwork, height: int, width: int) -> tuple[int, int]:
+    """Sides of an LR picture, or a gray one, made up to whole cells of the network."""
+    cell = network.config.cell
+    return -height % cell + height, -width % cell + width
 
 
 def hr_size_of(lr_size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -53,7 +61,9 @@ def hr_size_of(lr_size: tuple[int, int], scale: float) -> tuple[int, int]:
 class Rescaler(Placed):
     """One network on one device: HR to LR and back.
 
-    A colour network has scale 1 and an LR of one channel, the gray picture.
+    A colour network has scale 1 and an LR of one channel, the gray picture. Where it works on cells
+    of pixels, and a side is odd, the last row or column is repeated: for the network, and again
+    when the gray picture comes back without what was beyond its edge.
 
     Law: the same picture, weights and seed give the same 8-bit pixels on the CPU, whatever the tile
     and the number of threads.
@@ -105,10 +115,12 @@ class Rescaler(Placed):
         scale = self._checked_scale(scale)
         height, width = hr.shape[:2]
         low_width, low_height = lr_size((width, height), scale)
-        target = (low_height * self.scale, low_width * self.scale)
+        cells = whole_cells(self.network, low_height, low_width)
+        target = (cells[0] * self.scale, cells[1] * self.scale)
         read = padded_rows(hr, *target) if scale == self.scale else resized_rows(hr, *target)
         state = self._guarded(lambda: self._forward(read, *target, tick))
-        return to_pixels(state[:, : self.network.config.low_channels])
+        low, _ = self.network.split(state)
+        return to_pixels(low[:, :, :low_height, :low_width])
 
     def upscale(
         self,
@@ -191,7 +203,9 @@ class Rescaler(Placed):
     def _seeded_state(self, lr: Pixels, seed: int, temperature: float) -> torch.Tensor:
         """LR and z as the state after the last operation."""
         config = self.network.config
-        height, width = lr.shape[:2]
+        rows, columns = whole_cells(self.network, *lr.shape[:2])
+        height, width = rows // config.cell, columns // config.cell
+        read = padded_rows(lr, rows, columns)
         state = empty_state(config.state_channels, height, width, torch.device("cpu"))
         low, z = state.split((config.low_channels, config.latent_channels), dim=1)
         sigma = self.network.latent_sigma.cpu().view(-1, 1) * temperature
@@ -199,7 +213,8 @@ class Rescaler(Placed):
         if not drawn:
             z.zero_()
         for row in range(height):
-            low[0, :, row] = torch.from_numpy(lr[row]).T.float().div(255)
+            cells = read(slice(row * config.cell, (row + 1) * config.cell))
+            low[:, :, row] = pixel_unshuffle(cells, config.cell)[:, :, 0]
             if drawn:
                 noise = torch.from_numpy(draw_row(seed, row, config.latent_channels, width))
                 z[0, :, row] = noise * sigma

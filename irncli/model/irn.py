@@ -10,6 +10,7 @@ from typing import cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from irncli.config import InvertibleConfig
 from irncli.model.coupling import CouplingBlock
@@ -54,23 +55,31 @@ class InvertibleNetwork(nn.Module):
         """Split a picture into its low part and z.
 
         Args:
-            x: [N, 3, H, W], RGB in [0, 1], H and W multiples of the scale.
+            x: [N, 3, H, W], RGB in [0, 1], H and W multiples of the reduction.
 
         Returns:
-            low [N, low_channels, H/scale, W/scale], neither clamped nor quantised, and
-            z [N, latent_channels, H/scale, W/scale].
+            low [N, picture_channels, H/scale, W/scale], neither clamped nor quantised, and
+            z [N, latent_channels, H/reduction, W/reduction].
         """
         for operation in self.chain:
             x = operation(x)
-        low, z = x.split((self.config.low_channels, self.config.latent_channels), dim=1)
-        return low, z
+        return self.split(x)
 
     def inverse(self, low: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Join a low part and z into the picture they came from; shapes as in `forward`."""
-        x = torch.cat((low, z), dim=1)
+        x = self.join(low, z)
         for operation in reversed(self.chain):
             x = operation.inverse(x)
         return x
+
+    def split(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The state after the last operation as low, a picture, and z."""
+        low, z = state.split((self.config.low_channels, self.config.latent_channels), dim=1)
+        return functional.pixel_shuffle(low, self.config.cell), z
+
+    def join(self, low: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Undo `split`."""
+        return torch.cat((functional.pixel_unshuffle(low, self.config.cell), z), dim=1)
 
     @property
     def chain(self) -> list[Operation]:

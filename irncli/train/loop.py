@@ -166,18 +166,18 @@ class _Loop:
         self.directory = directory
         saved = run.ranks.from_leader(self._saved())
         training, held_out = (pictures, run.held_out) if run.held_out else split(pictures)
-        scale = recipe.network.scale
-        large = [p for p in held_out.pixels if min(p.shape[1:]) >= 4 * scale]
+        step = recipe.network.reduction
+        large = [p for p in held_out.pixels if min(p.shape[1:]) >= 4 * step]
         if not large:
             raise DataError(
-                f"no held-out picture has sides of {4 * scale} pixels or more: give larger ones "
+                f"no held-out picture has sides of {4 * step} pixels or more: give larger ones "
                 "with --validation"
             )
-        self.held_out = [centre_crop(p, scale, VALIDATION_SIDE) for p in large]
+        self.held_out = [centre_crop(p, step, VALIDATION_SIDE) for p in large]
         self.validator = validator(recipe, self.held_out, ingredients.rescaling_network)
         self.sampler = CropSampler(
             training.pixels,
-            scale,
+            recipe.network.scale,
             run.device,
             run.seed,
             zoom_least=recipe.data.zoom_least,

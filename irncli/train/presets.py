@@ -146,15 +146,28 @@ def _our_plus() -> Recipe:
     )
 
 
-def _ours_disturbed(codec: Codec) -> Recipe:
+def _our_color() -> Recipe:
+    """In cells of 4x4 pixels, whose matrix holds most of the colours before the first step."""
+    recipe = _ours(replace(_COLOR, cell=4), 1.0, 35.0, Data(batch=5, crop=80))
+    return _slow_matrix(replace(recipe, latent=_ZERO, loss=replace(recipe.loss, psnr_from=0.0)))
+
+
+def _ours_disturbed(codec: Codec, lr_target: float) -> Recipe:
     """LR is disturbed on its way; z = 0, since what a codec loses is far wider than z."""
-    recipe = _ours(replace(_X2, init="irn-x2"), 1.0, 34.0, Data(batch=6, crop=64, crop_end=96))
+    recipe = _ours(replace(_X2, init="irn-x2"), 2.0, lr_target, Data(batch=6, crop=64))
     return replace(
         recipe,
         codec=codec,
         latent=_ZERO,
-        optimiser=replace(recipe.optimiser, learning_rate=2e-4),
+        loss=replace(recipe.loss, psnr_from=0.0),
+        optimiser=replace(recipe.optimiser, learning_rate=3e-4),
     )
+
+
+def _our_jpeg() -> Recipe:
+    """JPEG in the loop, and its bits in the loss."""
+    recipe = _ours_disturbed(Codec(jpeg_least=25, jpeg_most=92), 30.0)
+    return replace(recipe, loss=replace(recipe.loss, rate_weight=0.7))
 
 
 def _our_crm(codec: Codec, *, conditioned: bool) -> Recipe:
@@ -197,14 +210,12 @@ PRESETS: dict[str, dict[str, Recipe]] = {
     },
     "irn-plus-x4": {"irn": _our_plus(), "paper": _paper_plus()},
     "irn-color": {
-        "irn": _slow_matrix(
-            replace(_ours(_COLOR, 1.0, 0.0, Data(batch=4, crop=48, crop_end=96)), latent=_ZERO)
-        ),
+        "irn": _our_color(),
         "paper": _paper_color(),
     },
-    "irn-x2-robust": {"irn": _ours_disturbed(_NOISE), "paper": _paper_robust()},
+    "irn-x2-robust": {"irn": _ours_disturbed(_NOISE, 34.0), "paper": _paper_robust()},
     "irn-jpeg-x2": {
-        "irn": _ours_disturbed(Codec(jpeg_least=30, jpeg_most=95)),
+        "irn": _our_jpeg(),
         "paper": _paper_robust(),
     },
     "crm-q75": {

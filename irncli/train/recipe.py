@@ -53,14 +53,14 @@ class Recipe:
     report: Report = field(default_factory=Report)
 
     def __post_init__(self) -> None:
-        scale = self.network.scale
+        step = self.network.reduction
         for name in ("crop", "crop_end"):
             side = getattr(self.data, name)
             if name == "crop_end" and not side:
                 continue
             require(
-                side % scale == 0 and side >= max(4 * scale, 16),
-                f"{name} is {side}, expected a multiple of {scale}, at least {max(4 * scale, 16)}",
+                side % step == 0 and side >= max(4 * step, 16),
+                f"{name} is {side}, expected a multiple of {step}, at least {max(4 * step, 16)}",
             )
             require(
                 not self.loss.adversarial_weight or 128 <= side < 160,

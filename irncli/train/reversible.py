@@ -23,15 +23,12 @@ __all__ = ["forward", "inverse"]
 
 def forward(network: InvertibleNetwork, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """`network(x)`: same values, same gradients up to rounding."""
-    state = _run(x, network.chain, False)
-    config = network.config
-    low, z = state.split((config.low_channels, config.latent_channels), dim=1)
-    return low, z
+    return network.split(_run(x, network.chain, False))
 
 
 def inverse(network: InvertibleNetwork, low: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
     """`network.inverse(low, z)`: same values, same gradients up to rounding."""
-    return _run(torch.cat((low, z), dim=1), network.chain[::-1], True)
+    return _run(network.join(low, z), network.chain[::-1], True)
 
 
 def _run(x: torch.Tensor, operations: Sequence[Operation], undo: bool) -> torch.Tensor:

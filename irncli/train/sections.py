@@ -48,6 +48,8 @@ class Network:
         scale: HR size over LR size; of the rescaling model for a CRM; 1 for colour.
         blocks: coupling blocks a level (RRDBs of a CRM).
         growth: channels that each convolution of a dense block adds.
+        cell: side of the cell of pixels whose colours a colour network mixes: 1 (the
+            paper's), 2 or 4.
         features: channels between the dense blocks of a CRM.
         basis: where learned downsampling starts: `identity` (row 0 the mean, the paper's) or `dct`
             (Haar's likeness for any scale: with z = 0 a cell is restored as its mean).
@@ -61,6 +63,7 @@ class Network:
     scale: int
     blocks: int = 8
     growth: int = 32
+    cell: int = 1
     features: int = 64
     basis: Literal["identity", "dct"] = "identity"
     conditioned: bool = False
@@ -73,11 +76,12 @@ class Network:
             _ = self.architecture
         except ValueError as error:
             raise UsageError(f"network: {error}") from error
+        require(self.cell == 1 or self.family == "color", "cell is of colour networks only")
 
     @property
-    def low_channels(self) -> int:
-        """Channels of the small or gray picture."""
-        return 1 if self.family == "color" else 3
+    def reduction(self) -> int:
+        """Of what sides of HR are multiples."""
+        return self.scale * self.cell
 
     @property
     def architecture(self) -> Architecture:
@@ -91,7 +95,7 @@ class Network:
                 residual=self.residual,
             )
         if self.family == "color":
-            built = InvertibleConfig.irn_color(self.blocks)
+            built = InvertibleConfig.irn_color(self.blocks, self.cell)
         elif self.family == "irn-ld":
             built = InvertibleConfig.irn_ld(self.scale, self.blocks)
         elif self.family == "irn-e":

@@ -171,20 +171,21 @@ class Trainer:
         """Random numbers of this step on this rank: of seed, step and rank alone."""
         rng = np.random.default_rng((self.seed, self.step, self.ranks.rank, 1))
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**31)))
-        low_channels, scale = self.recipe.network.low_channels, self.recipe.network.scale
 
-        def normal(channels: int) -> torch.Tensor:
-            shape = (hr.shape[0], channels, hr.shape[2] // scale, hr.shape[3] // scale)
+        def normal(channels: int, reduction: int) -> torch.Tensor:
+            shape = (hr.shape[0], channels, hr.shape[2] // reduction, hr.shape[3] // reduction)
             return torch.randn(shape, generator=generator, device=self.device)
 
         latent, codec = self.recipe.latent, self.recipe.codec
         noisy = rng.random() < codec.noise_chance
         qualities = rng.integers(codec.jpeg_least, codec.jpeg_most + 1, size=hr.shape[0])
-        return Draws(
-            z=normal(3 * scale**2 - low_channels) if latent.drawn_at(share) else None,
-            noise=normal(low_channels) if noisy else None,
-            qualities=qualities.tolist() if codec.jpeg_least else None,
-        )
+        z = noise = None
+        if isinstance(self.network, InvertibleNetwork):
+            config = self.network.config
+            z_drawn = latent.drawn_at(share)
+            z = normal(config.latent_channels, config.reduction) if z_drawn else None
+            noise = normal(config.picture_channels, config.scale) if noisy else None
+        return Draws(z, noise, qualities.tolist() if codec.jpeg_least else None)
 
     def _follow_sigma(self, measured: torch.Tensor | None) -> None:
         if measured is None or self.recipe.latent.draw != "own":

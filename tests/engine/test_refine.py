@@ -50,11 +50,13 @@ class Noisy:
         return np.clip(pixels + noise, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-ld-x3", "irn-e-x4", "color"])
+@pytest.mark.parametrize(
+    "name", ["irn-x2", "irn-x4", "irn-ld-x3", "irn-e-x4", "color", "color-cells"]
+)
 def test_gradients_are_those_of_the_network(name):
-    network = shaken(SMALL[name])
+    network = shaken(SMALL[name], strength=0.05)
     config = network.config
-    low = torch.rand(1, config.low_channels, 12, 9)
+    low = torch.rand(1, config.picture_channels, 12 * config.cell, 9 * config.cell)
     pairs = []
     for restore in (
         lambda x: network.inverse(x, x.new_zeros(1, config.latent_channels, 12, 9)),
@@ -197,7 +199,7 @@ def test_tiles_are_even():
     assert sides == [80, 60]
 
 
-@pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-ld-x3", "color"])
+@pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-ld-x3", "color", "color-cells"])
 @pytest.mark.parametrize("size", [(1, 1), (17, 23)])
 def test_any_size_and_network(name, size, noise):
     rescaler, hr = small(name), noise(*size)

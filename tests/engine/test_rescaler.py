@@ -37,7 +37,7 @@ def naive(network, hr, seed=0, temperature=1.0):
     )
 
 
-@pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-e-x4", "irn-ld-x3"])
+@pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-e-x4", "irn-ld-x3", "color"])
 def test_is_the_network_on_the_padded_picture(name, noise):
     network = shaken(SMALL[name])
     hr = noise(67, 53)
@@ -52,7 +52,7 @@ def test_is_the_network_on_the_padded_picture(name, noise):
     assert (restored != back).mean() < 1e-3
 
 
-@pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-ld-x3", "irn-x8"])
+@pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-ld-x3", "irn-x8", "color-cells"])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 700), (301, 67), (260, 333), (531, 3)])
 def test_every_tile_gives_the_same_pixels(name, height, width, noise):
     network = shaken(SMALL[name])
@@ -65,6 +65,29 @@ def test_every_tile_gives_the_same_pixels(name, height, width, noise):
     for low, back in results[1:]:
         assert np.array_equal(low, results[0][0])
         assert np.array_equal(back, results[0][1])
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 12), (17, 23), (1, 1), (1, 9)])
+def test_gray_of_cells_is_that_of_the_network_on_the_picture_made_whole(height, width, noise):
+    """Its last row and column are repeated up to a cell, on both ways."""
+    network = shaken(SMALL["color-cells"])
+    hr = noise(height, width)
+    pads = ((0, -height % 4), (0, -width % 4), (0, 0))
+
+    def whole(pixels):
+        return torch.from_numpy(np.pad(pixels, pads, mode="edge")).permute(2, 0, 1)[None] / 255
+
+    rescaler = Rescaler(network, "cpu")
+    gray = rescaler.downscale(hr)
+    assert gray.shape == (height, width, 1)
+    low, z = network(whole(hr))
+    expected = (low.clamp(0, 1) * 255).round()[0].permute(1, 2, 0).numpy()[:height, :width]
+    assert np.abs(gray - expected).max() <= 1
+    back = network.inverse(whole(gray), torch.zeros_like(z))[0].permute(1, 2, 0).numpy()
+    restored = rescaler.upscale(gray, temperature=0)
+    assert restored.shape == hr.shape
+    expected = np.rint(back.clip(0, 1) * 255)[:height, :width]
+    assert np.abs(restored - expected).max() <= 1
 
 
 @pytest.mark.slow

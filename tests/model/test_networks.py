@@ -12,7 +12,13 @@ from irncli.model import build
 from irncli.model.coupling import CouplingBlock, log_scale
 from irncli.model.dense import REACH, DenseBlock
 from irncli.model.quantize import quantize
-from irncli.model.transforms import HAAR_BANDS, build_transform, dct_matrix
+from irncli.model.transforms import (
+    HAAR_BANDS,
+    YUV_ROWS,
+    build_transform,
+    color_matrix,
+    dct_matrix,
+)
 from irncli.zoo.checkpoint import read_checkpoint
 
 # float32: 24 bits, and couplings that amplify rounding by a few hundred; float64 shows the law.
@@ -38,12 +44,13 @@ PARAMETERS = {
 )
 def test_inverse_undoes_forward(name, dtype, height, width, seed, n):
     network = shaken(SMALL[name], seed, dtype)
-    scale = network.config.scale
-    x = torch.rand(n, 3, height * scale, width * scale, dtype=dtype)
+    config = network.config
+    size = height * config.cell, width * config.cell
+    x = torch.rand(n, 3, size[0] * config.scale, size[1] * config.scale, dtype=dtype)
     kept = x.clone()
     low, z = network(x)
-    assert low.shape == (n, network.config.low_channels, height, width)
-    assert z.shape == (n, network.config.latent_channels, height, width)
+    assert low.shape == (n, config.picture_channels, *size)
+    assert z.shape == (n, config.latent_channels, height, width)
     inputs = low.clone(), z.clone()
     restored = network.inverse(low, z)
     assert (restored - x).abs().max() <= TOLERANCE[dtype]
@@ -56,7 +63,8 @@ def test_inverse_undoes_forward(name, dtype, height, width, seed, n):
 def test_forward_undoes_inverse(name):
     network = shaken(SMALL[name], 1, torch.float64)
     config = network.config
-    low = torch.rand(1, config.low_channels, 3, 4, dtype=torch.float64)
+    size = 3 * config.cell, 4 * config.cell
+    low = torch.rand(1, config.picture_channels, *size, dtype=torch.float64)
     z = torch.randn(1, config.latent_channels, 3, 4, dtype=torch.float64)
     again_low, again_z = network(network.inverse(low, z))
     assert torch.allclose(again_low, low, atol=1e-10)
@@ -87,6 +95,8 @@ def test_parameter_counts_are_those_of_the_paper(config, count):
         Level(transform="learned", factor=3, blocks=0),
         Level(transform="learned", factor=5, blocks=0),
         Level(transform="color", factor=1, blocks=0),
+        Level(transform="color", factor=2, blocks=0),
+        Level(transform="color", factor=4, blocks=0),
     ],
     ids=str,
 )
@@ -96,7 +106,7 @@ def test_transforms_are_inverted_and_band_major(level):
     with torch.no_grad():
         bands = transform(x)
         assert torch.allclose(transform.inverse(bands), x, atol=1e-12)
-        if level.factor > 1:
+        if level.factor > 1 and level.transform != "color":
             box = torch.nn.functional.avg_pool2d(x, level.factor)
             assert torch.allclose(bands[:, :3], box, atol=1e-7)
 
@@ -118,6 +128,38 @@ def test_colour_starts_with_luma():
     colour = build_transform(Level(transform="color", factor=1, blocks=0))
     gray = colour(torch.ones(1, 3, 1, 1))[0, 0]
     assert gray.item() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("cell", [2, 4])
+def test_a_colour_matrix_of_cells_is_sound_and_keeps_their_mean_luma(cell):
+    matrix = color_matrix(cell)
+    assert torch.linalg.cond(matrix) < 20
+    network = build(InvertibleConfig.irn_color(1, cell))
+    x = torch.rand(2, 3, 4 * cell, 3 * cell)
+    with torch.no_grad():
+        gray, _ = network(x)
+    luma = torch.einsum("c,nchw->nhw", torch.tensor(YUV_ROWS[0]), x)[:, None]
+    box = torch.nn.functional.avg_pool2d
+    assert torch.allclose(box(gray, cell), box(luma, cell), atol=1e-6)
+
+
+def smooth_colours(side=64):
+    y, x = torch.meshgrid(*(torch.linspace(0, 3, side),) * 2, indexing="ij")
+    waves = (torch.sin(x + y), torch.cos(2 * x - y), torch.sin(1.5 * y + 1))
+    return 0.5 + 0.35 * torch.stack(waves)[None]
+
+
+def test_an_untrained_network_of_cells_holds_colours_where_a_pixel_cannot():
+    x, left = smooth_colours(), {}
+    for cell in (1, 2, 4):
+        network = build(InvertibleConfig.irn_color(1, cell))
+        with torch.no_grad():
+            gray, z = network(x)
+            error = network.inverse(quantize(gray), torch.zeros_like(z)) - x
+        left[cell] = -10 * error.square().mean().log10().item()
+    assert left[1] < 15
+    assert left[2] > 33
+    assert left[4] > 33
 
 
 def test_a_fresh_coupling_block_is_the_identity():

@@ -13,7 +13,7 @@ def test_values_and_gradients_are_those_of_the_stored_pass(name):
     results = []
     for way in ("stored", "recomputed"):
         network = shaken(config).double().requires_grad_(True)
-        side = 4 * config.scale
+        side = 4 * config.reduction
         generator = torch.Generator().manual_seed(1)
         x = torch.rand(2, 3, side, side, generator=generator, dtype=torch.float64)
         x.requires_grad_()

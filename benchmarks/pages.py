@@ -1,0 +1,36 @@
+"""Write docs/results.md from what was measured: benchmarks/results/eval.json and refinement.json.
+
+    python benchmarks/pages.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from refinement import table
+
+from irncli.eval.page import page
+from irncli.eval.records import loads
+from irncli.io.paths import atomic_write
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+REFINEMENT = """
+## Refinement
+
+What `--refine` gives and costs, by `benchmarks/refinement.py`: z = 0, PSNR of HR (of a colour model on RGB)
+and of LR against bicubic LR (gray against luma) before and after. Times are processor time; that of a
+plain downscale of the same picture is taken beside it.
+"""
+
+
+def results() -> str:
+    """The page that `irn eval` writes, and below it what refinement gives."""
+    refined = json.loads((RESULTS / "refinement.json").read_text())["records"]
+    tested = page(loads((RESULTS / "eval.json").read_bytes()))
+    return "\n".join([tested + REFINEMENT, *table(refined), ""])
+
+
+if __name__ == "__main__":
+    atomic_write(ROOT / "docs" / "results.md", results().encode(), overwrite=True)

@@ -1,0 +1,199 @@
+r"""What refining the small picture gives and costs, on folders of pictures.
+
+    python benchmarks/refinement.py Set5 --model irn-x2 --model irn-x4 --steps 10 --steps 30 \
+        --quality 90 --json refinement.json --markdown refinement.md
+    python benchmarks/refinement.py --from refinement.json
+
+Measured by the harness of `irn eval`, with z = 0, before and after: PSNR of HR on Y (of a colour
+model on RGB), `scale` pixels cropped at each border; PSNR of LR on Y against bicubic LR (gray
+against luma); bits of the LR file per HR pixel. LR is as its file holds it: a PNG, and with
+--quality a JPEG besides, as `irn compress --refine` makes it. Gray pictures count as colour.
+
+The time of refinement includes the two restorations of the whole picture that decide whether it is
+kept, and the codec. Its peer is a plain downscale of the same picture, just before and just after.
+On the CPU processor time is taken, which other work disturbs least; elsewhere the clock's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, NoReturn
+
+from common import finish, hardware, middle
+
+from irncli import __version__
+from irncli.compression.pipeline import Compressor
+from irncli.engine.refine import refine
+from irncli.engine.rescaler import Pixels, Rescaler
+from irncli.errors import IrnError
+from irncli.eval.contestants import Tick, Trained, choose, warm_up
+from irncli.eval.harness import PictureSet, Sample, Settings, find_sets, measure_set
+from irncli.eval.records import Record
+from irncli.io.images import Picture
+from irncli.zoo.registry import default_registry
+
+SUBJECT = ("model", "set", "codec", "quality", "steps")
+COSTS = ("rgb_before", "rgb_after", "steps_taken", "seconds_refine", "seconds_downscale", "ratio")
+HEAD = (
+    "| model | set | LR file | steps | PSNR | refined | median gain, least to most "
+    "| LR PSNR | refined | bits per pixel | refined | s per megapixel | x downscale |"
+)
+ROW = (
+    "| {model}, {psnr_on} | {set} | {codec} {quality} | {steps} | {psnr_before:.2f} "
+    "| {psnr_after:.2f} | {gain[median]:+.2f}, {gain[least]:+.2f} to {gain[most]:+.2f} "
+    "| {lr_psnr_before:.2f} | {lr_psnr_after:.2f} | {bpp_before:.3f} | {bpp_after:.3f} "
+    "| {seconds_per_megapixel:.0f} | {times_a_downscale[median]:.1f} |"
+)
+MACHINE = "- Machine: {hardware[cpu]}, {hardware[threads]} thread(s), on {device} in {precision}."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("data", type=Path, nargs="*", help="folders of pictures")
+    parser.add_argument("--model", action="append", default=[], help="name or path; several: again")
+    parser.add_argument("--steps", type=int, action="append", help="default: 10 and 30")
+    parser.add_argument("--quality", type=int, action="append", default=[], help="of a JPEG")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--from", type=Path, dest="earlier", help="JSON whose records are kept")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path, help="file for the table")
+    options = parser.parse_args()
+    if bool(options.data) != bool(options.model) or not (options.data or options.earlier):
+        parser.error("give DATA and --model, or --from")
+    found = json.loads(options.earlier.read_bytes())["records"] if options.earlier else []
+    records: dict[tuple[Any, ...], Record] = {}
+    for record in chain(found, measured(options)):
+        records[tuple(record[key] for key in SUBJECT)] = record
+        finish({"records": list(records.values())}, options.json)
+    lines = table(list(records.values()))
+    print(*lines, sep="\n")
+    if options.markdown is not None:
+        options.markdown.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Refining(Trained):
+    """A model whose LR is refined and goes through a file; judge of what that costs.
+
+    Attributes:
+        steps: of refinement; None: it is left as it is.
+        quality: of the JPEG; None: PNG.
+        columns: of the last picture.
+    """
+
+    steps: int | None = None
+    quality: int | None = None
+    columns: dict[str, float | None] = field(default_factory=dict)
+
+    def down(self, hr: Pixels, tick: Tick) -> Pixels:
+        """LR out of its file; `tick` is told at the end only."""
+        low, seconds = self._downscaled(hr)
+        self.columns.clear()
+        if self.steps is not None:
+            filed = None if self.quality is None else self._filed
+            began = self._now()
+            refined = refine(self.rescaler, hr, low, steps=self.steps, filed=filed)
+            spent, low = self._now() - began, refined.pixels
+            peer = (seconds + self._downscaled(hr)[1]) / 2
+            costs = (refined.before, refined.after, refined.steps, spent, peer, spent / peer)
+            self.columns.update(zip(COSTS, costs, strict=True))
+        self.columns["bpp"] = 8 * len(self._coded(low)) / (hr.shape[0] * hr.shape[1])
+        tick(1.0)
+        return self._filed(low)
+
+    def _downscaled(self, hr: Pixels) -> tuple[Pixels, float]:
+        began = self._now()
+        return self.rescaler.downscale(hr), self._now() - began
+
+    def _now(self) -> float:
+        return time.process_time() if self.placement()[0] == "cpu" else time.perf_counter()
+
+    @property
+    def _compressor(self) -> Compressor:
+        return Compressor(self.rescaler, "png" if self.quality is None else "jpeg")
+
+    def _coded(self, low: Pixels) -> bytes:
+        picture = Picture(low.repeat(3 // low.shape[2], axis=2), gray=low.shape[2] == 1)
+        return self._compressor.code(picture, self.quality or 100)
+
+    def _filed(self, low: Pixels) -> Pixels:
+        return self._compressor.reread(self._coded(low))[:, :, : low.shape[2]]
+
+    def see(self, sample: Sample) -> dict[str, float | None]:
+        """Columns of one picture."""
+        del sample
+        return dict(self.columns)
+
+    def conclude(self) -> dict[str, Any]:
+        """Columns of the set."""
+        return {"codec": self._compressor.codec, "quality": self.quality, "steps": self.steps}
+
+
+def measured(options: argparse.Namespace) -> Iterator[Record]:
+    """A record for each set, model, codec and number of steps."""
+    place = partial(Rescaler, device=options.device)
+    models = choose(options.model, [], None, default_registry(), place) if options.model else []
+    for pictures in find_sets(options.data):
+        for model in models:
+            for quality in (None, *options.quality):
+                before = measure(pictures, model, None, quality)
+                for steps in options.steps or (10, 30):
+                    yield compared(before, measure(pictures, model, steps, quality))
+
+
+def measure(files: PictureSet, model: Any, steps: int | None, quality: int | None) -> Record:
+    """The harness's record of a model whose LR is refined by so many steps."""
+
+    def stop(path: Path, error: IrnError) -> NoReturn:
+        raise SystemExit(f"{path}: {error}")
+
+    refining = Refining(model.name, model.checkpoint, model.rescaler, steps=steps, quality=quality)
+    warm_up(refining)
+    settings = Settings(temperature=0, version=__version__)
+    return measure_set(files, refining, settings, judge=refining, failed=stop)
+
+
+def compared(before: Record, after: Record) -> Record:
+    """One record of two: a set before and after, and what lies between."""
+    on = "psnr_rgb" if after["task"] == "color" else "psnr_y"
+    images = [
+        {key: new[key] for key in ("image", "width", "height", *COSTS)} | changes(old, new, on)
+        for old, new in zip(before["per_image"], after["per_image"], strict=True)
+    ]
+    seconds = sum(image["seconds_refine"] for image in images)
+    kept = (*SUBJECT, "task", "scale", "images", "megapixels", "weights_sha256")
+    return {
+        **{key: after[key] for key in (*kept, "device", "precision", "irn")},
+        "psnr_on": "RGB" if on == "psnr_rgb" else "Y",
+        **changes(before, after, on),
+        "gain": middle([image["psnr_after"] - image["psnr_before"] for image in images]),
+        "seconds_per_megapixel": round(seconds / after["megapixels"], 3),
+        "times_a_downscale": middle([image["ratio"] for image in images]),
+        "hardware": hardware(),
+        "per_image": images,
+    }
+
+
+def changes(before: Record, after: Record, on: str) -> dict[str, Any]:
+    """PSNR, LR and bits of a picture, or their means of a set."""
+    columns = (("psnr", on), ("lr_psnr", "lr_psnr_y"), ("bpp", "bpp"))
+    ends = (("before", before), ("after", after))
+    return {f"{name}_{end}": record[key] for name, key in columns for end, record in ends}
+
+
+def table(records: Sequence[Record]) -> list[str]:
+    """Markdown: the machines that measured, and a row for each record."""
+    machines = dict.fromkeys(MACHINE.format(**record) for record in records)
+    rows = [ROW.format(**record).replace(" None |", " |") for record in records]
+    return [*machines, "", HEAD, "|---" * 13 + "|", *rows]
+
+
+if __name__ == "__main__":
+    main()

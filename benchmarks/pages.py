@@ -1,6 +1,6 @@
 """Write docs/results.md from what was measured: benchmarks/results/eval.json and refinement.json.
 
-    python benchmarks/pages.py
+python benchmarks/pages.py
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 REFINEMENT = """
 ## Refinement
 
-What `--refine` gives and costs, by `benchmarks/refinement.py`: z = 0, PSNR of HR (of a colour model on RGB)
-and of LR against bicubic LR (gray against luma) before and after. Times are processor time; that of a
-plain downscale of the same picture is taken beside it.
+What `--refine` gives and costs, by `benchmarks/refinement.py`: z = 0, PSNR of HR (of a colour model
+on RGB) and of LR against bicubic LR (gray against luma) before and after. Times are processor time;
+that of a plain downscale of the same picture is taken beside it.
 """
 
 

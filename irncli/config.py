@@ -76,11 +76,17 @@ class InvertibleConfig:
         )
         _require(_is_count(self.growth, 1, 256), f"growth is {self.growth!r}, expected 1..256")
         _require(self.scale <= 64, f"scale is {self.scale}, expected at most 64")
-        _require(
-            self.task == "rescale" or self.low_channels == self.reduction**2,
-            f"a colour network that reduces by {self.reduction} has {self.reduction**2} low "
-            f"channels, not {self.low_channels}",
-        )
+        colours = [level for level in self.levels if level.transform == "color"]
+        if colours or self.task == "color":
+            _require(
+                list(self.levels) == colours[:1],
+                "a colour network has one level, of colour, and no other network has one",
+            )
+            _require(
+                self.low_channels == self.reduction**2,
+                f"a colour network of cells of side {self.reduction} has {self.reduction**2} low "
+                f"channels, not {self.low_channels}",
+            )
         _require(
             self.low_channels < self.state_channels,
             "a rescaling network has at least one level of scale",

@@ -50,6 +50,12 @@ def test_scale_and_latent_channels(config, scale, latent):
 
 
 COLOR = {"transform": "color", "factor": 1, "blocks": 1}
+HAAR = {"transform": "haar", "factor": 2, "blocks": 1}
+
+
+def test_cells_are_of_two_or_four_pixels():
+    with pytest.raises(ValueError, match="factor 3"):
+        Level(transform="color", factor=3, blocks=1)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +74,11 @@ COLOR = {"transform": "color", "factor": 1, "blocks": 1}
         {"kind": "invertible", "levels": [{"transform": "haar", "factor": 2, "blocks": 10**9}]},
         {"kind": "invertible", "levels": [{"transform": "color", "factor": 1, "blocks": 1}]},
         {"kind": "invertible", "levels": [COLOR], "low_channels": 4},
-        {"kind": "invertible", "levels": [{**COLOR, "factor": 3}], "low_channels": 9},
         {"kind": "invertible", "levels": [{**COLOR, "factor": 4}], "low_channels": 4},
+        {"kind": "invertible", "levels": [{**COLOR, "factor": 2}], "low_channels": 3},
+        {"kind": "invertible", "levels": [{**COLOR, "factor": 2}] * 2, "low_channels": 16},
+        {"kind": "invertible", "levels": [HAAR, COLOR], "low_channels": 3},
+        {"kind": "invertible", "levels": [HAAR, HAAR], "low_channels": 16},
         {"kind": "invertible", "levels": [{"transform": "haar", "factor": True, "blocks": 1}]},
     ],
 )

@@ -49,7 +49,7 @@ GRAIN = 16
 the picture."""
 
 HALO = 16
-"""LR pixels around a tile."""
+"""Pixels of the state around a tile."""
 
 TILE = 256
 """Side of a tile in HR pixels, a little more for scales that do not divide it; in LR pixels half of
@@ -188,12 +188,14 @@ class _Search:
         self.device = network.latent_sigma.device
         self.pixels, self.steps = lr.copy(), 0
         self.side = math.ceil(TILE / max(2, network.config.scale) / GRAIN) * GRAIN
+        self.halo = HALO * network.config.cell
 
     def run(self, steps: int, rate: float, keep: float, tick: Tick) -> None:
         height, width = self.lr.shape[:2]
         # The caller may sit in a block that forbids gradients.
         with torch.inference_mode(False), torch.enable_grad():
-            for tile in _tiles(slice(0, height), slice(0, width), self.side, (height, width)):
+            whole = slice(0, height), slice(0, width)
+            for tile in _tiles(*whole, self.side, (height, width), self.halo):
                 self._tile(tile, steps, rate, keep, tick)
 
     def _tile(self, tile: Tile, steps: int, rate: float, keep: float, tick: Tick) -> None:
@@ -210,7 +212,7 @@ class _Search:
             tick(best.size / self.pixels.size)
             return
         size = (self.lr.shape[0], self.lr.shape[1])
-        for part in _tiles(tile.rows.tile, tile.columns.tile, side, size):
+        for part in _tiles(tile.rows.tile, tile.columns.tile, side, size, self.halo):
             self._tile(part, steps, rate, keep, tick)
 
     def _shrunk(self, tile: Tile) -> int:
@@ -269,20 +271,22 @@ class _Search:
         return _in_tile(error, tile, self.network.config.scale).square().sum().item()
 
 
-def _tiles(rows: slice, columns: slice, side: int, size: tuple[int, int]) -> Iterator[Tile]:
+def _tiles(
+    rows: slice, columns: slice, side: int, size: tuple[int, int], halo: int
+) -> Iterator[Tile]:
     """A rectangle of LR in tiles of `side` at most; no remainders are joined, they cost memory."""
-    for row in _spans(rows, side, size[0]):
-        for column in _spans(columns, side, size[1]):
+    for row in _spans(rows, side, size[0], halo):
+        for column in _spans(columns, side, size[1], halo):
             yield Tile(row, column)
 
 
-def _spans(part: slice, side: int, size: int) -> Iterator[Span]:
+def _spans(part: slice, side: int, size: int, halo: int) -> Iterator[Span]:
     """Cut one axis evenly, at multiples of GRAIN."""
     length = part.stop - part.start
     even = math.ceil(length / math.ceil(length / side) / GRAIN) * GRAIN
     for start in range(part.start, part.stop, even):
         stop = min(start + even, part.stop)
-        yield Span(start, stop, max(0, start - HALO), min(size, stop + HALO))
+        yield Span(start, stop, max(0, start - halo), min(size, stop + halo))
 
 
 def _in_tile(window: torch.Tensor, tile: Tile, scale: int) -> torch.Tensor:

@@ -106,29 +106,50 @@ def csv_text(records: Sequence[Record]) -> str:
 
 
 def card_rows(records: Sequence[Record], weights_sha256: str) -> list[dict[str, Any]]:
-    """The measured table of a model card: two rows for each of `CARD_SETS`.
+    """The measured table of a model card.
 
-    Keys: set, z (`z = 0` or `default`), psnr and ssim on Y, lr_psnr on Y.
+    Rescaling: two rows for each of `CARD_SETS`, with z = 0 and as drawn by default; psnr, ssim and
+    lr_psnr on Y. Colour: one row for each set, psnr and ssim on RGB, lr_psnr of the gray. Models of
+    compression: a row for each contestant that has them and each quality, on RGB.
 
     Args:
         records: of many models and sets.
         weights_sha256: of the model whose card it is; records of other weights do not count.
     """
     rows: list[dict[str, Any]] = []
+    for record in records:
+        if record["task"] == "compress":
+            if weights_sha256 in (record["weights_sha256"], record["restorer_sha256"]):
+                rows.append(_coded_row(record))
+        elif record["weights_sha256"] == weights_sha256 and record["task"] == "color":
+            rows.append(_card_row(record, "z = 0", "rgb_z0"))
     for name in CARD_SETS:
         for record in records:
-            if (record["set"], record["weights_sha256"]) == (name, weights_sha256):
-                rows += [_card_row(record, "z = 0", "_z0"), _card_row(record, "default", "")]
+            mine = (record["set"], record["weights_sha256"]) == (name, weights_sha256)
+            if mine and record["task"] == "rescale":
+                rows += [_card_row(record, "z = 0", "y_z0"), _card_row(record, "default", "y")]
     return rows
 
 
+def _coded_row(record: Record) -> dict[str, Any]:
+    return {
+        "set": record["set"],
+        "contestant": record["model"],
+        "quality": record["quality"],
+        "bits_per_pixel": round(record["bits_per_pixel"], 3),
+        "psnr_rgb": round(record["psnr_rgb"], 3),
+        "ssim_rgb": round(record["ssim_rgb"], 4),
+    }
+
+
 def _card_row(record: Record, label: str, suffix: str) -> dict[str, Any]:
-    psnr, ssim = record[f"psnr_y{suffix}"], record[f"ssim_y{suffix}"]
+    on = {"on": "RGB"} if record["task"] == "color" else {}
     return {
         "set": record["set"],
         "z": label,
-        "psnr": round(psnr, 3),
-        "ssim": round(ssim, 4),
+        **on,
+        "psnr": round(record[f"psnr_{suffix}"], 3),
+        "ssim": round(record[f"ssim_{suffix}"], 4),
         "lr_psnr": round(record["lr_psnr_y"], 3),
     }
 
@@ -139,6 +160,8 @@ def markdown(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for label, temperature in (("z drawn", "default"), ("z = 0", "z = 0")):
         chosen = [row for row in rows if row["z"] == temperature]
         cells = [f"{row['psnr']:.2f} / {row['ssim']:.4f}" for row in chosen]
-        lines.append(f"| {model}, {label} | {' | '.join(cells)} |")
-    fits = [f"{row['lr_psnr']:.2f}" for row in rows if row["z"] == "default"]
-    return [*lines, f"| LR of {model} against bicubic LR | {' | '.join(fits)} |"]
+        lines += [f"| {model}, {label} | {' | '.join(cells)} |"] if cells else []
+    fits = [f"{row['lr_psnr']:.2f}" for row in rows if row["z"] == "z = 0"]
+    colour = any("on" in row for row in rows)
+    last = f"gray of {model} against luma" if colour else f"LR of {model} against bicubic LR"
+    return [*lines, f"| {last} | {' | '.join(fits)} |"]

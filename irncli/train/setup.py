@@ -140,7 +140,8 @@ def build_trainer(
     if isinstance(network, CompressionRestoration):
         rescaler = ingredients.rescaling_network
         assert rescaler is not None  # noqa: S101 -- gathered
-        objective = RestorationObjective(network, rescaler.to(device), recipe)
+        prepare(rescaler, recipe.compute, device, say)
+        objective = RestorationObjective(network, rescaler, recipe)
     else:
         features = ingredients.features.to(device) if ingredients.features else None
         objective = RescalingObjective(

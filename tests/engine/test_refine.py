@@ -182,7 +182,7 @@ def test_tiles_cover_each_pixel_once_and_are_bounded(size, part):
     if part:
         rows, columns = (slice(0, min(a.stop, b)) for a, b in zip(part, size, strict=True))
     seen = np.zeros(size, int)
-    for tile in module._tiles(rows, columns, 128, size):
+    for tile in module._tiles(rows, columns, 128, size, module.HALO):
         seen[tile.rows.tile, tile.columns.tile] += 1
         assert tile.pixels <= (128 + 2 * module.HALO) ** 2
         for axis, limit in zip((tile.rows, tile.columns), size, strict=True):
@@ -195,7 +195,7 @@ def test_tiles_cover_each_pixel_once_and_are_bounded(size, part):
 
 def test_tiles_are_even():
     """128 and 12 would be mostly halo."""
-    sides = [axis.stop - axis.start for axis in module._spans(slice(0, 140), 128, 140)]
+    sides = [axis.stop - axis.start for axis in module._spans(slice(0, 140), 128, 140, 16)]
     assert sides == [80, 60]
 
 

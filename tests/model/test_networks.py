@@ -124,6 +124,11 @@ def test_learned_downsampling_by_two_starts_as_haar():
     assert torch.allclose(haar(x), learned(x).detach(), atol=1e-6)
 
 
+def test_the_colour_matrix_of_a_pixel_is_the_paper_s():
+    paper = [[0.299, 0.587, 0.114], [-0.147, -0.289, 0.436], [0.615, -0.515, -0.100]]
+    assert torch.equal(color_matrix(1), torch.tensor(paper))
+
+
 def test_colour_starts_with_luma():
     colour = build_transform(Level(transform="color", factor=1, blocks=0))
     gray = colour(torch.ones(1, 3, 1, 1))[0, 0]

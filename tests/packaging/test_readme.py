@@ -39,7 +39,7 @@ def test_the_commands_run_as_they_stand(workplace):
     for line in ran:
         workplace.run(line, brief)
     assert len(ran) >= 6
-    for name in ("back.png", "restored.png"):
+    for name in ("back.png", "restored.png", "colours.png", "whole.png"):
         assert size(workplace.folder / name) == (63, 50)
     assert (workplace.folder / "runs" / "x2" / "best.safetensors").exists()
 

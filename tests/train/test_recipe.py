@@ -196,3 +196,13 @@ def test_crops_have_about_as_many_pixels_throughout(share):
     count, side = data.crops_at(share)
     assert side % 4 == 0
     assert count * side**2 == pytest.approx(data.batch * data.crop**2, rel=0.5)
+
+
+def test_cells_are_of_colour_networks_whose_crops_they_divide():
+    color = preset("irn-color")
+    assert (color.network.cell, color.architecture.cell, color.network.reduction) == (4, 4, 4)
+    assert preset("irn-color", "paper").network.cell == 1
+    with pytest.raises(UsageError, match="crop is 82, expected a multiple of 4"):
+        color.changed({"crop": 82})
+    with pytest.raises(UsageError, match="cell"):
+        preset("irn-x2").changed({"cell": 2})

@@ -6,12 +6,12 @@ import math
 import pytest
 import torch
 from networks import SMALL, shaken
-from training import RECIPE, changed, trainer
+from training import COLOR, RECIPE, changed, trainer
 
 from irncli.errors import UsageError
 from irncli.model import build
 from irncli.train import step as step_module
-from irncli.train.crops import CropSampler
+from irncli.train.crops import CropSampler, to_luma
 from irncli.train.presets import PRESETS, VARIANTS, preset
 from irncli.train.setup import initial_network
 
@@ -255,3 +255,17 @@ def test_every_preset_takes_steps(name, variant, photo):
     ]
     assert not any(result.skipped for result in results)
     assert all(math.isfinite(result.values["loss"]) for result in results)
+
+
+def test_cells_of_colours_learn_and_draws_have_the_shape_of_their_state():
+    recipe = COLOR.changed({"cell": 4, "draw": "own", "draw_from": 0.0, "noise_chance": 1.0})
+    learner = trainer(recipe, build(recipe.architecture))
+    hr = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    draws = learner._draws(hr, 0.5)
+    assert draws.z.shape == (2, 32, 4, 6)
+    assert draws.noise.shape == (2, 1, 16, 24)
+    first = learner.update(hr, to_luma(hr), 0.5)
+    for _ in range(20):
+        last = learner.update(hr, to_luma(hr), 0.5)
+    assert not last.skipped
+    assert last.values["loss"] < first.values["loss"]

@@ -109,7 +109,8 @@ def card_rows(records: Sequence[Record], weights_sha256: str) -> list[dict[str, 
     """The measured table of a model card.
 
     Rescaling: two rows for each of `CARD_SETS`, with z = 0 and as drawn by default; psnr, ssim and
-    lr_psnr on Y. Colour: one row for each set, psnr and ssim on RGB, lr_psnr of the gray. Models of
+    lr_psnr on Y. Colour: one row for each set, psnr and ssim on RGB as drawn by default, lr_psnr of
+    the gray. Models of
     compression: a row for each contestant that has them and each quality, on RGB.
 
     Args:
@@ -122,7 +123,8 @@ def card_rows(records: Sequence[Record], weights_sha256: str) -> list[dict[str, 
             if weights_sha256 in (record["weights_sha256"], record["restorer_sha256"]):
                 rows.append(_coded_row(record))
         elif record["weights_sha256"] == weights_sha256 and record["task"] == "color":
-            rows.append(_card_row(record, "z = 0", "rgb_z0"))
+            label = "default" if record["temperature"] else "z = 0"
+            rows.append(_card_row(record, label, "rgb"))
     for name in CARD_SETS:
         for record in records:
             mine = (record["set"], record["weights_sha256"]) == (name, weights_sha256)
@@ -148,7 +150,7 @@ def _card_row(record: Record, label: str, suffix: str) -> dict[str, Any]:
         "set": record["set"],
         "z": label,
         **on,
-        "psnr": round(record[f"psnr_{suffix}"], 3),
+        "psnr": round(record[f"psnr_{suffix}"], 4),
         "ssim": round(record[f"ssim_{suffix}"], 4),
         "lr_psnr": round(record["lr_psnr_y"], 3),
     }
@@ -161,7 +163,7 @@ def markdown(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         chosen = [row for row in rows if row["z"] == temperature]
         cells = [f"{row['psnr']:.2f} / {row['ssim']:.4f}" for row in chosen]
         lines += [f"| {model}, {label} | {' | '.join(cells)} |"] if cells else []
-    fits = [f"{row['lr_psnr']:.2f}" for row in rows if row["z"] == "z = 0"]
+    fits = [f"{row['lr_psnr']:.2f}" for row in rows if row["z"] == rows[0]["z"]]
     colour = any("on" in row for row in rows)
     last = f"gray of {model} against luma" if colour else f"LR of {model} against bicubic LR"
     return [*lines, f"| {last} | {' | '.join(fits)} |"]

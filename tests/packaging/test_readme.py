@@ -78,12 +78,12 @@ def test_commands_are_split_as_a_shell_does():
     assert all(shlex.split(line) for line in shell_lines())
 
 
-@pytest.mark.parametrize("name", ["irn-x2", "irn-x4"])
-def test_the_table_is_that_of_the_cards(name):
+@pytest.mark.parametrize(("name", "rows"), [("irn-x2", 3), ("irn-x4", 3), ("irn-color", 2)])
+def test_the_table_is_that_of_the_cards(name, rows):
     from irncli.eval.report import markdown
     from irncli.zoo.registry import default_registry
 
     lines = markdown(name, default_registry().load(name).card.measured)
-    assert len(lines) == 3
+    assert len(lines) == rows
     for line in lines:
         assert line in README

@@ -1,4 +1,4 @@
-"""Write docs/results.md from what was measured: benchmarks/results/eval.json and refinement.json.
+"""Write docs/results.md and docs/compression.md from what was measured: benchmarks/results/*.json.
 
 python benchmarks/pages.py
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from refinement import table
 
+from irncli.eval import compression_report
 from irncli.eval.page import page
 from irncli.eval.records import loads
 from irncli.io.paths import atomic_write
@@ -24,6 +25,10 @@ on RGB) and of LR against bicubic LR (gray against luma) before and after. Times
 that of a plain downscale of the same picture is taken beside it.
 """
 
+CHART = """
+![PSNR over bits per pixel](compression.png)
+"""
+
 
 def results() -> str:
     """The page that `irn eval` writes, and below it what refinement gives."""
@@ -32,5 +37,12 @@ def results() -> str:
     return "\n".join([tested + REFINEMENT, *table(refined), ""])
 
 
+def compression() -> str:
+    """The page that `irn eval --task compress` writes, and the chart that it drew."""
+    records = json.loads((RESULTS / "compression.json").read_text())
+    return compression_report.page(records) + CHART
+
+
 if __name__ == "__main__":
+    atomic_write(ROOT / "docs" / "compression.md", compression().encode(), overwrite=True)
     atomic_write(ROOT / "docs" / "results.md", results().encode(), overwrite=True)

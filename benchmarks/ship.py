@@ -12,6 +12,7 @@ the card of what ships; weights and their hash stay as they are.
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -21,7 +22,6 @@ import torch
 from irncli.engine.metrics import luma, psnr
 from irncli.engine.rescaler import Rescaler
 from irncli.engine.restorer import Restorer
-from irncli.eval.records import loads
 from irncli.eval.report import card_rows, markdown
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode, quantization_tables
@@ -83,7 +83,7 @@ def ship(options: argparse.Namespace) -> None:
 def fill(target: Path, measured: Path) -> None:
     """Put what was measured of exactly these weights into their card."""
     checkpoint = read_checkpoint(target)
-    rows = card_rows(loads(measured.read_bytes()), checkpoint.weights_sha256)
+    rows = card_rows(json.loads(measured.read_bytes()), checkpoint.weights_sha256)
     if not rows:
         raise SystemExit(f"{measured} measures other weights than those of {target}")
     card = replace(checkpoint.card, measured=tuple(rows))

@@ -12,7 +12,7 @@ from PIL import Image
 from places import ROOT
 
 from irncli.errors import DataError, UnavailableError
-from irncli.eval import compression_report, plot
+from irncli.eval import plot
 from irncli.eval.page import page
 from irncli.eval.paper import PAPER, PAPER_SETS
 from irncli.eval.records import PERCEPTUAL, dumps, loads, mean, merge, plain
@@ -164,11 +164,10 @@ def test_the_papers_table_is_whole():
 def test_the_published_page_is_that_of_its_records():
     """How to write it anew: benchmarks/results/README.md."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    from pages import results
+    from pages import compression, results
 
     assert (ROOT / "docs" / "results.md").read_text() == results()
-    compression = loads((ROOT / "benchmarks" / "results" / "compression.json").read_bytes())
-    assert (ROOT / "docs" / "compression.md").read_text() == compression_report.page(compression)
+    assert (ROOT / "docs" / "compression.md").read_text() == compression()
 
 
 def test_a_chart(tmp_path):

@@ -2,8 +2,7 @@
 
 `paper` is the reference's: losses, weights, schedule, z and batch, in plain float32.
 `irn` is ours: what did best in the trials so far, which were of x2, x3, x4, colour and JPEG; for
-other models it follows from those and was not raced. The two variants were never trained side by
-side.
+other models it follows from those and was not raced. docs/training-log.md has both side by side.
 
 Source of the paper's values: the public option files of the reference implementation of IRN
 (ECCV 2020) and of its extensions (IJCV 2022); where they and the text differ, the files count.

@@ -193,6 +193,13 @@ def test_tiles_cover_each_pixel_once_and_are_bounded(size, part):
     assert seen.sum() == seen[rows, columns].size
 
 
+def test_windows_see_as_far_in_cells_as_in_pixels():
+    lr = np.zeros((8, 8, 1), np.uint8)
+    for name, halo in (("color", module.HALO), ("color-cells", 4 * module.HALO)):
+        search = module._Search(shaken(SMALL[name]), lr, lambda rows: None, None)
+        assert search.halo == halo
+
+
 def test_tiles_are_even():
     """128 and 12 would be mostly halo."""
     sides = [axis.stop - axis.start for axis in module._spans(slice(0, 140), 128, 140, 16)]

@@ -192,6 +192,18 @@ def test_estimated_bits_follow_those_of_files():
     assert np.corrcoef(estimated, real)[0, 1] > 0.97
 
 
+def test_estimated_bits_by_hand():
+    """Two flat blocks side by side: the step of their means, by the table of its plane."""
+    left, right = torch.tensor([0.5, 0.5, 0.5]), torch.tensor([0.5, 0.5, 0.6])
+    low = torch.cat([c.view(1, 3, 1, 1).expand(1, 3, 8, 8) for c in (left, right)], dim=3)
+    tables = torch.stack((torch.full((64,), 5.0), torch.full((64,), 20.0)))[None]
+    steps = [8 * 255 * 0.1 * weight for weight in (0.114, 0.5, -0.081312)]
+    halves = [
+        0.5 * math.log2(1 + (2 * s / q) ** 2) for s, q in zip(steps, (5, 20, 20), strict=True)
+    ]
+    assert jpeg_bits(low, tables).item() == pytest.approx(sum(halves) / 128, rel=1e-4)
+
+
 def test_a_flat_picture_has_no_bits_but_those_of_its_first_blocks():
     flat = torch.full((1, 3, 16, 32), 0.7)
     assert jpeg_bits(flat, torch.ones(1, 2, 64)).item() < 1e-3

@@ -79,7 +79,7 @@ class RescalingObjective(nn.Module):
     """Forward, quantise, codec, inverse, and the losses of LR, HR and z.
 
         loss = lr_weight |low - target| + hr_weight |x - hr| + z_weight z^2
-             + rate_weight log bits(JPEG(low))
+             + rate_weight psnr_weight log bits(JPEG(low))
              + features_weight |VGG(x) - VGG(hr)| + adversarial_weight BCE(D(x), 1)
 
     For colour networks, low is the gray picture and hr the colours.

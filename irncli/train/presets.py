@@ -171,7 +171,7 @@ def _our_jpeg() -> Recipe:
 
 
 def _our_crm(codec: Codec, *, conditioned: bool) -> Recipe:
-    """What is restored in the end counts; from the identity on, so that it never does harm."""
+    """What is restored in the end counts; training starts from the identity."""
     return Recipe(
         network=replace(_CRM, blocks=3, conditioned=conditioned, residual=True),
         loss=Loss(psnr_from=0.0),

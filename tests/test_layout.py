@@ -12,15 +12,16 @@ import irncli
 PACKAGE = Path(irncli.__file__).parent
 ALLOWED = {
     "errors": set(),
+    "pixels": set(),
     "config": {"errors"},
     "model": {"config", "errors"},
-    "io": {"errors"},
+    "io": {"pixels", "errors"},
     "zoo": {"model", "config", "errors"},
-    "engine": {"model", "config", "errors"},
-    "compression": {"engine", "zoo", "model", "io", "config", "errors"},
-    "eval": {"compression", "engine", "zoo", "model", "io", "config", "errors"},
-    "train": {"eval", "compression", "engine", "zoo", "model", "io", "config", "errors"},
-    "api": {"compression", "engine", "zoo", "model", "io", "config", "errors"},
+    "engine": {"pixels", "model", "config", "errors"},
+    "compression": {"pixels", "engine", "zoo", "model", "io", "config", "errors"},
+    "eval": {"pixels", "compression", "engine", "zoo", "model", "io", "config", "errors"},
+    "train": {"pixels", "eval", "compression", "engine", "zoo", "model", "io", "config", "errors"},
+    "api": {"pixels", "compression", "engine", "zoo", "model", "io", "config", "errors"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 

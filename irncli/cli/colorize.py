@@ -22,6 +22,8 @@ def colorize(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    strip: options.Strip = False,
+    preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -37,7 +39,8 @@ def colorize(
         Common(
             inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
             tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, json=json, quiet=quiet, debug=debug,
+            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
+            json=json, quiet=quiet, debug=debug,
         ),
         lambda path: f"{path.stem}_color",
         lambda tools: Restore(tools, wishes=wishes, seed=seed, temperature=temperature),

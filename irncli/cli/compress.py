@@ -67,6 +67,8 @@ def compress(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    strip: options.Strip = False,
+    preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -99,7 +101,8 @@ def compress(
             inputs=inputs, output=output, output_dir=output_dir,
             format=codec or (None if by_suffix else "jpeg"), quality=quality,
             tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, json=json, quiet=quiet, debug=debug,
+            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
+            json=json, quiet=quiet, debug=debug,
         ),
         lambda path: f"{path.stem}_irn",
         lambda tools: Compress(

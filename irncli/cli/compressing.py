@@ -13,10 +13,11 @@ from irncli.cli.workshop import Loaded, LoadedRestorer
 from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import Plain, plain_jpeg
 from irncli.compression.search import least_reaching, most_within
+from irncli.engine.alpha import bleed
 from irncli.engine.metrics import psnr, ssim
 from irncli.engine.rescaler import Pixels, lr_size, resize_plane, to_gray
 from irncli.errors import UsageError
-from irncli.io.encoding import Format, encode
+from irncli.io.encoding import Format, encode, fitted
 from irncli.io.images import Picture
 from irncli.io.tag import PLAIN, Tag
 
@@ -89,6 +90,8 @@ class Compress(Job):
 
     def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
         """See Job."""
+        picture, lost = fitted(picture, format)
+        record.warnings += lost
         loaded = self.tools.workshop.load(self.model or model_for(self.scale, format))
         record.model, record.scale, record.hr_size = loaded.name, self.scale, picture.size
         width, height = record.lr_size = lr_size(picture.size, self.scale)
@@ -100,7 +103,8 @@ class Compress(Job):
             fields["restorer_sha256"] = restorer.checkpoint.weights_sha256
         xmp = tagging(picture, loaded, self.scale, record.warnings, **fields)
         with self.tools.progress.file(record.input) as tick:
-            pixels = loaded.rescaler.downscale(picture.pixels, self.scale, tick)
+            visible = bleed(picture.pixels, picture.alpha)
+            pixels = loaded.rescaler.downscale(visible, self.scale, tick)
         low = replace(
             picture,
             pixels=to_gray(pixels) if picture.gray else pixels,

@@ -13,6 +13,7 @@ def decolor(
     output_dir: options.OutputDir = None,
     format: options.FileFormat = None,  # noqa: A002
     quality: options.Quality = 95,
+    bits: options.Bits = "8",
     model: options.Model = None,
     refine: options.Refine = 0,
     tile: options.TileSide = "auto",
@@ -20,11 +21,14 @@ def decolor(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    strip: options.Strip = False,
+    preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
     """Make pictures gray, so that 'irn colorize' brings their colours back."""
+    options.check_bits(bits, format, refine)
     from irncli.cli.jobs import Common, run_job
     from irncli.cli.making import Decolor
 
@@ -32,8 +36,9 @@ def decolor(
         Common(
             inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
             tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, json=json, quiet=quiet, debug=debug,
+            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
+            json=json, quiet=quiet, debug=debug,
         ),
         lambda path: f"{path.stem}_gray",
-        lambda tools: Decolor(tools, model=model, refine=refine),
+        lambda tools: Decolor(tools, model=model, bits=int(bits), refine=refine),
     )  # fmt: skip

@@ -22,6 +22,7 @@ def downscale(
     output_dir: options.OutputDir = None,
     format: options.FileFormat = None,  # noqa: A002
     quality: options.Quality = 95,
+    bits: options.Bits = "8",
     model: options.Model = None,
     refine: options.Refine = 0,
     tile: options.TileSide = "auto",
@@ -29,6 +30,8 @@ def downscale(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    strip: options.Strip = False,
+    preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -38,6 +41,7 @@ def downscale(
         raise UsageError("how small? give --scale S, such as --scale 4")
     if scale is not None and not 1 < scale <= 64:
         raise UsageError(f"--scale {scale:g}: expected more than 1 and at most 64")
+    options.check_bits(bits, format, refine)
     from irncli.cli.jobs import Common, run_job
     from irncli.cli.making import Downscale
 
@@ -46,8 +50,9 @@ def downscale(
         Common(
             inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
             tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, json=json, quiet=quiet, debug=debug,
+            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
+            json=json, quiet=quiet, debug=debug,
         ),
         lambda path: f"{path.stem}_x{label}",
-        lambda tools: Downscale(tools, scale=scale, model=model, refine=refine),
+        lambda tools: Downscale(tools, scale=scale, model=model, bits=int(bits), refine=refine),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from irncli.errors import ExitStatus, IrnError
-from irncli.io.paths import STREAM, atomic_write, read_input
+from irncli.io.paths import STREAM, Times, atomic_write, read_input
 
 __all__ = ["Environment", "Record", "run_batch"]
 
@@ -68,13 +68,15 @@ class Environment:
         """An input file or standard input."""
         return sys.stdin.buffer.read() if path == STREAM else read_input(path)
 
-    def write(self, path: Path, data: bytes, *, overwrite: bool) -> None:
-        """An output file or standard output."""
+    def write(
+        self, path: Path, data: bytes, *, overwrite: bool, times: Times | None = None
+    ) -> None:
+        """An output file, with the times of another if they are given, or standard output."""
         if path == STREAM:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         else:
-            atomic_write(path, data, overwrite=overwrite)
+            atomic_write(path, data, overwrite=overwrite, times=times)
 
 
 def run_batch(

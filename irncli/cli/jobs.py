@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,8 +14,9 @@ from irncli.cli.planning import LOSSLESS_OR_JPEG, output_format, plan, refuse_ex
 from irncli.cli.progress import Progress
 from irncli.cli.workshop import Workshop
 from irncli.errors import UsageError
-from irncli.io.encoding import Format
-from irncli.io.images import Picture, decode
+from irncli.io.encoding import Format, Packet, encode, fitted
+from irncli.io.images import Picture, decode, stripped
+from irncli.io.paths import times_of
 
 __all__ = ["Common", "Job", "Tools", "run_job"]
 
@@ -34,6 +35,8 @@ class Common:
     precision: str
     max_pixels: int
     overwrite: bool
+    strip: bool
+    preserve_times: bool
     json: bool
     quiet: bool
     debug: bool
@@ -55,9 +58,11 @@ class Job(ABC):
 
     Attributes:
         formats: that the command writes.
+        deep: it knows pictures of 16 bits; else they are reduced to 8 when they are read.
     """
 
     formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
+    deep: ClassVar[bool] = False
 
     tools: Tools
 
@@ -71,14 +76,29 @@ class Job(ABC):
         refuse_existing(output, options.overwrite)
         began = time.perf_counter()
         data = env.read(path)
-        picture = decode(data, max_pixels=options.max_pixels)
+        picture = decode(data, max_pixels=options.max_pixels, deep=self.deep)
         record.bytes_in = len(data)
         record.warnings += picture.notes
+        if options.strip:
+            picture = replace(picture, metadata=stripped(picture.metadata))
         wanted = output_format(output, options.format, self.formats)
         encoded = self.convert(picture, data, wanted, record)
-        env.write(output, encoded, overwrite=options.overwrite)
+        times = times_of(path) if options.preserve_times else None
+        env.write(output, encoded, overwrite=options.overwrite, times=times)
         record.bytes_out = len(encoded)
         record.seconds = round(time.perf_counter() - began, 3)
+
+    def encoded(
+        self,
+        picture: Picture,
+        format: Format,  # noqa: A002
+        record: Record,
+        xmp: Packet | None = None,
+    ) -> bytes:
+        """The file of a picture; what the format cannot hold goes into the record."""
+        held, lost = fitted(picture, format)
+        record.warnings += lost
+        return encode(held, format=format, quality=self.tools.options.quality, xmp=xmp)
 
     @abstractmethod
     def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002

@@ -66,6 +66,17 @@ Refine = Annotated[
         help="Steps that better the small picture for its restoring; 10 do most.",
     ),
 ]  # fmt: skip
+Strip = Annotated[
+    bool,
+    typer.Option("--strip", help="Leave out EXIF (but orientation), XMP, DPI and text."),
+]
+PreserveTimes = Annotated[
+    bool, typer.Option("--preserve-times", help="Give outputs the times of their inputs.")
+]
+Bits = Annotated[
+    Literal["8", "16"],
+    typer.Option("--bits", help="A channel of the small picture; 16: PNG only."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON record a file on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
@@ -75,3 +86,11 @@ def check_seed(seed: int | None) -> None:
     """Raise UsageError for a seed that z does not know."""
     if seed is not None and seed >= 2**64:
         raise UsageError(f"--seed {seed}: expected 0 to {2**64 - 1}")
+
+
+def check_bits(bits: str, format: str | None, refine: int) -> None:  # noqa: A002
+    """Raise UsageError for 16 bits where they cannot be."""
+    if bits == "16" and format not in (None, "png"):
+        raise UsageError(f"--bits 16 with --format {format}: only PNG holds 16 bits")
+    if bits == "16" and refine:
+        raise UsageError("--refine works on small pictures of 8 bits: leave out --bits 16")

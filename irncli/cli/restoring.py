@@ -12,11 +12,12 @@ from irncli.cli.jobs import Job
 from irncli.cli.sources import Source, Wishes, find_source
 from irncli.cli.workshop import LoadedRestorer
 from irncli.engine.latent import draw_seed
-from irncli.engine.rescaler import Pixels, resize_plane, to_gray
+from irncli.engine.rescaler import resize_plane, to_gray
 from irncli.errors import ImageError, TagError
-from irncli.io.encoding import Format, encode
-from irncli.io.images import Metadata, Picture, content_sha256, quantization_tables
+from irncli.io.encoding import Format
+from irncli.io.images import Metadata, Picture, content_sha256, probe, quantization_tables
 from irncli.io.tag import Tag, extract, remove
+from irncli.pixels import Pixels, to_bits
 
 __all__ = ["Restore"]
 
@@ -35,6 +36,8 @@ class Restore(Job):
         temperature: width of z; None: that of the tag.
     """
 
+    deep = True
+
     wishes: Wishes
     seed: int | None
     temperature: float | None
@@ -46,18 +49,26 @@ class Restore(Job):
         record.hr_size, record.scale = source.hr_size, source.scale
         metadata = _untagged(picture.metadata, source.tag)
         if source.model is None:
-            restored = replace(picture, metadata=metadata)
+            restored = picture
         elif self.wishes.task == "color":
-            restored = replace(self._coloured(picture, source, record), metadata=metadata)
+            restored = self._coloured(picture, source, record)
         else:
-            restored = replace(self._large(picture, data, source, record), metadata=metadata)
-        return encode(restored, format=format, quality=self.tools.options.quality)
+            restored = self._large(picture, data, source, record)
+        return self.encoded(replace(restored, metadata=metadata), format, record)
 
     def _source(self, picture: Picture, data: bytes, record: Record) -> Source:
         limit = self.tools.options.max_pixels
-        tag, content = extract(picture.metadata.xmp), content_sha256(data, max_pixels=limit)
+        # From the file: the picture has been stripped of it, where that was asked for.
+        tag = extract(probe(data, max_pixels=limit).xmp)
+        content = content_sha256(data, max_pixels=limit)
         source = find_source(
-            self.tools.workshop, self.wishes, tag, content, picture.size, record.warnings
+            self.tools.workshop,
+            self.wishes,
+            tag,
+            content,
+            picture.size,
+            picture.bits,
+            record.warnings,
         )
         width, height = source.hr_size
         if width * height > limit:
@@ -73,12 +84,15 @@ class Restore(Job):
             raise ImageError("it has colours, expected a gray picture: 'irn decolor' makes them")
         if source.tag is not None and source.tag.gray:
             return picture
-        return replace(picture, pixels=self._inverse(plane, source, record), gray=False)
+        alpha = None if picture.alpha is None else to_bits(picture.alpha, source.bits)
+        pixels = self._inverse(plane, source, record)
+        return replace(picture, pixels=pixels, alpha=alpha, gray=False)
 
     def _large(self, picture: Picture, data: bytes, source: Source, record: Record) -> Picture:
         width, height = source.hr_size
         pixels = self._inverse(picture.pixels, source, record, data)
-        alpha = None if picture.alpha is None else resize_plane(picture.alpha, height, width)
+        alpha = None if picture.alpha is None else to_bits(picture.alpha, source.bits)
+        alpha = None if alpha is None else resize_plane(alpha, height, width)
         gray = picture.gray or (source.tag is not None and source.tag.gray)
         return replace(picture, pixels=to_gray(pixels) if gray else pixels, alpha=alpha, gray=gray)
 
@@ -100,6 +114,7 @@ class Restore(Job):
                 seed=seed,
                 temperature=temperature,
                 tick=lambda done: tick(done * (1 - share)),
+                bits=source.bits,
             )
 
     @staticmethod
@@ -115,7 +130,7 @@ class Restore(Job):
         except ImageError:
             record.warnings.append("it is no JPEG any more: what that lost is not restored")
             return low
-        return restorer.restorer.restore(low, tables, tick)
+        return restorer.restorer.restore(to_bits(low, 8), tables, tick)
 
     def _seed(self) -> int:
         if self.seed is None:

@@ -27,6 +27,7 @@ class Source:
         scale: HR size over LR size.
         hr_size: width and height of what comes out.
         temperature: default when z is drawn.
+        bits: a channel of what comes out.
         tag: of the file, if it has one.
     """
 
@@ -35,6 +36,7 @@ class Source:
     scale: float
     hr_size: tuple[int, int]
     temperature: float
+    bits: int
     tag: Tag | None = None
 
 
@@ -61,6 +63,7 @@ def find_source(
     tag: Tag | None,
     content_sha256: str,
     size: tuple[int, int],
+    bits: int,
     warnings: list[str],
 ) -> Source:
     """Model, scale and size for a small picture.
@@ -71,6 +74,7 @@ def find_source(
         tag: of the file.
         content_sha256: of the file as it is now.
         size: its width and height.
+        bits: a channel of it.
         warnings: takes up what is in doubt.
 
     Raises:
@@ -79,12 +83,12 @@ def find_source(
         UnavailableError: a model is not here, or has other weights now.
     """
     if tag is None:
-        return _untagged(workshop, wishes, size, warnings)
+        return _untagged(workshop, wishes, size, bits, warnings)
     changed = tag.content_sha256 != content_sha256
     if tag.task == "plain":
         if changed:
             _doubt("the pixels were changed since irn wrote them", wishes, warnings)
-        return Source(model=None, scale=1, hr_size=size, temperature=0, tag=tag)
+        return Source(model=None, scale=1, hr_size=size, temperature=0, bits=bits, tag=tag)
     if tag.task != wishes.task:
         raise TagError(f"irn made this file for '{COMMANDS[tag.task]}': use that")
     loaded = _tagged_model(workshop, tag, wishes, warnings)
@@ -101,7 +105,7 @@ def find_source(
         _doubt(f"resized since: restoring to {hr_size[0]}x{hr_size[1]}", wishes, warnings)
     return Source(
         model=loaded, restorer=restorer, scale=tag.scale, hr_size=hr_size,
-        temperature=tag.temperature, tag=tag,
+        temperature=tag.temperature, bits=tag.bits, tag=tag,
     )  # fmt: skip
 
 
@@ -112,7 +116,7 @@ def _doubt(message: str, wishes: Wishes, warnings: list[str]) -> None:
 
 
 def _untagged(
-    workshop: Workshop, wishes: Wishes, size: tuple[int, int], warnings: list[str]
+    workshop: Workshop, wishes: Wishes, size: tuple[int, int], bits: int, warnings: list[str]
 ) -> Source:
     if wishes.task == "color":
         _doubt("no irn tag: irn restores colours, it does not guess them", wishes, warnings)
@@ -128,8 +132,9 @@ def _untagged(
     scale = loaded.rescaler.scale if wishes.scale is None else wishes.scale
     temperature = loaded.checkpoint.card.temperature
     return Source(
-        model=loaded, scale=scale, hr_size=hr_size_of(size, scale), temperature=temperature
-    )
+        model=loaded, scale=scale, hr_size=hr_size_of(size, scale), temperature=temperature,
+        bits=bits,
+    )  # fmt: skip
 
 
 def _tagged_model(workshop: Workshop, tag: Tag, wishes: Wishes, warnings: list[str]) -> Loaded:

@@ -31,6 +31,8 @@ def upscale(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    strip: options.Strip = False,
+    preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -48,7 +50,8 @@ def upscale(
         Common(
             inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
             tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, json=json, quiet=quiet, debug=debug,
+            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
+            json=json, quiet=quiet, debug=debug,
         ),
         lambda path: f"{path.stem}_restored",
         lambda tools: Restore(tools, wishes=wishes, seed=seed, temperature=temperature),

@@ -1,23 +1,24 @@
-"""Between 8-bit pictures and what networks compute with."""
+"""Between pictures and what networks compute with."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-__all__ = ["Pixels", "to_pixels", "to_tensor"]
+from irncli.pixels import Pixels, bits_of, most, to_bits
 
-Pixels = NDArray[np.uint8]
+__all__ = ["Pixels", "bits_of", "to_bits", "to_pixels", "to_tensor"]
 
 
 def to_tensor(pixels: Pixels) -> torch.Tensor:
-    """uint8 [H, W, C] to float32 [1, C, H, W] in [0, 1]."""
+    """uint8 or uint16 [H, W, C] to float32 [1, C, H, W] in [0, 1]."""
     rows = torch.from_numpy(np.ascontiguousarray(pixels))
-    return rows.permute(2, 0, 1)[None].float().div(255)
+    return rows.permute(2, 0, 1)[None].float().div(most(pixels))
 
 
-def to_pixels(values: torch.Tensor) -> Pixels:
-    """[1, C, H, W] to the nearest 8-bit values [H, W, C]: round(255 clamp(x, 0, 1))."""
-    eight_bit = values[0].clamp(0, 1).mul_(255).round_().byte()
-    return np.ascontiguousarray(eight_bit.permute(1, 2, 0).cpu().numpy())
+def to_pixels(values: torch.Tensor, bits: int = 8) -> Pixels:
+    """[1, C, H, W] to the nearest values [H, W, C]: round((2**bits - 1) clamp(x, 0, 1))."""
+    whole = values[0].clamp(0, 1).mul_(2**bits - 1).round_()
+    stored = whole.byte() if bits == 8 else whole.to(torch.int32)
+    array = stored.permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(array, dtype=f"u{bits // 8}")

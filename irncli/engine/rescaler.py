@@ -1,6 +1,6 @@
 """Pictures through a network: pad, plan, run, retry. Arrays in, arrays out.
 
-A picture is 8-bit RGB [H, W, 3] throughout; float32 lives in the state only.
+A picture is RGB [H, W, 3] of 8 or 16 bits throughout; float32 lives in the state only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn.functional import pixel_unshuffle
 from irncli.engine.device import Precision
 from irncli.engine.latent import MAX_SEED, draw_row
 from irncli.engine.passes import Passes, empty_state, pad_to
-from irncli.engine.pixels import Pixels, to_pixels, to_tensor
+from irncli.engine.pixels import Pixels, bits_of, to_pixels, to_tensor
 from irncli.engine.placing import Placed, quiet, silent
 from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork
@@ -65,8 +65,8 @@ class Rescaler(Placed):
     of pixels, and a side is odd, the last row or column is repeated: for the network, and again
     when the gray picture comes back without what was beyond its edge.
 
-    Law: the same picture, weights and seed give the same 8-bit pixels on the CPU, whatever the tile
-    and the number of threads.
+    Law: the same picture, weights and seed give the same pixels on the CPU, whatever the tile and
+    the number of threads.
 
     Attributes:
         network: an invertible network.
@@ -97,7 +97,12 @@ class Rescaler(Placed):
         return self.network.config.scale
 
     def downscale(
-        self, hr: Pixels, scale: float | None = None, tick: Callable[[float], None] = quiet
+        self,
+        hr: Pixels,
+        scale: float | None = None,
+        tick: Callable[[float], None] = quiet,
+        *,
+        bits: int = 8,
     ) -> Pixels:
         """LR of a picture: ceil(H / scale) x ceil(W / scale).
 
@@ -105,12 +110,13 @@ class Rescaler(Placed):
         the picture is first resized bicubically to LR size times the scale of the network.
 
         Args:
-            hr: uint8 [H, W, 3].
+            hr: uint8 or uint16 [H, W, 3].
             scale: more than 1, at most that of the network, which is the default.
             tick: told the share of the work that was just done.
+            bits: of LR, 8 or 16.
 
         Returns:
-            uint8 [h, w, 3]; of a colour network [H, W, 1].
+            [h, w, 3]; of a colour network [H, W, 1].
         """
         scale = self._checked_scale(scale)
         height, width = hr.shape[:2]
@@ -120,7 +126,7 @@ class Rescaler(Placed):
         read = padded_rows(hr, *target) if scale == self.scale else resized_rows(hr, *target)
         state = self._guarded(lambda: self._forward(read, *target, tick))
         low, _ = self.network.split(state)
-        return to_pixels(low[:, :, :low_height, :low_width])
+        return to_pixels(low[:, :, :low_height, :low_width], bits)
 
     def upscale(
         self,
@@ -131,16 +137,18 @@ class Rescaler(Placed):
         seed: int = 0,
         temperature: float = 1.0,
         tick: Callable[[float], None] = quiet,
+        bits: int = 8,
     ) -> Pixels:
         """The picture that `lr` was made of, with z drawn.
 
         Args:
-            lr: uint8 [h, w, 3]; for a colour network [H, W, 1].
+            lr: uint8 or uint16 [h, w, 3]; for a colour network [H, W, 1].
             hr_size: width and height of the picture; None: LR size times scale.
             scale: as given to `downscale`.
             seed: of z, 0 to 2**64 - 1.
             temperature: of z: its width in units of the recorded one; 0: z = 0.
             tick: told the share of the work that was just done.
+            bits: of the picture, 8 or 16.
 
         Raises:
             UsageError: an option out of range, or a size that is not of this LR.
@@ -158,9 +166,9 @@ class Rescaler(Placed):
                 "{}x{} at scale {:g}".format(*lr_size(hr_size, scale), scale)
             )
         if scale == self.scale:
-            return self._guarded(lambda: self._inverse(lr, hr_size, seed, temperature, tick))
+            return self._guarded(lambda: self._inverse(lr, hr_size, seed, temperature, tick, bits))
         full = (width * self.scale, height * self.scale)
-        restored = self._guarded(lambda: self._inverse(lr, full, seed, temperature, tick))
+        restored = self._guarded(lambda: self._inverse(lr, full, seed, temperature, tick, bits))
         return bicubic(restored, hr_size[1], hr_size[0])
 
     def _checked_scale(self, scale: float | None) -> float:
@@ -187,15 +195,16 @@ class Rescaler(Placed):
         seed: int,
         temperature: float,
         tick: Callable[[float], None],
+        bits: int,
     ) -> Pixels:
         passes = Passes(self.network, tile=self.tile, dtype=self._dtype, tick=tick)
         width, height = hr_size
-        hr = np.empty((height, width, 3), np.uint8)
+        hr: Pixels = np.empty((height, width, 3), f"u{bits // 8}")
 
         def write(rows: slice, values: torch.Tensor) -> None:
             stop = min(rows.stop, height)
             if rows.start < stop:
-                hr[rows.start : stop] = to_pixels(values[:, :, : stop - rows.start, :width])
+                hr[rows.start : stop] = to_pixels(values[:, :, : stop - rows.start, :width], bits)
 
         passes.inverse(self._seeded_state(lr, seed, temperature), write)
         return hr
@@ -240,23 +249,23 @@ def resized_rows(hr: Pixels, height: int, width: int) -> Rows:
 def _resized_channels(pixels: Pixels, height: int, width: int) -> Pixels:
     """One channel at a time, so that memory stays at that of one."""
     planes = [
-        to_pixels(resize(to_tensor(pixels[:, :, c : c + 1]), height, width))
+        to_pixels(resize(to_tensor(pixels[:, :, c : c + 1]), height, width), bits_of(pixels))
         for c in range(pixels.shape[2])
     ]
     return np.concatenate(planes, axis=2)
 
 
 def resize_plane(plane: Pixels, height: int, width: int) -> Pixels:
-    """Bicubic resizing of one 8-bit channel [H, W], such as alpha."""
+    """Bicubic resizing of one channel [H, W], such as alpha, at its depth."""
     return _resized_channels(plane[:, :, None], height, width)[:, :, 0]
 
 
 def bicubic(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Bicubic resizing of an 8-bit picture [H, W, 3]: the baseline."""
+    """Bicubic resizing of a picture [H, W, 3], at its depth: the baseline."""
     return _resized_channels(pixels, height, width)
 
 
 def to_gray(pixels: Pixels) -> Pixels:
     """The mean of the three channels, in each of them."""
-    mean: Pixels = np.rint(pixels.mean(axis=2, keepdims=True)).astype(np.uint8)
+    mean: Pixels = np.rint(pixels.mean(axis=2, keepdims=True)).astype(pixels.dtype)
     return mean.repeat(3, axis=2)

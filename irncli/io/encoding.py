@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from os import cpu_count
 from typing import Literal
 
+import numpy as np
 from PIL import Image, PngImagePlugin
 
 from irncli.errors import ImageError, UnavailableError, UsageError
+from irncli.io.deep import write_deep
 from irncli.io.images import (
     XMP_KEY,
     Metadata,
@@ -20,8 +23,17 @@ from irncli.io.images import (
     pixel_sha256,
 )
 from irncli.io.jpeg import coded_sha256, insert_xmp
+from irncli.io.png import chunks, with_chunks
 
-__all__ = ["Format", "Subsampling", "encode", "format_for_suffix", "suffix_for_format"]
+__all__ = [
+    "Format",
+    "Packet",
+    "Subsampling",
+    "encode",
+    "fitted",
+    "format_for_suffix",
+    "suffix_for_format",
+]
 
 Format = Literal["png", "jpeg", "webp", "avif", "jxl"]
 Subsampling = Literal["4:4:4", "4:2:0"]
@@ -45,6 +57,29 @@ _LONGEST = {
 }
 
 
+def fitted(picture: Picture, format: Format) -> tuple[Picture, list[str]]:  # noqa: A002
+    """What a format can hold of a picture, and what it cannot, a sentence each.
+
+    What would spoil the picture (transparency in a JPEG) stays for `encode` to refuse.
+    """
+    if format == "png":
+        return picture, []
+    lost, metadata = [], picture.metadata
+    name = "JPEG" if format == "jpeg" else format.upper()
+    if picture.bits > 8:
+        lost.append(f"16 bits a channel were reduced to 8: {name} holds no more")
+        picture = picture.reduced()
+    if metadata.chunks:
+        lost.append(f"text and gamma of the PNG were left out: {name} has no place for them")
+        metadata = replace(metadata, chunks=())
+    if metadata.dpi is not None and format != "jpeg":
+        lost.append(f"the resolution (DPI) was left out: {name} has no place for it")
+        metadata = replace(metadata, dpi=None)
+    if picture.alpha is not None and picture.opaque:
+        picture = replace(picture, alpha=None)
+    return replace(picture, metadata=metadata), lost
+
+
 def encode(
     picture: Picture,
     *,
@@ -54,7 +89,7 @@ def encode(
     progressive: bool = False,
     xmp: Packet | None = None,
 ) -> bytes:
-    """The file of a picture, with its metadata. All but PNG are lossy.
+    """The file of a picture, with its metadata. All but PNG are lossy, and of 8 bits.
 
     WebP, AVIF and JPEG XL have no DPI. WebP has no gray: such a picture comes back as a colour one,
     with channels that differ by 1 at most; so does AVIF with alpha, with equal channels. AVIF keeps
@@ -62,7 +97,7 @@ def encode(
 
     Args:
         picture: what to write.
-        format: `png` (8 bits, lossless), `jpeg` (optimised), `webp`, `avif` or `jxl`.
+        format: `png` (8 or 16 bits, lossless), `jpeg` (optimised), `webp`, `avif` or `jxl`.
         quality: 1 to 100, of all but PNG; 100 is lossy too.
         subsampling: of the colours in JPEG and AVIF. WebP always has 4:2:0, JPEG XL none.
         progressive: of JPEG.
@@ -70,7 +105,7 @@ def encode(
             place of the picture's own.
 
     Raises:
-        UsageError: a quality out of range; alpha in a JPEG.
+        UsageError: a quality out of range; alpha in a JPEG; 16 bits in anything but a PNG.
         ImageError: a size or metadata that do not fit the format.
         UnavailableError: JPEG XL without its plug-in.
     """
@@ -94,6 +129,8 @@ def _check(picture: Picture, format: Format, quality: int) -> None:  # noqa: A00
     """Refuse what a lossy format cannot hold."""
     if not 1 <= quality <= 100:
         raise UsageError(f"quality is {quality}, expected 1 to 100")
+    if picture.bits > 8:
+        raise UsageError(f"16 bits a channel do not fit a {format.upper()}: use PNG, or 8 bits")
     if format == "jxl":
         _check_jxl(picture)
     name, longest = _LONGEST.get(format, ("", 1 << 30))
@@ -151,12 +188,35 @@ def _save(
 
 
 def _encode_png(picture: Picture, xmp: Packet | None) -> bytes:
+    if picture.bits > 8:
+        return _encode_deep_png(picture, xmp)
     image, metadata = _stored(picture), picture.metadata
     packet = xmp(pixel_sha256(image)) if xmp else metadata.xmp
+    return with_chunks(_png(image, metadata, packet), metadata.chunks)
+
+
+def _png(image: Image.Image, metadata: Metadata, packet: bytes | None) -> bytes:
     text = PngImagePlugin.PngInfo()
     if packet:
         text.add_itxt(XMP_KEY, packet.decode("utf-8", "replace"))
     return _save(image, "PNG", {"compress_level": PNG_LEVEL, "pnginfo": text, **_options(metadata)})
+
+
+def _encode_deep_png(picture: Picture, xmp: Packet | None) -> bytes:
+    """Pixels by a library that knows 16 bits; metadata as Pillow writes them beside one pixel.
+
+    A gray picture with alpha is stored in colours, with equal channels.
+    """
+    pixels, metadata = picture.pixels, picture.metadata
+    if picture.alpha is not None:
+        pixels = np.dstack((pixels, picture.alpha))
+    elif picture.gray:
+        pixels = np.ascontiguousarray(pixels[:, :, 0])
+    data = write_deep(pixels)
+    packet = xmp(content_sha256(data, max_pixels=pixels.size)) if xmp else metadata.xmp
+    beside = chunks(_png(Image.new("L", (1, 1)), metadata, packet))
+    own = tuple(chunk for chunk in beside if chunk[0] not in (b"IHDR", b"IDAT", b"IEND"))
+    return with_chunks(data, (*own, *metadata.chunks))
 
 
 def _encode_jpeg(

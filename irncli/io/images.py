@@ -13,16 +13,21 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from irncli.errors import ImageError
+from irncli.io.deep import is_deep_colour, read_deep
 from irncli.io.jpeg import coded_sha256
 from irncli.io.jxl import find_xmp, is_jxl, size_of
+from irncli.io.picture import Metadata, Picture
+from irncli.io.png import COLOUR, bit_depth, carried_chunks
+from irncli.pixels import Pixels
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -39,10 +44,9 @@ __all__ = [
     "probe",
     "quantization_tables",
     "readable_suffixes",
+    "stripped",
     "to_pillow",
 ]
-
-Pixels = NDArray[np.uint8]
 
 DEFAULT_MAX_PIXELS = 500_000_000
 XMP_KEY = "XML:com.adobe.xmp"
@@ -67,40 +71,11 @@ _DECODER_ERRORS = (
 )
 _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB", "RGBX")
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-
-
-@dataclass(frozen=True, eq=False)
-class Metadata:
-    """What travels with the pixels, byte for byte."""
-
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A decoded picture.
-
-    Attributes:
-        pixels: uint8 [H, W, 3], RGB.
-        alpha: uint8 [H, W], None where all is opaque.
-        gray: the file has one channel; `pixels` hold it three times.
-        metadata: ICC, EXIF, XMP, DPI.
-        notes: what was converted or lost on reading, a sentence each.
-    """
-
-    pixels: Pixels
-    alpha: Pixels | None = None
-    gray: bool = False
-    metadata: Metadata = field(default_factory=Metadata)
-    notes: tuple[str, ...] = ()
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height."""
-        return self.pixels.shape[1], self.pixels.shape[0]
+_FLOAT_MODES = ("F", "F;16", "F;32")
+_ORIENTATION = 0x0112
+_GRAY_WITH_ALPHA = 4
+"""Colour type of a PNG."""
+_CONVERTED_MODES = ("CMYK", "YCbCr", "LAB")
 
 
 @dataclass(frozen=True)
@@ -112,6 +87,24 @@ class Header:
     height: int
     mode: str
     xmp: bytes | None
+
+
+def stripped(metadata: Metadata) -> Metadata:
+    """What says how the pixels are to be shown (profile, gamma, orientation), and nothing else."""
+    chunks = tuple(chunk for chunk in metadata.chunks if chunk[0] in COLOUR)
+    return Metadata(icc=metadata.icc, exif=_orientation(metadata.exif), chunks=chunks)
+
+
+def _orientation(exif: bytes | None) -> bytes | None:
+    """EXIF with the orientation of another and nothing else; None where that has none."""
+    if exif is None:
+        return None
+    with _pillow():
+        read = Image.Exif()
+        read.load(exif)
+        kept = Image.Exif()
+        kept[_ORIENTATION] = turned = read.get(_ORIENTATION, 1)
+        return kept.tobytes() if turned in range(2, 9) else None
 
 
 @cache
@@ -207,49 +200,95 @@ def probe(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
         return Header((image.format or "").lower(), *image.size, image.mode, _xmp(image, data))
 
 
-def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = False) -> Picture:
     """All of a picture file.
 
+    Args:
+        data: the file.
+        max_pixels: refuse larger ones, before memory is taken.
+        deep: keep 16 bits where the file has them; else they are reduced to 8, and that is noted.
+
     Raises:
-        ImageError: not an image, damaged, larger than `max_pixels` (checked before memory is
-            taken), of several frames, or of a pixel type that has no 8-bit meaning.
+        ImageError: not an image, damaged, too large, of several frames, or of a pixel type that
+            has no 8- or 16-bit meaning.
     """
     with _pillow(), _open(data, max_pixels) as image:
         frames = getattr(image, "n_frames", 1)
-        if frames > 1 and image.format not in ("MPO",):
+        if frames > 1 and image.format != "MPO":
             raise ImageError(f"{frames} frames, expected one: extract the frame you want first")
+        # Before another library reads it: this one says when a file is damaged.
         image.load()
-        return _picture(image, _is_deep_colour(data), _xmp(image, data))
+        notes = [f"{frames} pictures in one file: the first was taken"] * (frames > 1)
+        icc = _profile(image, notes)
+        if is_deep_colour(image, data):
+            picture = _deep_colour(image, data)
+        elif image.mode in _DEEP_MODES:
+            picture = _deep_gray(image)
+        else:
+            picture = _shallow(image, icc, notes)
+        metadata = Metadata(
+            icc=None if image.mode in _CONVERTED_MODES else icc,
+            exif=image.info.get("exif") or None,
+            xmp=_xmp(image, data) or None,
+            dpi=_dpi(image.info.get("dpi")),
+            chunks=carried_chunks(data),
+        )
+    picture = replace(picture, metadata=metadata, notes=tuple(notes))
+    return picture if deep else picture.reduced()
 
 
-def _is_deep_colour(data: bytes) -> bool:
-    """A PNG of 16 bits and several channels, which Pillow reads as 8 bits without a word."""
-    return data[:8] == b"\x89PNG\r\n\x1a\n" and data[24:25] == b"\x10" and data[25:26] != b"\x00"
+def _profile(image: ImageFile.ImageFile, notes: list[str]) -> bytes | None:
+    """The profile of a file, where it is one for its colours; another is left out, and said."""
+    icc: bytes | None = image.info.get("icc_profile")
+    if not icc:
+        return None
+    space = icc[16:20].decode("ascii", "replace").strip()
+    gray = image.mode in ("1", "L", "LA", *_DEEP_MODES)
+    mine = {"CMYK": ["CMYK"], "LAB": ["Lab"]}.get(image.mode, ["RGB"] + ["GRAY"] * gray)
+    if space in mine:
+        return icc
+    notes.append(f"its colour profile is one for {space or 'nothing'} and was left out")
+    return None
 
 
-def _picture(image: Image.Image, deep_colour: bool, xmp: bytes | None) -> Picture:
-    notes = ["16 bits a channel were reduced to 8"] if deep_colour else []
-    icc = image.info.get("icc_profile")
-    dpi = image.info.get("dpi")
-    exif = image.info.get("exif")
-    if image.mode in _DEEP_MODES:
-        image = _reduced(image)
-        notes.append("16 bits a pixel were reduced to 8")
-    elif image.mode not in _KEPT_MODES:
+def _shallow(image: ImageFile.ImageFile, icc: bytes | None, notes: list[str]) -> Picture:
+    """Of 8 bits or fewer."""
+    if image.mode in _FLOAT_MODES:
+        raise ImageError("floating-point pixels, expected 8 or 16 bits: convert it first")
+    if image.mode not in _KEPT_MODES:
         raise ImageError(f"pixels of type {image.mode}, expected 8 or 16 bits: convert it first")
-    if image.mode in ("CMYK", "YCbCr", "LAB"):
-        notes.append(f"{image.mode} was converted to RGB")
-        image, icc = _to_rgb(image, icc)
-    if image.mode in ("P", "PA"):
-        notes.append("the palette was converted to RGB")
-    gray = image.mode in ("1", "L", "LA")
     has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     alpha = np.array(image.convert("RGBA").getchannel("A")) if has_alpha else None
-    if alpha is not None and bool((alpha == 255).all()):
-        alpha = None
-    pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"))
-    metadata = Metadata(icc or None, exif or None, xmp or None, _dpi(dpi))
-    return Picture(pixels, alpha, gray, metadata, tuple(notes))
+    gray = image.mode in ("1", "L", "LA")
+    if image.mode in _CONVERTED_MODES:
+        how = " through its profile" if image.mode == "CMYK" and icc else ""
+        notes.append(f"{image.mode} was converted to RGB{how}")
+    elif image.mode in ("P", "PA"):
+        notes.append("the palette was converted to RGB")
+    elif image.mode == "1":
+        notes.append("black and white was converted to gray")
+    rgb = _to_rgb(image, icc) if image.mode in _CONVERTED_MODES else image.convert("RGB")
+    return Picture(np.array(rgb), alpha, gray)
+
+
+def _deep_colour(image: ImageFile.ImageFile, data: bytes) -> Picture:
+    """Of 16 bits and several channels."""
+    values = read_deep(data)
+    if values.shape[:2] != (image.height, image.width):
+        raise ImageError("damaged image: two decoders find two sizes")
+    gray = bit_depth(data)[1] == _GRAY_WITH_ALPHA
+    alpha = np.ascontiguousarray(values[:, :, 3]) if values.shape[2] == 4 else None
+    return Picture(np.ascontiguousarray(values[:, :, :3]), alpha, gray)
+
+
+def _deep_gray(image: ImageFile.ImageFile) -> Picture:
+    """Of one channel of 16 bits."""
+    wide = np.array(image)
+    if int(wide.min()) < 0 or int(wide.max()) > 65535:
+        raise ImageError("32-bit integer pixels, expected 8 or 16 bits: convert it first")
+    values, clear = wide.astype(np.uint16), image.info.get("transparency")
+    alpha = np.where(values == clear, 0, 65535).astype(np.uint16) if clear is not None else None
+    return Picture(values[:, :, None].repeat(3, axis=2), alpha, gray=True)
 
 
 def _dpi(value: object) -> tuple[float, float] | None:
@@ -259,29 +298,29 @@ def _dpi(value: object) -> tuple[float, float] | None:
     return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None
 
 
-def _reduced(image: Image.Image) -> Image.Image:
-    """16-bit gray to 8 bits: 65535 becomes 255, rounded."""
-    values = np.array(image).astype(np.int64)
-    if int(values.min()) < 0 or int(values.max()) > 65535:
-        raise ImageError("32-bit integer pixels, expected 8 or 16 bits: convert it first")
-    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
-
-
-def _to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
-    """CMYK and Lab to RGB: through their profile to sRGB where there is one."""
-    if icc and image.mode == "CMYK":
+def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    """CMYK and Lab to sRGB: CMYK through its profile where there is one."""
+    source: Any = None
+    if image.mode == "LAB":
+        source = ImageCms.createProfile("LAB")
+    elif icc:
         source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        target = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-        assert converted is not None  # noqa: S101
-        return converted, None
-    return image.convert("RGB"), None
+    if source is None:
+        return image.convert("RGB")
+    target = ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+    assert converted is not None  # noqa: S101
+    return converted
 
 
 def pixel_sha256(image: Image.Image) -> str:
     """Of mode, size and values: the `content_sha256` of a file that keeps them all."""
-    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
-    digest.update(image.tobytes())
+    return _sha256(image.mode, image.size, image.tobytes())
+
+
+def _sha256(mode: str, size: tuple[int, int], values: bytes) -> str:
+    digest = hashlib.sha256(f"{mode} {size[0]}x{size[1]}\n".encode())
+    digest.update(values)
     return digest.hexdigest()
 
 
@@ -297,6 +336,9 @@ def content_sha256(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> str:
         if image.format in ("JPEG", "MPO"):
             return coded_sha256(data)
         image.load()
+        if is_deep_colour(image, data):
+            values = read_deep(data).astype("<u2")
+            return _sha256(f"{image.mode};16", image.size, values.tobytes())
         return pixel_sha256(image)
 
 

@@ -13,13 +13,18 @@ from irncli.errors import ImageError, InputMissingError, OutputError, StorageErr
 
 __all__ = [
     "STREAM",
+    "Times",
     "atomic_write",
     "expand_inputs",
     "make_directory",
     "plan_outputs",
     "read_input",
     "remove_partials",
+    "times_of",
 ]
+
+Times = tuple[int, int]
+"""Last access and last change, in nanoseconds."""
 
 STREAM = Path("-")
 """Standard input or output."""
@@ -51,11 +56,21 @@ def read_input(path: Path) -> bytes:
     return data
 
 
-def atomic_write(path: Path, data: bytes, *, overwrite: bool) -> None:
+def times_of(path: Path) -> Times | None:
+    """Of a file that exists; None of anything else."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_atime_ns, status.st_mtime_ns
+
+
+def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | None = None) -> None:
     """Write a file as a whole or not at all.
 
     The bytes go to a hidden file in the same directory, to the disk, and then under their name in
-    one operation, which without `overwrite` fails if the name was taken meanwhile.
+    one operation, which without `overwrite` fails if the name was taken meanwhile. With `times` the
+    file has those.
 
     Raises:
         OutputError: the name is taken, or the directory cannot be written.
@@ -69,6 +84,8 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if times is not None:
+            os.utime(partial, ns=times)
         _publish(partial, path, overwrite)
     except FileExistsError as error:
         raise OutputError(f"{path} exists already: pass --overwrite to replace it") from error

@@ -16,10 +16,11 @@ from irncli.errors import DataError, MemoryExhaustedError, OutputError, UsageErr
 from irncli.model import InvertibleNetwork, build
 from irncli.train.crops import CropSampler
 from irncli.train.data import Pictures, centre_crop, split
+from irncli.train.growing import initial_network
 from irncli.train.log import RunLog
 from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
-from irncli.train.setup import Ingredients, build_trainer, initial_network
+from irncli.train.setup import Ingredients, build_trainer
 from irncli.train.state import RunDirectory
 from irncli.train.step import StepResult, Trainer
 from irncli.train.validate import measure_sigma, sample, validator

@@ -84,6 +84,17 @@ def _slow_matrix(recipe: Recipe) -> Recipe:
     return replace(recipe, optimiser=replace(recipe.optimiser, matrix_factor=0.02))
 
 
+def _grown(network: Network, lr_target: float, data: Data) -> Recipe:
+    """From the blocks of irn-x2, which bear a drawn z already: the last phase from the start."""
+    recipe = _ours(replace(network, init="irn-x2"), 2.0, lr_target, data)
+    return replace(
+        recipe,
+        loss=replace(recipe.loss, psnr_from=0.0),
+        latent=replace(recipe.latent, draw_from=0.0),
+        optimiser=replace(recipe.optimiser, learning_rate=4e-4),
+    )
+
+
 def _paper_color() -> Recipe:
     recipe = _paper(_COLOR, 3.0)
     return replace(recipe, latent=_ZERO, data=replace(recipe.data, batch=8))
@@ -191,9 +202,7 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         "paper": _paper(_X2, 4.0),
     },
     "irn-x3": {
-        "irn": _slow_matrix(
-            _ours(replace(_X3, basis="dct"), 1.5, 35.0, Data(batch=6, crop=54, crop_end=108))
-        ),
+        "irn": _slow_matrix(_grown(replace(_X3, basis="dct"), 32.5, Data(batch=6, crop=72))),
         "paper": _paper(_X3, 9.0),
     },
     "irn-x4": {
@@ -205,7 +214,7 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         "paper": _paper(_X8, 64.0),
     },
     "irn-e-x4": {
-        "irn": _ours(_E_X4, 2.0, 34.0, Data(batch=4, crop=64, crop_end=128)),
+        "irn": _grown(_E_X4, 32.0, Data(batch=4, crop=80)),
         "paper": _paper(_E_X4, 16.0),
     },
     "irn-plus-x4": {"irn": _our_plus(), "paper": _paper_plus()},

@@ -1,16 +1,15 @@
-"""From a recipe to a trainer: networks built or loaded, losses and opponent put in place."""
+"""From a recipe to a trainer: what it names is read, losses and opponent put in place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from irncli.errors import CheckpointError
-from irncli.model import CompressionRestoration, InvertibleNetwork, Network, build
-from irncli.model.transforms import LearnedDownsampling, dct_matrix
+from irncli.model import CompressionRestoration, InvertibleNetwork, Network
 from irncli.train.adversarial import Opponent
 from irncli.train.compute import prepare
 from irncli.train.objective import Objective, RescalingObjective, RestorationObjective
@@ -20,7 +19,7 @@ from irncli.train.recipe import Recipe
 from irncli.train.step import Trainer
 from irncli.zoo.checkpoint import Checkpoint, read_checkpoint
 
-__all__ = ["Ingredients", "build_trainer", "gather", "initial_network"]
+__all__ = ["Ingredients", "build_trainer", "gather"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,61 +63,6 @@ def gather(recipe: Recipe, locate: Callable[[str], Path]) -> Ingredients:
             "set rescaler to one"
         )
     return Ingredients(rescaler=rescaler)
-
-
-def initial_network(recipe: Recipe, init: Path | None) -> Network:
-    """A network to start from: fresh, or with the weights of `init`.
-
-    A checkpoint with fewer levels, or fewer blocks in its last, fills the first operations (x4
-    grows from x2, eight blocks from four); the rest starts as the identity.
-
-    Raises:
-        CheckpointError: the checkpoint is not this architecture, nor its beginning.
-    """
-    network = build(recipe.architecture)
-    if recipe.network.basis == "dct":
-        _start_from_dct(network)
-    if init is None:
-        return network
-    source = read_checkpoint(init).network
-    whole = source.config == recipe.architecture
-    if not whole and not _begins(source, network):
-        raise CheckpointError(
-            f"{init.name} ({_scale_of(source)}) is not the beginning of this "
-            f"{_scale_of(network)} network: give other weights with --init, or '--init none'"
-        )
-    state = source.state_dict()
-    if not whole:
-        del state["latent_sigma"]
-    network.load_state_dict(state, strict=whole)
-    return network
-
-
-def _start_from_dct(network: Network) -> None:
-    for module in network.modules():
-        if isinstance(module, LearnedDownsampling):
-            module.matrix.data.copy_(dct_matrix(module.factor))
-
-
-def _begins(source: Network, network: Network) -> bool:
-    """Whether the operations of one are the first operations of the other."""
-    if not (isinstance(source, InvertibleNetwork) and isinstance(network, InvertibleNetwork)):
-        return False
-    mine, theirs = network.config, source.config
-    if (mine.low_channels, mine.growth) != (theirs.low_channels, theirs.growth):
-        return False
-    *whole, last = theirs.levels
-    reached = mine.levels[len(whole)] if len(whole) < len(mine.levels) else None
-    return (
-        reached is not None
-        and list(mine.levels[: len(whole)]) == whole
-        and replace(last, blocks=reached.blocks) == reached
-        and last.blocks <= reached.blocks
-    )
-
-
-def _scale_of(network: Network) -> str:
-    return f"x{network.config.scale}" if isinstance(network, InvertibleNetwork) else "CRM"
 
 
 def build_trainer(

@@ -6,11 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, PngImagePlugin
 
 from irncli.errors import ImageError, IrnError
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, content_sha256, decode, probe
+from irncli.io.images import Metadata, Picture, content_sha256, decode, probe, stripped
 
 
 def exif_bytes(orientation=6):
@@ -48,7 +48,7 @@ def test_other_pixel_types_are_converted_and_said(mode, pixels):
     picture = decode(saved(image, "TIFF" if mode == "CMYK" else "PNG"))
     assert picture.pixels.shape == (20, 30, 3)
     assert picture.gray is (mode in ("1", "L", "LA", "I;16"))
-    assert bool(picture.notes) is (mode in ("P", "CMYK", "I;16"))
+    assert bool(picture.notes) is (mode in ("P", "1", "CMYK", "I;16"))
     if mode == "I;16":
         assert np.array_equal(picture.pixels[:, :, 0], pixels[:, :, 0])
 
@@ -72,8 +72,59 @@ def test_sixteen_bits_a_channel_are_reduced_and_said():
     assert "16 bits" in picture.notes[0]
 
 
-def test_full_transparency_is_no_transparency(pixels):
-    assert decode(saved(Image.fromarray(pixels).convert("RGBA"))).alpha is None
+def test_alpha_stays_where_all_is_opaque(pixels):
+    picture = decode(saved(Image.fromarray(pixels).convert("RGBA")))
+    assert picture.opaque
+    assert np.array_equal(picture.alpha, np.full((20, 30), 255))
+
+
+def test_lab_is_converted_by_its_definition(pixels):
+    """a = b = 0 is gray, and L its lightness."""
+    lightness = np.linspace(0, 255, 30).astype(np.uint8)
+    plane = Image.fromarray(np.broadcast_to(lightness, (20, 30)).copy())
+    middle = Image.new("L", (30, 20), 128)
+    lab = Image.merge("LAB", (plane, middle, middle))
+    picture = decode(saved(lab, "TIFF"))
+    # CIE lightness of the sRGB values 0, 119 and 255 is 0, 50 and 100.
+    found = picture.pixels[0, [0, 15, 29]].astype(int)
+    assert np.abs(found - [[0], [120], [255]]).max() <= 4
+    assert any("LAB" in note for note in picture.notes)
+
+
+@pytest.mark.parametrize("space", [b"CMYK", b"GRAY", b"Lab ", b""])
+def test_a_profile_for_other_colours_is_left_out_and_said(space, pixels):
+    icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    icc[16:20] = space.ljust(4)
+    picture = decode(saved(Image.fromarray(pixels), icc_profile=bytes(icc)))
+    assert picture.metadata.icc is None
+    assert any("profile" in note for note in picture.notes)
+
+
+def test_floating_point_is_refused(pixels):
+    image = Image.fromarray(pixels[:, :, 0].astype(np.float32))
+    with pytest.raises(ImageError, match="floating-point"):
+        decode(saved(image, "TIFF"))
+
+
+def test_a_second_picture_in_the_file_is_said(pixels):
+    image = Image.fromarray(pixels)
+    data = saved(image, "MPO", save_all=True, append_images=[image])
+    assert "2 pictures" in decode(data).notes[0]
+
+
+def test_stripping_keeps_how_the_picture_is_shown(pixels):
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Author", "someone")
+    data = saved(
+        Image.fromarray(pixels), exif=exif_bytes(8), icc_profile=icc, dpi=(72, 72), pnginfo=text
+    )
+    left = stripped(decode(data).metadata)
+    assert (left.icc, left.xmp, left.dpi, left.chunks) == (icc, None, None, ())
+    read = Image.Exif()
+    read.load(left.exif)
+    assert dict(read) == {0x0112: 8}
+    assert stripped(Metadata(exif=exif_bytes(1))).exif is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,53 +24,16 @@ from irncli.errors import (
     StorageError,
     UsageError,
 )
+from irncli.model import build
 from irncli.train.data import Pictures
 from irncli.train.loop import Budget, Hooks, Run, train
 from irncli.train.recipe import parse_toml
-from irncli.train.setup import Ingredients, gather, initial_network
+from irncli.train.setup import Ingredients, gather
 from irncli.train.state import RunDirectory
 from irncli.train.validate import measure_sigma, sample, validate_crm, validate_invertible
 from irncli.zoo.checkpoint import Card, Checkpoint, read_checkpoint, serialise
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
-
-
-def test_x4_grows_from_x2(tmp_path):
-    path = tmp_path / "x2.safetensors"
-    config = replace(SMALL["irn-x4"], levels=SMALL["irn-x4"].levels[:1])
-    source = shaken(config)
-    path.write_bytes(serialise(source, Card(name="x2")))
-    grown = initial_network(changed(scale=4, blocks=1), path)
-    state = grown.state_dict()
-    for key, value in source.state_dict().items():
-        if key != "latent_sigma":
-            assert torch.equal(state[key], value)
-    x = torch.rand(1, 3, 16, 16)
-    low, _ = grown(x)
-    assert torch.allclose(low, torch.nn.functional.avg_pool2d(source(x)[0], 2), atol=1e-5)
-
-
-def test_more_blocks_begin_as_the_identity(tmp_path):
-    path = tmp_path / "two.safetensors"
-    source = shaken(COLOR.changed({"blocks": 2}).architecture)
-    path.write_bytes(serialise(source, Card(name="two")))
-    grown = initial_network(COLOR.changed({"blocks": 5}), path)
-    x = torch.rand(2, 3, 8, 8)
-    for mine, theirs in zip(grown(x), source(x), strict=True):
-        assert torch.allclose(mine, theirs, atol=1e-6)
-    with pytest.raises(CheckpointError, match="not the beginning"):
-        initial_network(COLOR.changed({"blocks": 1}), path)
-
-
-def test_what_cannot_start_a_preset_is_refused(tmp_path):
-    path = tmp_path / "ld.safetensors"
-    path.write_bytes(serialise(shaken(SMALL["irn-ld-x3"]), Card(name="ld")))
-    with pytest.raises(CheckpointError, match=r"x3.*not the beginning.*x2"):
-        initial_network(RECIPE, path)
-    path.write_bytes(serialise(shaken(CRM.architecture), Card(name="crm")))
-    with pytest.raises(CheckpointError, match="CRM"):
-        initial_network(RECIPE, path)
-    assert initial_network(CRM, path).config == CRM.architecture
 
 
 @pytest.mark.parametrize("given", [{}, {"steps": 0}, {"minutes": -1}, {"steps": 3, "minutes": 3}])
@@ -213,7 +175,7 @@ def test_too_little_memory_is_said(tmp_path, pictures, monkeypatch):
 
 
 def test_validation_is_that_of_the_tables(pictures):
-    network = initial_network(RECIPE, None)
+    network = build(RECIPE.architecture)
     held_out = [p.permute(1, 2, 0).numpy() for p in pictures.pixels[:2]]
     network.latent_sigma.copy_(measure_sigma(network, held_out))
     measured = validate_invertible(network, held_out, drawn=True)
@@ -482,16 +444,3 @@ def test_held_out_pictures_must_be_large_enough(tmp_path, pictures):
     tiny = Pictures(["t.png"], [torch.zeros(3, 3, 20, dtype=torch.uint8)])
     with pytest.raises(DataError, match="--validation"):
         run(pictures, tmp_path / "a", 1, held_out=tiny)
-
-
-def test_learned_downsampling_may_start_from_a_cosine_basis():
-    fields = {"family": "irn-ld", "scale": 3, "crop": 18, "crop_end": 0}
-    network = initial_network(changed(basis="dct", **fields), None)
-    x = torch.rand(1, 3, 9, 9)
-    low, z = network(x)
-    means = torch.nn.functional.avg_pool2d(x, 3)
-    assert torch.allclose(low, means, atol=1e-6)
-    flat = network.inverse(low, torch.zeros_like(z))
-    assert torch.allclose(flat, means.repeat_interleave(3, 2).repeat_interleave(3, 3), atol=1e-5)
-    plain = initial_network(changed(basis="identity", **fields), None)
-    assert (plain.inverse(low, torch.zeros_like(z)) - flat).abs().max() > 0.1

@@ -12,8 +12,8 @@ from irncli.errors import UsageError
 from irncli.model import build
 from irncli.train import step as step_module
 from irncli.train.crops import CropSampler, to_luma
+from irncli.train.growing import initial_network
 from irncli.train.presets import PRESETS, VARIANTS, preset
-from irncli.train.setup import initial_network
 
 
 def test_it_learns(batch):

@@ -1,0 +1,74 @@
+"""A picture in memory: pixels, alpha, and what travels with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from irncli.io.png import Chunk
+from irncli.pixels import Pixels, bits_of, most, to_bits
+
+__all__ = ["Metadata", "Picture"]
+
+
+@dataclass(frozen=True, eq=False)
+class Metadata:
+    """What travels with the pixels, byte for byte.
+
+    Attributes:
+        icc: colour profile.
+        exif: orientation and all.
+        xmp: packet.
+        dpi: across and down.
+        chunks: of a PNG that no other format has: gamma and text.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    chunks: tuple[Chunk, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A decoded picture.
+
+    Attributes:
+        pixels: uint8 or uint16 [H, W, 3], RGB.
+        alpha: [H, W], of the type of `pixels`; None where the file has none.
+        gray: the file has one channel; `pixels` hold it three times.
+        metadata: ICC, EXIF, XMP, DPI.
+        notes: what was converted or lost on reading, a sentence each.
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None = None
+    gray: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+    @property
+    def bits(self) -> int:
+        """Of a channel: 8 or 16."""
+        return bits_of(self.pixels)
+
+    @property
+    def opaque(self) -> bool:
+        """Nothing shines through."""
+        return self.alpha is None or bool((self.alpha == most(self.alpha)).all())
+
+    def reduced(self) -> Picture:
+        """In 8 bits, with a note of it; itself, where it has no more."""
+        if self.bits == 8:
+            return self
+        return replace(
+            self,
+            pixels=to_bits(self.pixels, 8),
+            alpha=None if self.alpha is None else to_bits(self.alpha, 8),
+            notes=(*self.notes, "16 bits a channel were reduced to 8"),
+        )

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from irncli.errors import ImageError
 from irncli.io.deep import is_deep_colour, read_deep
@@ -69,10 +69,14 @@ _DECODER_ERRORS = (
     ImageCms.PyCMSError,
     Image.DecompressionBombError,
 )
+# Programs rather than pictures, and names for which Pillow has no decoder of its own.
+_UNREAD = ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG")
 _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB", "RGBX")
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _FLOAT_MODES = ("F", "F;16", "F;32")
 _ORIENTATION = 0x0112
+# Description, make, model, software, date, artist, copyright.
+_DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 _GRAY_WITH_ALPHA = 4
 """Colour type of a PNG."""
 _CONVERTED_MODES = ("CMYK", "YCbCr", "LAB")
@@ -118,10 +122,10 @@ def jxl_is_here() -> bool:
 
 
 def _formats() -> list[str]:
-    """All that Pillow reads, but EPS: that would start Ghostscript."""
+    """All that Pillow reads, but EPS, which would start Ghostscript, and its like."""
     Image.init()
     jxl_is_here()
-    return [name for name in Image.ID if name not in ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF")]
+    return [name for name in Image.ID if name not in _UNREAD]
 
 
 def readable_suffixes() -> frozenset[str]:
@@ -228,13 +232,31 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
             picture = _shallow(image, icc, notes)
         metadata = Metadata(
             icc=None if image.mode in _CONVERTED_MODES else icc,
-            exif=image.info.get("exif") or None,
+            exif=image.info.get("exif") or _tiff_exif(image),
             xmp=_xmp(image, data) or None,
             dpi=_dpi(image.info.get("dpi")),
             chunks=carried_chunks(data),
         )
     picture = replace(picture, metadata=metadata, notes=tuple(notes))
     return picture if deep else picture.reduced()
+
+
+def _tiff_exif(image: ImageFile.ImageFile) -> bytes | None:
+    """What a TIFF says of the picture, which in another format is EXIF.
+
+    Not its orientation: of this format alone the decoders turn the pixels upright.
+    """
+    if image.format != "TIFF":
+        return None
+    found, kept = image.getexif(), Image.Exif()
+    for tag in _DESCRIPTIVE_TAGS:
+        if tag in found:
+            kept[tag] = found[tag]
+    for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        inside = found.get_ifd(directory)
+        if inside:
+            kept.get_ifd(directory).update(inside)
+    return kept.tobytes() if len(kept) else None
 
 
 def _profile(image: ImageFile.ImageFile, notes: list[str]) -> bytes | None:
@@ -259,16 +281,18 @@ def _shallow(image: ImageFile.ImageFile, icc: bytes | None, notes: list[str]) ->
         raise ImageError(f"pixels of type {image.mode}, expected 8 or 16 bits: convert it first")
     has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     alpha = np.array(image.convert("RGBA").getchannel("A")) if has_alpha else None
+    rgb = _to_rgb(image, icc) if image.mode in _CONVERTED_MODES else image.convert("RGB")
+    pixels = np.array(rgb)
     gray = image.mode in ("1", "L", "LA")
     if image.mode in _CONVERTED_MODES:
         how = " through its profile" if image.mode == "CMYK" and icc else ""
         notes.append(f"{image.mode} was converted to RGB{how}")
     elif image.mode in ("P", "PA"):
-        notes.append("the palette was converted to RGB")
+        gray = bool((pixels == pixels[:, :, :1]).all())
+        notes.append(f"the palette was converted to {'gray' if gray else 'RGB'}")
     elif image.mode == "1":
         notes.append("black and white was converted to gray")
-    rgb = _to_rgb(image, icc) if image.mode in _CONVERTED_MODES else image.convert("RGB")
-    return Picture(np.array(rgb), alpha, gray)
+    return Picture(pixels, alpha, gray)
 
 
 def _deep_colour(image: ImageFile.ImageFile, data: bytes) -> Picture:
@@ -295,7 +319,9 @@ def _dpi(value: object) -> tuple[float, float] | None:
     if not isinstance(value, tuple) or len(value) != 2:
         return None
     across, down = (float(v) for v in value)
-    return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None
+    # One dot an inch is what Pillow gives where a TIFF says nothing.
+    known = 0 < across < 1e6 and 0 < down < 1e6 and (across, down) != (1, 1)
+    return (across, down) if known else None
 
 
 def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:

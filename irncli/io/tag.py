@@ -26,6 +26,10 @@ __all__ = ["FORMAT", "PLAIN", "Tag", "embed", "extract", "remove"]
 FORMAT = 1
 NAMESPACE = "urn:irn:tag:1"
 MAX_XMP_BYTES = 16 << 20
+MAX_ELEMENTS = 1_000_000
+"""Of a packet: elements and attributes together."""
+MAX_DEPTH = 100
+MAX_PREFIXES = 200
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _META = "adobe:ns:meta/"
@@ -44,9 +48,7 @@ PLAIN: dict[str, Any] = {
 }
 """Fields of the tag of a file that is the picture itself."""
 
-ET.register_namespace("rdf", _RDF)
-ET.register_namespace("x", _META)
-ET.register_namespace("irn", NAMESPACE)
+_PREFIXES = {"rdf": _RDF, "x": _META, "irn": NAMESPACE}
 
 
 def _require(condition: bool, message: str) -> None:
@@ -149,23 +151,56 @@ class Tag:
         return {f"{{{NAMESPACE}}}{key}": str(value) for key, value in values.items()}
 
 
+class _Packet(BytesIO):
+    """Read in large pieces: expat begins a tag anew with every piece of it."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(-1 if size is None or size < 0 else max(size, 1 << 20))
+
+
 def _parse(xmp: bytes) -> ET.Element:
     """The root of a packet, with the prefixes that it uses registered.
 
     Raises:
-        TagError: too large, not well-formed, or with entities of its own.
+        TagError: too large, not well-formed, or with a document type, whose default attributes and
+            entities make gigabytes of a few kilobytes.
     """
     if len(xmp) > MAX_XMP_BYTES:
         raise TagError(f"XMP of {len(xmp)} bytes, expected at most {MAX_XMP_BYTES}")
-    xmp = xmp.rstrip(b"\x00 \r\n\t")
     try:
-        for _, (prefix, uri) in SafeET.iterparse(BytesIO(xmp), events=("start-ns",)):
-            if prefix and not re.fullmatch(r"ns\d+", prefix):
-                ET.register_namespace(prefix, uri)
-        root: ET.Element = SafeET.fromstring(xmp)
-    except (ET.ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise TagError(f"the XMP of this file cannot be read: {error}") from error
+        root, prefixes = _checked(_Packet(xmp.rstrip(b"\x00 \r\n\t")))
+    except TagError:
+        raise
+    except DefusedXmlException as error:
+        raise TagError("the XMP of this file has a document type, which XMP never has") from error
+    except (ET.ParseError, ValueError, LookupError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise TagError(f"the XMP of this file cannot be read: {reason}") from error
+    for prefix, uri in prefixes.items():
+        ET.register_namespace(prefix, uri)
     return root
+
+
+def _checked(packet: _Packet) -> tuple[ET.Element, dict[str, str]]:
+    """Root and prefixes of a packet that is neither too deep nor too full."""
+    prefixes: dict[str, str] = {}
+    opened: list[ET.Element] = []
+    root: ET.Element | None = None
+    count = 0
+    events = ("start-ns", "start", "end")
+    for event, found in SafeET.iterparse(packet, events=events, forbid_dtd=True):
+        if event == "start":
+            root = found if root is None else root
+            opened.append(found)
+            count += 1 + len(found.attrib)
+        elif event == "end":
+            opened.pop()
+        elif found[0] and not re.fullmatch(r"ns\d+", found[0]):
+            prefixes[found[0]] = found[1]
+        if count > MAX_ELEMENTS or len(opened) > MAX_DEPTH or len(prefixes) > MAX_PREFIXES:
+            raise TagError("the XMP of this file is too deep, or holds too much, to be read")
+    assert root is not None  # noqa: S101
+    return root, prefixes
 
 
 def _descriptions(root: ET.Element) -> list[ET.Element]:
@@ -242,6 +277,9 @@ def _strip(root: ET.Element) -> None:
 
 
 def _serialise(root: ET.Element) -> bytes:
+    # Last, since a packet may have used these prefixes for something else.
+    for prefix, uri in _PREFIXES.items():
+        ET.register_namespace(prefix, uri)
     body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=False)
     head = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'.encode()
     return head + body + b'\n<?xpacket end="w"?>'

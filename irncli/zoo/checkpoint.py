@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -211,7 +210,9 @@ def _load_pth(path: Path) -> dict[str, object]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols, before it refuses them
             data = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # its unpickler meets damage with whatever it runs into
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
         raise CheckpointError(
             f"{path.name} is not a file of plain tensors ({reason}); nothing in it was run"

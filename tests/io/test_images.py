@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from irncli.errors import ImageError, IrnError
 from irncli.io.encoding import encode
@@ -98,6 +98,20 @@ def test_a_profile_for_other_colours_is_left_out_and_said(space, pixels):
     picture = decode(saved(Image.fromarray(pixels), icc_profile=bytes(icc)))
     assert picture.metadata.icc is None
     assert any("profile" in note for note in picture.notes)
+
+
+def test_a_tiff_is_turned_upright_and_its_tags_become_exif(pixels):
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[0x0112], info[0x010F] = 6, "a maker"
+    info[0x8769] = {0x829A: 0.5}
+    picture = decode(saved(Image.fromarray(pixels), "TIFF", tiffinfo=info))
+    assert np.array_equal(picture.pixels, np.rot90(pixels, -1))
+    read = Image.Exif()
+    read.load(picture.metadata.exif)
+    assert read[0x010F] == "a maker"
+    assert 0x0112 not in read
+    assert read.get_ifd(0x8769)[0x829A] == pytest.approx(0.5)
+    assert picture.metadata.dpi is None
 
 
 def test_floating_point_is_refused(pixels):

@@ -1,0 +1,253 @@
+"""What comes back of a picture, by format and type of pixels: writes docs/formats.md.
+
+    python benchmarks/formats.py
+
+Every kind of file is made small and restored by `irn`; the table says what was found, not what was
+hoped for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms, PngImagePlugin
+
+from irncli.io.encoding import encode
+from irncli.io.images import Metadata, Picture, decode, readable_suffixes
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "formats.md"
+
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+    b'xmlns:dc="http://purl.org/dc/elements/1.1/" dc:source="a friend"/></rdf:RDF></x:xmpmeta>'
+)
+DPI = (300.0, 300.0)
+
+MODES: dict[str, tuple[str, ...]] = {
+    "png": ("RGB", "RGBA", "L", "LA", "1", "P", "P+clear", "RGB;16", "RGBA;16", "L;16"),
+    "jpeg": ("RGB", "L", "CMYK"),
+    "webp": ("RGB", "RGBA"),
+    "avif": ("RGB", "RGBA"),
+    "tiff": ("RGB", "RGBA", "L", "1", "P", "CMYK", "LAB", "RGB;16", "L;16"),
+    "gif": ("P", "P+clear", "L"),
+    "bmp": ("RGB", "L", "1", "P"),
+    "tga": ("RGB", "RGBA", "L"),
+    "ppm": ("RGB", "L", "1"),
+    "jpeg2000": ("RGB", "RGBA", "L"),
+    "ico": ("RGBA",),
+}
+"""Types of pixels by format: `P+clear` is a palette with a transparent entry."""
+_SUFFIX = {"jpeg": "jpg", "tiff": "tif", "jpeg2000": "jp2"}
+_WITH_METADATA = ("png", "jpeg", "webp", "avif", "tiff")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file of one kind.
+
+    Attributes:
+        format: by Pillow's name, in lower case.
+        mode: type of its pixels.
+        data: the file.
+    """
+
+    format: str
+    mode: str
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        """Of a file of this kind; every kind has its own."""
+        kind = self.mode.replace(";", "_").replace("+", "_")
+        return f"{self.format}-{kind}.{_SUFFIX.get(self.format, self.format)}"
+
+
+def colours(width: int, height: int) -> np.ndarray:
+    """A coloured ramp, uint8 [H, W, 3]."""
+    y, x = np.mgrid[:height, :width] / max(width, height, 2)
+    ramp = np.stack([40 + 180 * x, 30 + 190 * y, 220 - 150 * (x + y) / 2], axis=2)
+    return ramp.astype(np.uint8)
+
+
+def samples(width: int, height: int) -> Iterator[Sample]:
+    """One file of every kind, with all the metadata that its format knows."""
+    for format_, modes in MODES.items():
+        for mode in modes:
+            yield Sample(format_, mode, _deep(format_, mode, width, height) if ";16" in mode
+                         else _shallow(format_, mode, width, height))  # fmt: skip
+
+
+def _exif() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a picture"
+    return exif.tobytes()
+
+
+def _mask(width: int, height: int) -> np.ndarray:
+    return np.broadcast_to(np.arange(width) * 255 // max(1, width - 1), (height, width)).copy()
+
+
+def _deep(format_: str, mode: str, width: int, height: int) -> bytes:
+    import imageio.v3 as iio
+
+    values = colours(width, height).astype(np.uint16) * 257 + 5
+    gray = mode.startswith("L")
+    if format_ == "tiff" and gray:
+        buffer = io.BytesIO()
+        Image.fromarray(values[:, :, 0]).save(buffer, "TIFF", dpi=DPI, icc_profile=ICC)
+        return buffer.getvalue()
+    if format_ == "tiff":
+        return iio.imwrite("<bytes>", values, extension=".tiff", plugin="opencv")
+    alpha = _mask(width, height).astype(np.uint16) * 257 if "A" in mode else None
+    pixels = values[:, :, :1].repeat(3, axis=2) if gray else values
+    metadata = Metadata(icc=ICC, exif=_exif(), xmp=XMP, dpi=DPI)
+    return encode(Picture(pixels, alpha, gray, metadata), format="png")
+
+
+def _shallow(format_: str, mode: str, width: int, height: int) -> bytes:
+    image = Image.fromarray(colours(width, height))
+    options: dict[str, Any] = {}
+    if format_ in _WITH_METADATA:
+        options = {"exif": _exif(), "dpi": DPI}
+        options |= {} if mode == "CMYK" else {"icc_profile": ICC}
+        if format_ == "png":
+            options["pnginfo"] = PngImagePlugin.PngInfo()
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
+        elif format_ != "tiff":  # there Pillow writes either EXIF or XMP
+            options["xmp"] = XMP
+    if mode == "P+clear":
+        image = image.quantize(16)
+        options["transparency"] = 3
+    elif mode in ("RGBA", "LA"):
+        image = image.convert("L" if mode == "LA" else "RGB")
+        image.putalpha(Image.fromarray(_mask(width, height).astype(np.uint8)))
+    elif mode == "LAB":
+        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        image = ImageCms.profileToProfile(image, srgb, lab, outputMode="LAB")
+    else:
+        image = image.convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, format_.upper(), **options)
+    return buffer.getvalue()
+
+
+def irn(*arguments: object) -> list[dict[str, Any]]:
+    """Run a command; its records."""
+    words = [sys.executable, "-m", "irncli", *map(str, arguments), "--json", "-q"]
+    done = subprocess.run(words, capture_output=True, check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _kind(picture: Picture) -> str:
+    words = ["gray" if picture.gray else "RGB", f"{picture.bits} bits"]
+    return ", ".join([*words, *["alpha"] * (picture.alpha is not None)])
+
+
+def _metadata(metadata: Metadata) -> list[str]:
+    found = {"profile": metadata.icc, "EXIF": metadata.exif, "XMP": metadata.xmp,
+             "DPI": metadata.dpi}  # fmt: skip
+    return [name for name, value in found.items() if value]
+
+
+def rows(width: int = 17, height: int = 23) -> list[str]:
+    """The table: a row for every kind of file."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = {folder / sample.name: sample for sample in samples(width, height)}
+        for file, sample in files.items():
+            file.write_bytes(sample.data)
+        made = irn("downscale", *files, "--scale", 2, "--output-dir", folder / "low")
+        lows = [record["output"] for record in made if record["output"]]
+        irn("upscale", *lows, "--output-dir", folder / "back", "--seed", 0)
+        return [
+            _row(sample, record, folder / "back" / f"{file.stem}_x2_restored.png")
+            for (file, sample), record in zip(files.items(), made, strict=True)
+        ]
+
+
+def _row(sample: Sample, record: dict[str, Any], restored: Path) -> str:
+    said = "; ".join(record["warnings"]) or "-"
+    if record["error"]:
+        return f"| {sample.format} | {sample.mode} | refused | - | {record['error']} |"
+    before = decode(sample.data, deep=True)
+    after = decode(restored.read_bytes(), deep=True)
+    assert after.size == before.size
+    kept = _metadata(after.metadata)
+    lost = [name for name in _metadata(before.metadata) if name not in kept]
+    carried = ", ".join(kept) or "none in the file"
+    carried += f"; not {', '.join(lost)}" if lost else ""
+    return f"| {sample.format} | {sample.mode} | {_kind(after)} | {carried} | {said} |"
+
+
+def page() -> str:
+    """docs/formats.md."""
+    suffixes = sorted(suffix[1:] for suffix in readable_suffixes() - {".jxl"})
+    readable = textwrap.fill(", ".join(suffixes), 98, subsequent_indent="  ")
+    table = "\n".join(rows())
+    return TEXT.format(table=table, readable=readable)
+
+
+TEXT = """\
+# Formats: what is read, written, and brought back
+
+Made by `benchmarks/formats.py`; its table is what the script found. Not edited by hand.
+
+- Read: whatever Pillow reads, by content and not by name, but EPS and PostScript, PDF, PSD and WMF:
+  {readable}. JPEG XL where its plug-in is installed.
+- Written: PNG and JPEG; by `irn compress` WebP, AVIF and, with its plug-in, JPEG XL as well.
+- Several frames (GIF, APNG, WebP, TIFF) are refused, with their number. Of a JPEG that holds
+  several pictures (MPO) the first is taken, and that is said.
+
+## Pixels
+
+- **Depth.** PNG and TIFF of 16 bits a channel are read as they are; the small picture has 8 bits,
+  or with `--bits 16` (PNG only) 16. The restored picture has the depth of the original, which the
+  tag knows. `irn compress` works on 8 bits. Other formats of more than 8 bits, and 16-bit PPM in
+  colour, are read as 8 bits. Floating-point and 32-bit pixels are refused.
+- **Gray stays gray**: one channel in the small picture and in the restored one. Black and white
+  becomes gray; a palette RGB, or gray where all its colours are.
+- **CMYK** is converted through its profile, where it has one, Lab by its definition, to sRGB.
+- **Alpha** is resized bicubically, apart from the colours. Colours under wholly transparent pixels
+  are replaced by those around, so that nothing shines through at the edges. Alpha that is opaque
+  everywhere stays, where the format has alpha; JPEG drops it.
+
+## Metadata
+
+- Colour profile, EXIF and text of a PNG are carried byte for byte, other people's XMP unchanged,
+  DPI to 0.1, gamma and colour chunks of a PNG as they are. A profile that is not one for the
+  colours of the file is left out. Pixels are not turned: the orientation stays in EXIF.
+- A TIFF is the exception: its decoders turn it upright, and what it says in tags (description,
+  camera, date, artist, copyright, exposure, place) becomes EXIF.
+- What a format has no place for is left out and said: text and gamma in anything but PNG, DPI in
+  WebP and AVIF.
+- `--strip` leaves out all but what says how the picture is to be shown: profile, gamma,
+  orientation, and in a small picture the tag. `--preserve-times` gives an output the times of its
+  input.
+
+## There and back
+
+A file of 17x23 pixels of every kind, through `irn downscale --scale 2` and `irn upscale` into PNG:
+what it comes back as, which metadata come back, and what was said. The size is that of the file,
+always.
+
+| format | pixels | comes back as | metadata | said |
+|---|---|---|---|---|
+{table}
+"""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

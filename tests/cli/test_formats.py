@@ -1,0 +1,164 @@
+"""Every format, type of pixels and size through every command: what was promised comes back."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from places import ROOT
+
+from irncli.engine.metrics import psnr
+from irncli.io.encoding import encode
+from irncli.io.images import Picture, decode
+from irncli.pixels import to_bits
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from formats import PAGE, colours, page, samples
+
+sys.path.pop(0)
+
+
+def read(path):
+    return decode(path.read_bytes(), deep=True)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (17, 23)])
+@pytest.mark.parametrize("pair", ["downscale upscale", "decolor colorize", "compress upscale"])
+def test_every_kind_of_file_there_and_back(irn, tmp_path, pair, size):
+    there, back = pair.split()
+    kinds = {tmp_path / sample.name: sample for sample in samples(*size)}
+    if there == "compress":  # into JPEG, which refuses what shines through
+        kinds = {file: s for file, s in kinds.items() if decode(s.data).opaque}
+    for file, sample in kinds.items():
+        file.write_bytes(sample.data)
+    options = {"downscale": ["--scale", 2], "compress": ["--no-report"]}.get(there, [])
+    low, large = tmp_path / "low", tmp_path / "large"
+    assert irn(there, *kinds, *options, "--output-dir", low, "-q").status == 0
+    assert irn(back, low, "--seed", 0, "--output-dir", large, "-q").status == 0
+    assert len(list(large.iterdir())) == len(kinds)
+    for file, sample in kinds.items():
+        label = {"downscale": "x2_restored", "decolor": "gray_color"}.get(there, "irn_restored")
+        before = decode(sample.data, deep=True)
+        after = read(large / f"{file.stem}_{label}.png")
+        assert after.size == before.size, file
+        if there != "compress":
+            assert after.bits == before.bits, file
+            assert after.gray == before.gray or (after.alpha is not None and before.gray), file
+            assert (after.alpha is None) == (before.alpha is None), file
+
+
+def test_the_page_of_formats_is_current():
+    """Its table is found again; what is installed decides what can be read."""
+    table = [line for line in page().splitlines() if line.startswith("| ")]
+    assert table == [
+        line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["jpeg-L.jpg", "png-RGBA_16.png"])
+def test_larger_files_there_and_back(irn, tmp_path, kind):
+    (sample,) = (sample for sample in samples(640, 427) if sample.name == kind)
+    source, low, back = tmp_path / kind, tmp_path / "low.png", tmp_path / "back.png"
+    source.write_bytes(sample.data)
+    assert irn("downscale", source, "--scale", 4, "-o", low).status == 0
+    assert irn("upscale", low, "--seed", 0, "-o", back).status == 0
+    before, after = decode(sample.data, deep=True), read(back)
+    assert (after.size, after.bits, after.gray) == (before.size, before.bits, before.gray)
+    assert psnr(to_bits(after.pixels, 8), to_bits(before.pixels, 8)) > 40
+
+
+@pytest.fixture
+def deep(tmp_path):
+    """A smooth picture of 16 bits, between the levels of 8."""
+    values = colours(64, 48).astype(np.uint16) * 257
+    noise = np.random.default_rng(0).integers(-128, 129, values.shape)
+    values = (values + noise).clip(0, 65535).astype(np.uint16)
+    path = tmp_path / "deep.png"
+    path.write_bytes(encode(Picture(values), format="png"))
+    return path, values
+
+
+@pytest.mark.parametrize("command", [["downscale", "--scale", 2], ["decolor"]])
+def test_the_small_picture_has_the_bits_asked_for(irn, tmp_path, deep, command):
+    path, values = deep
+    back_by = "upscale" if command[0] == "downscale" else "colorize"
+    error = {}
+    for bits in (8, 16):
+        low, back = tmp_path / f"low{bits}.png", tmp_path / f"back{bits}.png"
+        assert irn(*command, path, "--bits", bits, "-o", low).status == 0
+        assert read(low).bits == bits
+        assert irn(back_by, low, "--temperature", 0, "-o", back).status == 0
+        restored = read(back)
+        assert restored.bits == 16
+        error[bits] = np.square(restored.pixels.astype(float) - values).mean() ** 0.5 / 257
+    assert error[16] <= error[8] + 0.01
+    assert error[8] < 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--bits", "16", "--format", "jpeg"], "--bits 16"),
+        (["--bits", "16", "-o", "x.jpg"], "--bits 16"),
+        (["--bits", "16", "--refine", "2"], "--refine"),
+    ],
+)
+def test_sixteen_bits_where_they_cannot_be(irn, picture, words, said):
+    result = irn("downscale", picture, "--scale", 2, *words)
+    assert result.status == 2
+    assert said in result.lines[-1]
+
+
+def test_what_a_jpeg_cannot_hold_is_said(irn, tmp_path, deep):
+    path, _ = deep
+    low, back = tmp_path / "low.png", tmp_path / "back.jpg"
+    assert irn("downscale", path, "--scale", 2, "-o", low).status == 0
+    result = irn("upscale", low, "--seed", 0, "-o", back)
+    assert result.status == 0
+    assert "16 bits a channel were reduced to 8" in result.err
+    assert read(back).bits == 8
+
+
+def test_stripped_files_still_come_back(irn, tmp_path):
+    (sample,) = (sample for sample in samples(17, 23) if sample.name == "png-RGB.png")
+    source, low, back = tmp_path / "a.png", tmp_path / "low.png", tmp_path / "back.png"
+    source.write_bytes(sample.data)
+    assert irn("downscale", source, "--scale", 2, "--strip", "-o", low).status == 0
+    small = read(low).metadata
+    assert (small.icc is not None, small.dpi, b"a friend" in small.xmp) == (True, None, False)
+    assert irn("upscale", low, "--seed", 0, "--strip", "-o", back).status == 0
+    restored = read(back)
+    assert restored.size == (17, 23)
+    assert restored.metadata.xmp is None
+    exif = Image.Exif()
+    exif.load(restored.metadata.exif)
+    assert dict(exif) == {0x0112: 6}
+
+
+def test_times_are_those_of_the_input(irn, picture, tmp_path):
+    low, plain = tmp_path / "low.png", tmp_path / "plain.png"
+    os.utime(picture, ns=(10**18, 12 * 10**17))
+    irn("downscale", picture, "--scale", 2, "--preserve-times", "-o", low)
+    irn("downscale", picture, "--scale", 2, "-o", plain)
+    assert low.stat().st_mtime_ns == 12 * 10**17
+    assert plain.stat().st_mtime_ns > 12 * 10**17
+
+
+@pytest.mark.parametrize("background", [(0, 0, 0), (255, 255, 255), (0, 255, 0)])
+def test_no_halo_after_there_and_back(irn, tmp_path, background):
+    """An orange disc on transparent magenta: no magenta over any background."""
+    y, x = np.mgrid[:64, :64] - 31.5
+    alpha = np.where(y**2 + x**2 < 24**2, 255, 0).astype(np.uint8)
+    pixels = np.where(alpha[:, :, None] > 0, (255, 128, 0), (255, 0, 255)).astype(np.uint8)
+    source, low, back = tmp_path / "a.png", tmp_path / "low.png", tmp_path / "back.png"
+    source.write_bytes(encode(Picture(pixels, alpha), format="png"))
+    assert irn("downscale", source, "--scale", 2, "-o", low).status == 0
+    assert irn("upscale", low, "--temperature", 0, "-o", back).status == 0
+    for path in (low, back):
+        found = read(path)
+        share = found.alpha[:, :, None] / 255
+        over = found.pixels * share + np.array(background) * (1 - share)
+        ideal = np.array((255, 128, 0)) * share + np.array(background) * (1 - share)
+        assert np.abs(over - ideal).max() <= 8

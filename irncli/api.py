@@ -21,8 +21,9 @@ __all__ = ["Model", "load"]
 class Model:
     """A rescaling model on a device.
 
-    Pictures are PIL images, uint8 arrays [H, W, 3], or float tensors [3, H, W] or [N, 3, H, W] with
-    values in [0, 1]; what goes in as one of these comes out as the same.
+    Pictures are PIL images, uint8 or uint16 arrays [H, W, 3], or float tensors [3, H, W] or
+    [N, 3, H, W] with values in [0, 1]; what goes in as one of these comes out as the same. The
+    values are 8-bit ones, those of a tensor too; of an array those that `bits` says.
 
     Attributes:
         network: the invertible network, with `forward` and `inverse`.
@@ -44,14 +45,16 @@ class Model:
         self.weights_sha256 = checkpoint.weights_sha256
         self.rescaler = Rescaler(network, device, precision, tile)
 
-    def downscale(self, image: Any, scale: float | None = None) -> Any:
-        """The small picture of `image`: ceil(size / scale), 8-bit values.
+    def downscale(self, image: Any, scale: float | None = None, *, bits: int = 8) -> Any:
+        """The small picture of `image`: ceil(size / scale).
 
         Args:
             image: any of the kinds above.
             scale: more than 1, at most that of the model, which is the default.
+            bits: 8, or of an array 16.
         """
-        return _convert(image, lambda pixels: self.rescaler.downscale(pixels, scale))
+        _check_bits(image, bits)
+        return _convert(image, lambda pixels: self.rescaler.downscale(pixels, scale, bits=bits))
 
     def upscale(
         self,
@@ -61,6 +64,7 @@ class Model:
         *,
         size: tuple[int, int] | None = None,
         scale: float | None = None,
+        bits: int = 8,
     ) -> Any:
         """The large picture of an `image` that `downscale` made.
 
@@ -70,13 +74,15 @@ class Model:
             temperature: width of z in units of the recorded one; None: the model's default.
             size: width and height of the large picture; None: size of `image` times the scale.
             scale: as given to `downscale`.
+            bits: 8, or of an array 16.
         """
+        _check_bits(image, bits)
         chosen_seed = draw_seed() if seed is None else seed
         width = self.card.temperature if temperature is None else temperature
         return _convert(
             image,
             lambda pixels: self.rescaler.upscale(
-                pixels, size, scale, seed=chosen_seed, temperature=width
+                pixels, size, scale, seed=chosen_seed, temperature=width, bits=bits
             ),
         )
 
@@ -103,14 +109,19 @@ def load(
     return Model(default_registry().load(str(name_or_path)), device, precision, tile)
 
 
+def _check_bits(image: Any, bits: int) -> None:
+    if bits not in (8, 16) or (bits == 16 and not isinstance(image, np.ndarray)):
+        raise UsageError(f"bits is {bits}, expected 8, or 16 with an array")
+
+
 def _convert(image: Any, change: Any) -> Any:
     """Apply a change of pixels to a picture of any kind, and give back that kind."""
     if isinstance(image, torch.Tensor):
         return _convert_tensor(image, change)
     if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3 or image.shape[2] != 3:
             raise UsageError(
-                f"array of {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]"
+                f"array of {image.dtype} {list(image.shape)}, expected uint8 or uint16 [H, W, 3]"
             )
         return change(image)
     if hasattr(image, "convert") and hasattr(image, "tobytes"):
@@ -118,7 +129,7 @@ def _convert(image: Any, change: Any) -> Any:
 
         return to_pillow(change(from_pillow(image)))
     raise UsageError(
-        f"{type(image).__name__}, expected a PIL image, a uint8 array or a float tensor"
+        f"{type(image).__name__}, expected a PIL image, a uint8 or uint16 array or a float tensor"
     )
 
 

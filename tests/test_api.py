@@ -8,6 +8,7 @@ from PIL import Image
 
 import irncli
 from irncli.errors import UnavailableError, UsageError
+from irncli.pixels import to_bits
 from irncli.zoo.checkpoint import Card, serialise
 
 
@@ -23,6 +24,18 @@ def test_arrays(model, noise):
     low = model.downscale(hr)
     assert (low.dtype, low.shape) == (np.uint8, (11, 15, 3))
     assert model.upscale(low, seed=0, size=(30, 21)).shape == hr.shape
+
+
+def test_arrays_of_sixteen_bits(model, noise):
+    hr = noise(20, 30).astype(np.uint16) * 257
+    low = model.downscale(hr, bits=16)
+    assert (low.dtype, low.shape) == (np.uint16, (10, 15, 3))
+    back = model.upscale(low, seed=0, bits=16)
+    assert back.dtype == np.uint16
+    assert np.abs(to_bits(low, 8).astype(int) - model.downscale(hr)).max() <= 1
+    assert np.abs(to_bits(back, 8).astype(int) - model.upscale(low, seed=0)).max() <= 1
+    with pytest.raises(UsageError, match="16 with an array"):
+        model.downscale(Image.fromarray(noise(20, 30)), bits=16)
 
 
 def test_pillow(model, noise):

@@ -6,10 +6,10 @@ __all__ = ["CATALOGUE", "how_to_train"]
 
 CATALOGUE = {
     "irn-x2": "rescaling by 2",
-    "irn-x3": "rescaling by 3 (learned downsampling)",
+    "irn-x3": "rescaling by 3 (learned downsampling), grown from irn-x2",
     "irn-x4": "rescaling by 4, grown from irn-x2",
     "irn-x8": "rescaling by 8, grown from irn-x4",
-    "irn-e-x4": "rescaling by 4 with all 16 blocks at the size of LR",
+    "irn-e-x4": "rescaling by 4 with all 16 blocks at the size of LR, grown from irn-x2",
     "irn-plus-x4": "IRN+: rescaling by 4 for the eye (VGG19 features, discriminator), from irn-x4",
     "irn-color": "colour to gray and back",
     "irn-x2-robust": "rescaling by 2 whose LR bears noise, from irn-x2",

@@ -23,7 +23,8 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
 from irncli.io.encoding import encode
-from irncli.io.images import Metadata, Picture, decode, readable_suffixes
+from irncli.io.images import Metadata, Picture, decode
+from irncli.io.plugins import readable_suffixes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "formats.md"
@@ -51,6 +52,7 @@ MODES: dict[str, tuple[str, ...]] = {
 }
 """Types of pixels by format: `P+clear` is a palette with a transparent entry."""
 _SUFFIX = {"jpeg": "jpg", "tiff": "tif", "jpeg2000": "jp2"}
+_OF_PLUGINS = {".jxl", ".heic", ".heif", ".heics", ".heifs", ".hif"}
 _WITH_METADATA = ("png", "jpeg", "webp", "avif", "tiff")
 
 
@@ -194,7 +196,10 @@ def _row(sample: Sample, record: dict[str, Any], restored: Path) -> str:
 
 def page() -> str:
     """docs/formats.md."""
-    suffixes = sorted(suffix[1:] for suffix in readable_suffixes() - {".jxl"})
+    suffixes = sorted(
+        suffix[1:]
+        for suffix in readable_suffixes() - {".jxl", ".heic", ".heif", ".heics", ".heifs", ".hif"}
+    )
     readable = textwrap.fill(", ".join(suffixes), 98, subsequent_indent="  ")
     table = "\n".join(rows())
     return TEXT.format(table=table, readable=readable)
@@ -206,7 +211,7 @@ TEXT = """\
 Made by `benchmarks/formats.py`; its table is what the script found. Not edited by hand.
 
 - Read: whatever Pillow reads, by content and not by name, but EPS and PostScript, PDF, PSD and WMF:
-  {readable}. JPEG XL where its plug-in is installed.
+  {readable}. JPEG XL and HEIC by their plug-ins: `pip install 'irncli[jxl,heic]'`.
 - Written: PNG and JPEG; by `irn compress` WebP, AVIF and, with its plug-in, JPEG XL as well.
 - Several frames (GIF, APNG, WebP, TIFF) are refused, with their number. Of a JPEG that holds
   several pictures (MPO) the first is taken, and that is said.
@@ -229,8 +234,8 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 - Colour profile, EXIF and text of a PNG are carried byte for byte, other people's XMP unchanged,
   DPI to 0.1, gamma and colour chunks of a PNG as they are. A profile that is not one for the
   colours of the file is left out. Pixels are not turned: the orientation stays in EXIF.
-- A TIFF is the exception: its decoders turn it upright, and what it says in tags (description,
-  camera, date, artist, copyright, exposure, place) becomes EXIF.
+- TIFF and HEIC are the exception: their decoders turn them upright. What a TIFF says in tags
+  (description, camera, date, artist, copyright, exposure, place) becomes EXIF.
 - What a format has no place for is left out and said: text and gamma in anything but PNG, DPI in
   WebP and AVIF.
 - `--strip` leaves out all but what says how the picture is to be shown: profile, gamma,

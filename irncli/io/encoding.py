@@ -19,10 +19,10 @@ from irncli.io.images import (
     Metadata,
     Picture,
     content_sha256,
-    jxl_is_here,
     pixel_sha256,
 )
 from irncli.io.jpeg import coded_sha256, insert_xmp
+from irncli.io.plugins import jxl_is_here
 from irncli.io.png import chunks, with_chunks
 
 __all__ = [
@@ -157,7 +157,7 @@ def _check_jpeg(picture: Picture) -> None:
 
 def _check_jxl(picture: Picture) -> None:
     if not jxl_is_here():
-        raise UnavailableError("JPEG XL needs a plug-in: pip install pillow-jxl-plugin")
+        raise UnavailableError("JPEG XL needs a plug-in: pip install 'irncli[jxl]'")
     if picture.metadata.icc is not None:
         raise ImageError(
             "the JPEG XL plug-in cannot store the colour profile of this picture: use another "

@@ -6,7 +6,6 @@ Pixels are never turned: the orientation stays where it is stored, in EXIF.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import io
 import struct
 import warnings
@@ -14,7 +13,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from irncli.io.deep import is_deep_colour, read_deep
 from irncli.io.jpeg import coded_sha256
 from irncli.io.jxl import find_xmp, is_jxl, size_of
 from irncli.io.picture import Metadata, Picture
+from irncli.io.plugins import formats, heif_is_here, is_heif, jxl_is_here
 from irncli.io.png import COLOUR, bit_depth, carried_chunks
 from irncli.pixels import Pixels
 
@@ -38,12 +37,10 @@ __all__ = [
     "content_sha256",
     "decode",
     "from_pillow",
-    "jxl_is_here",
     "lanczos",
     "pixel_sha256",
     "probe",
     "quantization_tables",
-    "readable_suffixes",
     "stripped",
     "to_pillow",
 ]
@@ -69,8 +66,6 @@ _DECODER_ERRORS = (
     ImageCms.PyCMSError,
     Image.DecompressionBombError,
 )
-# Programs rather than pictures, and names for which Pillow has no decoder of its own.
-_UNREAD = ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG")
 _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB", "RGBX")
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _FLOAT_MODES = ("F", "F;16", "F;32")
@@ -111,29 +106,6 @@ def _orientation(exif: bytes | None) -> bytes | None:
         return kept.tobytes() if turned in range(2, 9) else None
 
 
-@cache
-def jxl_is_here() -> bool:
-    """Whether Pillow's plug-in for JPEG XL is installed; it is loaded."""
-    try:
-        importlib.import_module("pillow_jxl")
-    except ImportError:
-        return False
-    return True
-
-
-def _formats() -> list[str]:
-    """All that Pillow reads, but EPS, which would start Ghostscript, and its like."""
-    Image.init()
-    jxl_is_here()
-    return [name for name in Image.ID if name not in _UNREAD]
-
-
-def readable_suffixes() -> frozenset[str]:
-    """File name endings of the formats that irn reads, lower case, with their dot."""
-    formats = {name for name in _formats() if name in Image.OPEN}
-    return frozenset(s for s, name in Image.registered_extensions().items() if name in formats)
-
-
 def _reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
@@ -169,10 +141,12 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         raise ImageError("EPS and PostScript are programs, not pictures: convert it to PNG first")
     if is_jxl(data):
         if not jxl_is_here():
-            raise ImageError("a JPEG XL file: to read it, pip install pillow-jxl-plugin")
+            raise ImageError("a JPEG XL file: to read it, pip install 'irncli[jxl]'")
         # Its plug-in decodes all when it opens.
         _check_size(*size_of(data), max_pixels)
-    image = Image.open(io.BytesIO(data), formats=_formats())
+    if is_heif(data) and not heif_is_here():
+        raise ImageError("a HEIC file: to read it, pip install 'irncli[heic]'")
+    image = Image.open(io.BytesIO(data), formats=formats())
     _check_size(*image.size, max_pixels)
     return image
 
@@ -224,6 +198,8 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
         image.load()
         notes = [f"{frames} pictures in one file: the first was taken"] * (frames > 1)
         icc = _profile(image, notes)
+        if image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
+            notes.append(f"{image.info['bit_depth']} bits a channel were reduced to 8")
         if is_deep_colour(image, data):
             picture = _deep_colour(image, data)
         elif image.mode in _DEEP_MODES:

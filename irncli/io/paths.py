@@ -30,7 +30,7 @@ STREAM = Path("-")
 """Standard input or output."""
 
 IMAGE_SUFFIXES = frozenset(
-    ".png .jpg .jpeg .jpe .webp .avif .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .tga .jp2".split()  # noqa: SIM905
+    ".png .jpg .jpeg .jpe .webp .avif .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .tga .jp2 .heic .heif .jxl".split()  # noqa: SIM905
 )
 _MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 

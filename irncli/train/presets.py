@@ -202,7 +202,9 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         "paper": _paper(_X2, 4.0),
     },
     "irn-x3": {
-        "irn": _slow_matrix(_grown(replace(_X3, basis="dct"), 32.5, Data(batch=6, crop=72))),
+        "irn": _slow_matrix(
+            _grown(replace(_X3, basis="dct"), 36.0, Data(batch=6, crop=72, crop_end=144))
+        ),
         "paper": _paper(_X3, 9.0),
     },
     "irn-x4": {
@@ -214,7 +216,7 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         "paper": _paper(_X8, 64.0),
     },
     "irn-e-x4": {
-        "irn": _grown(_E_X4, 32.0, Data(batch=4, crop=80)),
+        "irn": _grown(_E_X4, 35.0, Data(batch=4, crop=80, crop_end=128)),
         "paper": _paper(_E_X4, 16.0),
     },
     "irn-plus-x4": {"irn": _our_plus(), "paper": _paper_plus()},

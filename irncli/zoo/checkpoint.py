@@ -13,6 +13,7 @@ Weights may lie in half precision; they are float32 in memory.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import warnings
 from collections.abc import Mapping
@@ -206,12 +207,12 @@ def _parse_metadata(path: Path, metadata: dict[str, str]) -> tuple[Architecture,
 
 
 def _load_pth(path: Path) -> dict[str, object]:
+    # All of it first: an OSError from there on is damage, not the medium.
+    file = io.BytesIO(path.read_bytes())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols, before it refuses them
-            data = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
+            data = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # its unpickler meets damage with whatever it runs into
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
         raise CheckpointError(

@@ -13,7 +13,8 @@ from irncli.engine.metrics import psnr
 from irncli.errors import ImageError, UnavailableError, UsageError
 from irncli.io import encoding
 from irncli.io.encoding import encode, format_for_suffix, suffix_for_format
-from irncli.io.images import Metadata, Picture, content_sha256, decode, jxl_is_here
+from irncli.io.images import Metadata, Picture, content_sha256, decode
+from irncli.io.plugins import jxl_is_here
 from irncli.io.tag import PLAIN, Tag, embed, extract
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -261,7 +262,7 @@ def test_the_largest_picture_of_a_format_can_be_read_again(format, width):
 
 def test_jpeg_xl_without_its_plug_in_is_refused(pixels, monkeypatch):
     monkeypatch.setattr(encoding, "jxl_is_here", lambda: False)
-    with pytest.raises(UnavailableError, match="pip install pillow-jxl-plugin"):
+    with pytest.raises(UnavailableError, match=r"irncli\[jxl\]"):
         encode(Picture(pixels), format="jxl")
 
 

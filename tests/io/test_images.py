@@ -9,8 +9,17 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from irncli.errors import ImageError, IrnError
+from irncli.io import images
 from irncli.io.encoding import encode
-from irncli.io.images import Metadata, Picture, content_sha256, decode, probe, stripped
+from irncli.io.images import (
+    Metadata,
+    Picture,
+    content_sha256,
+    decode,
+    heif_is_here,
+    probe,
+    stripped,
+)
 
 
 def exif_bytes(orientation=6):
@@ -112,6 +121,27 @@ def test_a_tiff_is_turned_upright_and_its_tags_become_exif(pixels):
     assert 0x0112 not in read
     assert read.get_ifd(0x8769)[0x829A] == pytest.approx(0.5)
     assert picture.metadata.dpi is None
+
+
+@pytest.mark.skipif(not heif_is_here(), reason="pillow-heif is not here")
+def test_heic_comes_upright_with_its_metadata():
+    y, x = np.mgrid[:40, :60]
+    pixels = np.stack([x * 4, y * 6, 200 - x - y], axis=2).astype(np.uint8)
+    data = saved(Image.fromarray(pixels), "HEIF", exif=exif_bytes(6), xmp=b"<a/>", quality=100)
+    picture = decode(data)
+    assert picture.size == (40, 60)
+    assert np.abs(picture.pixels.astype(int) - np.rot90(pixels, -1)).mean() < 3
+    assert picture.metadata.xmp == b"<a/>"
+    read = Image.Exif()
+    read.load(picture.metadata.exif)
+    assert read[0x010E] == "a picture"
+    assert read.get(0x0112, 1) == 1
+
+
+def test_heic_without_its_plugin_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(images, "heif_is_here", lambda: False)
+    with pytest.raises(ImageError, match=r"irncli\[heic\]"):
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
 
 
 def test_floating_point_is_refused(pixels):

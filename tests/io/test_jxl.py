@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from irncli.errors import ImageError
 from irncli.io import images
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode, jxl_is_here, probe
+from irncli.io.images import Picture, decode, probe
 from irncli.io.jxl import find_xmp, is_jxl, size_of
+from irncli.io.plugins import jxl_is_here
 
 with_plugin = pytest.mark.skipif(not jxl_is_here(), reason="pillow-jxl-plugin is not here")
 SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -71,7 +72,7 @@ def test_a_damaged_file_is_refused(data):
 
 def test_without_the_plug_in_it_is_named(monkeypatch):
     monkeypatch.setattr(images, "jxl_is_here", lambda: False)
-    with pytest.raises(ImageError, match="pip install pillow-jxl-plugin"):
+    with pytest.raises(ImageError, match=r"irncli\[jxl\]"):
         decode(stream(5, 5))
 
 

@@ -15,7 +15,8 @@ from irncli.cli.progress import Progress
 from irncli.cli.workshop import Workshop
 from irncli.errors import UsageError
 from irncli.io.encoding import Format, Packet, encode, fitted
-from irncli.io.images import Picture, decode, stripped
+from irncli.io.images import Picture, decode
+from irncli.io.metadata import stripped
 from irncli.io.paths import times_of
 
 __all__ = ["Common", "Job", "Tools", "run_job"]

@@ -91,6 +91,8 @@ def find_source(
         return Source(model=None, scale=1, hr_size=size, temperature=0, bits=bits, tag=tag)
     if tag.task != wishes.task:
         raise TagError(f"irn made this file for '{COMMANDS[tag.task]}': use that")
+    if tag.task == "rescale" and tag.scale <= 1:
+        raise TagError(f"the irn tag of this file is not usable: scale {tag.scale:g}")
     loaded = _tagged_model(workshop, tag, wishes, warnings)
     restorer = _tagged_restorer(workshop, tag, warnings)
     if changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -183,7 +184,10 @@ def _save(
     image: Image.Image, kind: str, options: dict[str, object], xmp: bytes | None = None
 ) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options, **({"xmp": xmp} if xmp else {}))
+    try:
+        image.save(buffer, kind, **options, **({"xmp": xmp} if xmp else {}))
+    except (SyntaxError, ValueError, TypeError, struct.error) as error:  # metadata that are none
+        raise ImageError(f"it cannot be written as {kind} ({error}): try --strip") from error
     return buffer.getvalue()
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import struct
+import re
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,15 +16,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from irncli.errors import ImageError
 from irncli.io.deep import is_deep_colour, read_deep
 from irncli.io.jpeg import coded_sha256
 from irncli.io.jxl import find_xmp, is_jxl, size_of
+from irncli.io.metadata import DEEP_MODES, dpi_of, exif_of, profile_of
 from irncli.io.picture import Metadata, Picture
-from irncli.io.plugins import formats, heif_is_here, is_heif, jxl_is_here
-from irncli.io.png import COLOUR, bit_depth, carried_chunks
+from irncli.io.plugins import DECODER_ERRORS, formats, heif_is_here, is_heif, jxl_is_here
+from irncli.io.png import bit_depth, carried_chunks
 from irncli.pixels import Pixels
 
 __all__ = [
@@ -41,37 +41,17 @@ __all__ = [
     "pixel_sha256",
     "probe",
     "quantization_tables",
-    "stripped",
     "to_pillow",
 ]
 
 DEFAULT_MAX_PIXELS = 500_000_000
+MAX_SCANS = 200
+"""Of a progressive JPEG, which has about ten: each costs time for the whole picture."""
 XMP_KEY = "XML:com.adobe.xmp"
 """Of the text chunk of a PNG that holds XMP."""
 _MEGABYTE = 1 << 20
-# What Pillow's decoders raise on bytes that are not what they seem. MemoryError is not among them.
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    struct.error,
-    EOFError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    NotImplementedError,
-    RuntimeError,
-    zlib.error,
-    ImageCms.PyCMSError,
-    Image.DecompressionBombError,
-)
 _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB", "RGBX")
-_DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _FLOAT_MODES = ("F", "F;16", "F;32")
-_ORIENTATION = 0x0112
-# Description, make, model, software, date, artist, copyright.
-_DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 _GRAY_WITH_ALPHA = 4
 """Colour type of a PNG."""
 _CONVERTED_MODES = ("CMYK", "YCbCr", "LAB")
@@ -88,34 +68,17 @@ class Header:
     xmp: bytes | None
 
 
-def stripped(metadata: Metadata) -> Metadata:
-    """What says how the pixels are to be shown (profile, gamma, orientation), and nothing else."""
-    chunks = tuple(chunk for chunk in metadata.chunks if chunk[0] in COLOUR)
-    return Metadata(icc=metadata.icc, exif=_orientation(metadata.exif), chunks=chunks)
-
-
-def _orientation(exif: bytes | None) -> bytes | None:
-    """EXIF with the orientation of another and nothing else; None where that has none."""
-    if exif is None:
-        return None
-    with _pillow():
-        read = Image.Exif()
-        read.load(exif)
-        kept = Image.Exif()
-        kept[_ORIENTATION] = turned = read.get(_ORIENTATION, 1)
-        return kept.tobytes() if turned in range(2, 9) else None
-
-
 def _reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
 
 
 @contextmanager
-def _pillow() -> Iterator[None]:
+def _pillow(max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[None]:
     """Pillow with our limits, without warnings, its errors as ours."""
     saved = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
-    Image.MAX_IMAGE_PIXELS = None
+    # Pillow refuses twice as many: what is inside an icon is decoded when that is opened.
+    Image.MAX_IMAGE_PIXELS = max_pixels
     PngImagePlugin.MAX_TEXT_CHUNK = 16 * _MEGABYTE
     PngImagePlugin.MAX_TEXT_MEMORY = 64 * _MEGABYTE
     try:
@@ -126,7 +89,13 @@ def _pillow() -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise ImageError("not an image in a format irn reads: give a PNG, JPEG, ...") from error
-    except _DECODER_ERRORS as error:
+    except Image.DecompressionBombError as error:
+        size = re.search(r"\d+ pixels", str(error))
+        raise ImageError(
+            f"{size[0] if size else 'too large'}, more than --max-pixels {max_pixels}: "
+            "raise it if you trust the file"
+        ) from error
+    except DECODER_ERRORS as error:
         raise ImageError(f"damaged image: {_reason(error)}") from error
     finally:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = (
@@ -146,6 +115,8 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         _check_size(*size_of(data), max_pixels)
     if is_heif(data) and not heif_is_here():
         raise ImageError("a HEIC file: to read it, pip install 'irncli[heic]'")
+    if data[:2] == b"\xff\xd8" and data.count(b"\xff\xda") > MAX_SCANS:
+        raise ImageError(f"a JPEG of more than {MAX_SCANS} scans, made to take hours: refused")
     image = Image.open(io.BytesIO(data), formats=formats())
     _check_size(*image.size, max_pixels)
     return image
@@ -165,7 +136,9 @@ def _xmp(image: Image.Image, data: bytes) -> bytes | None:
     packet = image.info.get("xmp") or image.info.get(XMP_KEY)
     if image.format == "JXL":
         packet = find_xmp(data)
-    return packet.encode() if isinstance(packet, str) else packet
+    if isinstance(packet, str):
+        return packet.encode()
+    return packet if isinstance(packet, bytes) else None
 
 
 def probe(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
@@ -174,7 +147,7 @@ def probe(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
     Raises:
         ImageError: not an image, damaged, or too large.
     """
-    with _pillow(), _open(data, max_pixels) as image:
+    with _pillow(max_pixels), _open(data, max_pixels) as image:
         return Header((image.format or "").lower(), *image.size, image.mode, _xmp(image, data))
 
 
@@ -190,63 +163,31 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
         ImageError: not an image, damaged, too large, of several frames, or of a pixel type that
             has no 8- or 16-bit meaning.
     """
-    with _pillow(), _open(data, max_pixels) as image:
+    with _pillow(max_pixels), _open(data, max_pixels) as image:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":
             raise ImageError(f"{frames} frames, expected one: extract the frame you want first")
         # Before another library reads it: this one says when a file is damaged.
         image.load()
         notes = [f"{frames} pictures in one file: the first was taken"] * (frames > 1)
-        icc = _profile(image, notes)
+        icc = profile_of(image, notes)
         if image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
             notes.append(f"{image.info['bit_depth']} bits a channel were reduced to 8")
         if is_deep_colour(image, data):
             picture = _deep_colour(image, data)
-        elif image.mode in _DEEP_MODES:
+        elif image.mode in DEEP_MODES:
             picture = _deep_gray(image)
         else:
             picture = _shallow(image, icc, notes)
         metadata = Metadata(
             icc=None if image.mode in _CONVERTED_MODES else icc,
-            exif=image.info.get("exif") or _tiff_exif(image),
+            exif=exif_of(image, notes),
             xmp=_xmp(image, data) or None,
-            dpi=_dpi(image.info.get("dpi")),
+            dpi=dpi_of(image),
             chunks=carried_chunks(data),
         )
     picture = replace(picture, metadata=metadata, notes=tuple(notes))
     return picture if deep else picture.reduced()
-
-
-def _tiff_exif(image: ImageFile.ImageFile) -> bytes | None:
-    """What a TIFF says of the picture, which in another format is EXIF.
-
-    Not its orientation: of this format alone the decoders turn the pixels upright.
-    """
-    if image.format != "TIFF":
-        return None
-    found, kept = image.getexif(), Image.Exif()
-    for tag in _DESCRIPTIVE_TAGS:
-        if tag in found:
-            kept[tag] = found[tag]
-    for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-        inside = found.get_ifd(directory)
-        if inside:
-            kept.get_ifd(directory).update(inside)
-    return kept.tobytes() if len(kept) else None
-
-
-def _profile(image: ImageFile.ImageFile, notes: list[str]) -> bytes | None:
-    """The profile of a file, where it is one for its colours; another is left out, and said."""
-    icc: bytes | None = image.info.get("icc_profile")
-    if not icc:
-        return None
-    space = icc[16:20].decode("ascii", "replace").strip()
-    gray = image.mode in ("1", "L", "LA", *_DEEP_MODES)
-    mine = {"CMYK": ["CMYK"], "LAB": ["Lab"]}.get(image.mode, ["RGB"] + ["GRAY"] * gray)
-    if space in mine:
-        return icc
-    notes.append(f"its colour profile is one for {space or 'nothing'} and was left out")
-    return None
 
 
 def _shallow(image: ImageFile.ImageFile, icc: bytes | None, notes: list[str]) -> Picture:
@@ -291,15 +232,6 @@ def _deep_gray(image: ImageFile.ImageFile) -> Picture:
     return Picture(values[:, :, None].repeat(3, axis=2), alpha, gray=True)
 
 
-def _dpi(value: object) -> tuple[float, float] | None:
-    if not isinstance(value, tuple) or len(value) != 2:
-        return None
-    across, down = (float(v) for v in value)
-    # One dot an inch is what Pillow gives where a TIFF says nothing.
-    known = 0 < across < 1e6 and 0 < down < 1e6 and (across, down) != (1, 1)
-    return (across, down) if known else None
-
-
 def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """CMYK and Lab to sRGB: CMYK through its profile where there is one."""
     source: Any = None
@@ -334,7 +266,7 @@ def content_sha256(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> str:
     Raises:
         ImageError: not an image, damaged, or too large.
     """
-    with _pillow(), _open(data, max_pixels) as image:
+    with _pillow(max_pixels), _open(data, max_pixels) as image:
         if image.format in ("JPEG", "MPO"):
             return coded_sha256(data)
         image.load()

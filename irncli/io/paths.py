@@ -30,8 +30,12 @@ STREAM = Path("-")
 """Standard input or output."""
 
 IMAGE_SUFFIXES = frozenset(
-    ".png .jpg .jpeg .jpe .webp .avif .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .tga .jp2 .heic .heif .jxl".split()  # noqa: SIM905
-)
+    f".{suffix}"
+    for suffix in (
+        "png", "jpg", "jpeg", "jpe", "webp", "avif", "bmp", "gif", "tif", "tiff", "ppm", "pgm",
+        "pbm", "pnm", "tga", "jp2", "heic", "heif", "jxl",
+    )
+)  # fmt: skip
 _MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 

@@ -1,16 +1,42 @@
-"""Which formats there are: Pillow's own, less a few, and those of its plug-ins."""
+"""Which formats there are: Pillow's own, less a few, and those of its plug-ins; what they raise."""
 
 from __future__ import annotations
 
 import importlib
+import struct
+import zlib
 from functools import cache
 
-from PIL import Image
+from PIL import Image, ImageCms
 
-__all__ = ["formats", "heif_is_here", "is_heif", "jxl_is_here", "readable_suffixes"]
+__all__ = [
+    "DECODER_ERRORS",
+    "formats",
+    "heif_is_here",
+    "is_heif",
+    "jxl_is_here",
+    "readable_suffixes",
+]
 
-# Programs rather than pictures, and names for which Pillow has no decoder of its own.
-_UNREAD = ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG")
+# What Pillow's decoders raise on bytes that are not what they seem. MemoryError is not among them.
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    struct.error,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    zlib.error,
+    ImageCms.PyCMSError,
+)
+# Programs rather than pictures; names for which Pillow has no decoder of its own; and IPTC, of
+# which it opens what is inside, whatever that is.
+_UNREAD = ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG", "IPTC")
 
 
 @cache

@@ -10,16 +10,16 @@ from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from irncli.errors import ImageError, IrnError
 from irncli.io import images
-from irncli.io.encoding import encode
+from irncli.io.encoding import encode, fitted
 from irncli.io.images import (
     Metadata,
     Picture,
     content_sha256,
     decode,
-    heif_is_here,
     probe,
-    stripped,
 )
+from irncli.io.metadata import stripped
+from irncli.io.plugins import heif_is_here
 
 
 def exif_bytes(orientation=6):
@@ -142,6 +142,30 @@ def test_heic_without_its_plugin_says_what_to_install(monkeypatch):
     monkeypatch.setattr(images, "heif_is_here", lambda: False)
     with pytest.raises(ImageError, match=r"irncli\[heic\]"):
         decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+
+
+def test_a_jpeg_of_endless_scans_is_refused(pixels):
+    data = saved(Image.fromarray(pixels), "JPEG", progressive=True)
+    at = data.rindex(b"\xff\xda")
+    scans = data[:at] + data[at:-2] * 300 + data[-2:]
+    with pytest.raises(ImageError, match="scans"):
+        decode(scans)
+    assert decode(data)
+
+
+@pytest.mark.parametrize("key", ["exif", "icc_profile", "xmp", "dpi"])
+def test_text_is_not_taken_for_metadata(key, pixels):
+    text = PngImagePlugin.PngInfo()
+    text.add_text(key, "hello")
+    picture = decode(saved(Image.fromarray(pixels), pnginfo=text))
+    for format in ("png", "jpeg", "webp", "avif"):
+        encode(fitted(picture, format)[0], format=format)
+
+
+def test_exif_that_is_none_is_refused_in_words(pixels):
+    picture = Picture(pixels, metadata=Metadata(exif=b"hello"))
+    with pytest.raises(ImageError, match="--strip"):
+        encode(picture, format="avif")
 
 
 def test_floating_point_is_refused(pixels):

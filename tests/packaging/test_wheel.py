@@ -97,5 +97,5 @@ def test_runtime_dependencies_are_the_chosen_ones():
     names = {line.split(">")[0].split(";")[0].strip() for line in always}
     assert names == {
         "torch", "typer", "rich", "pillow", "imageio", "safetensors", "platformdirs", "numpy",
-        "defusedxml", "filelock",
+        "defusedxml", "filelock", "opencv-python-headless",
     }  # fmt: skip

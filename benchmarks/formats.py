@@ -212,7 +212,8 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 
 - Read: whatever Pillow reads, by content and not by name, but EPS and PostScript, PDF, PSD and WMF:
   {readable}. JPEG XL and HEIC by their plug-ins: `pip install 'irncli[jxl,heic]'`.
-- Written: PNG and JPEG; by `irn compress` WebP, AVIF and, with its plug-in, JPEG XL as well.
+- Written: PNG and JPEG; restored pictures and what `irn compress` makes as WebP, AVIF and, with its
+  plug-in, JPEG XL as well.
 - Several frames (GIF, APNG, WebP, TIFF) are refused, with their number. Of a JPEG that holds
   several pictures (MPO) the first is taken, and that is said.
 

@@ -15,7 +15,7 @@ def colorize(
     temperature: options.Temperature = None,
     model: options.Model = None,
     strict: options.Strict = False,
-    format: options.FileFormat = None,  # noqa: A002
+    format: options.AnyFormat = None,  # noqa: A002
     quality: options.Quality = 95,
     tile: options.TileSide = "auto",
     device: options.Device = "auto",
@@ -44,4 +44,5 @@ def colorize(
         ),
         lambda path: f"{path.stem}_color",
         lambda tools: Restore(tools, wishes=wishes, seed=seed, temperature=temperature),
+        Restore.formats,
     )  # fmt: skip

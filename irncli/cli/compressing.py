@@ -9,6 +9,7 @@ from typing import Any
 from irncli.cli.env import Record
 from irncli.cli.jobs import Job
 from irncli.cli.making import embedded, refined, tagging
+from irncli.cli.planning import EVERY_FORMAT
 from irncli.cli.workshop import Loaded, LoadedRestorer
 from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import Plain, plain_jpeg
@@ -78,7 +79,7 @@ class Compress(Job):
         refine: steps of refinement.
     """
 
-    formats = ("png", "jpeg", "webp", "avif", "jxl")
+    formats = EVERY_FORMAT
 
     scale: float
     model: str | None

@@ -28,8 +28,12 @@ FileFormat = Annotated[
     Literal["png", "jpeg"] | None,
     typer.Option("--format", help="Output format; else by the suffix, else PNG."),
 ]
+AnyFormat = Annotated[
+    Literal["png", "jpeg", "webp", "avif", "jxl"] | None,
+    typer.Option("--format", help="Output format; else by the suffix, else PNG."),
+]
 Quality = Annotated[
-    int, typer.Option("--quality", metavar="Q", min=1, max=100, help="Of JPEG, 1 to 100.")
+    int, typer.Option("--quality", metavar="Q", min=1, max=100, help="Of all but PNG, 1 to 100.")
 ]
 TileSide = Annotated[
     str,

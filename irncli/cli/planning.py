@@ -10,10 +10,18 @@ from irncli.errors import OutputError, UsageError
 from irncli.io.encoding import Format, format_for_suffix, suffix_for_format
 from irncli.io.paths import STREAM, expand_inputs, make_directory, plan_outputs
 
-__all__ = ["LOSSLESS_OR_JPEG", "output_format", "plan", "refuse_existing", "tile_side"]
+__all__ = [
+    "EVERY_FORMAT",
+    "LOSSLESS_OR_JPEG",
+    "output_format",
+    "plan",
+    "refuse_existing",
+    "tile_side",
+]
 
 LOSSLESS_OR_JPEG: tuple[Format, ...] = ("png", "jpeg")
 """What LR is written as where no codec is asked for."""
+EVERY_FORMAT: tuple[Format, ...] = ("png", "jpeg", "webp", "avif", "jxl")
 
 
 def tile_side(text: str) -> int | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from irncli.cli.env import Record
 from irncli.cli.jobs import Job
+from irncli.cli.planning import EVERY_FORMAT
 from irncli.cli.sources import Source, Wishes, find_source
 from irncli.cli.workshop import LoadedRestorer
 from irncli.engine.latent import draw_seed
@@ -36,6 +37,7 @@ class Restore(Job):
         temperature: width of z; None: that of the tag.
     """
 
+    formats = EVERY_FORMAT
     deep = True
 
     wishes: Wishes

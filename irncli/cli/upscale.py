@@ -24,7 +24,7 @@ def upscale(
         typer.Option("--scale", metavar="S", help="For files without a tag: HR over LR size."),
     ] = None,
     strict: options.Strict = False,
-    format: options.FileFormat = None,  # noqa: A002
+    format: options.AnyFormat = None,  # noqa: A002
     quality: options.Quality = 95,
     tile: options.TileSide = "auto",
     device: options.Device = "auto",
@@ -55,4 +55,5 @@ def upscale(
         ),
         lambda path: f"{path.stem}_restored",
         lambda tools: Restore(tools, wishes=wishes, seed=seed, temperature=temperature),
+        Restore.formats,
     )  # fmt: skip

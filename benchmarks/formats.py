@@ -221,8 +221,9 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 
 - **Depth.** PNG and TIFF of 16 bits a channel are read as they are; the small picture has 8 bits,
   or with `--bits 16` (PNG only) 16. The restored picture has the depth of the original, which the
-  tag knows. `irn compress` works on 8 bits. Other formats of more than 8 bits, and 16-bit PPM in
-  colour, are read as 8 bits. Floating-point and 32-bit pixels are refused.
+  tag knows. `irn compress` works on 8 bits. HEIC, AVIF and colour PPM of more than 8 bits are read
+  as 8 bits, which is said; so is JPEG 2000, which is not. Floating-point and 32-bit pixels are
+  refused.
 - **Gray stays gray**: one channel in the small picture and in the restored one. Black and white
   becomes gray; a palette RGB, or gray where all its colours are.
 - **CMYK** is converted through its profile, where it has one, Lab by its definition, to sRGB.

@@ -22,7 +22,7 @@ from irncli.errors import ImageError
 from irncli.io.deep import is_deep_colour, read_deep
 from irncli.io.jpeg import coded_sha256
 from irncli.io.jxl import find_xmp, is_jxl, size_of
-from irncli.io.metadata import DEEP_MODES, dpi_of, exif_of, profile_of
+from irncli.io.metadata import DEEP_MODES, depth_of, dpi_of, exif_of, profile_of
 from irncli.io.picture import Metadata, Picture
 from irncli.io.plugins import DECODER_ERRORS, formats, heif_is_here, is_heif, jxl_is_here
 from irncli.io.png import bit_depth, carried_chunks
@@ -171,8 +171,9 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
         image.load()
         notes = [f"{frames} pictures in one file: the first was taken"] * (frames > 1)
         icc = profile_of(image, notes)
-        if image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
-            notes.append(f"{image.info['bit_depth']} bits a channel were reduced to 8")
+        bits = depth_of(image, data)
+        if bits > 8:
+            notes.append(f"{bits} bits a channel were reduced to 8")
         if is_deep_colour(image, data):
             picture = _deep_colour(image, data)
         elif image.mode in DEEP_MODES:

@@ -18,7 +18,7 @@ from irncli.io.images import (
     decode,
     probe,
 )
-from irncli.io.metadata import stripped
+from irncli.io.metadata import depth_of, stripped
 from irncli.io.plugins import heif_is_here
 
 
@@ -166,6 +166,19 @@ def test_exif_that_is_none_is_refused_in_words(pixels):
     picture = Picture(pixels, metadata=Metadata(exif=b"hello"))
     with pytest.raises(ImageError, match="--strip"):
         encode(picture, format="avif")
+
+
+def test_more_than_eight_bits_are_said_where_they_are_lost():
+    ppm = b"P6 # a comment\n2 1\n# another\n1023\n" + bytes(12)
+    assert "10 bits" in decode(ppm).notes[0]
+    assert decode(b"P6\n2 1\n255\n" + bytes(6)).notes == ()
+    avif = bytearray(saved(Image.new("RGB", (8, 8)), "AVIF"))
+    assert decode(bytes(avif)).notes == ()
+    with Image.open(io.BytesIO(avif)) as image:
+        at = avif.index(b"av1C") + 6
+        for flags, bits in ((0x00, 8), (0x40, 10), (0x60, 12)):
+            avif[at] = flags
+            assert depth_of(image, bytes(avif)) == bits
 
 
 def test_floating_point_is_refused(pixels):

@@ -51,6 +51,8 @@ XMP_KEY = "XML:com.adobe.xmp"
 """Of the text chunk of a PNG that holds XMP."""
 _MEGABYTE = 1 << 20
 _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB", "RGBX")
+_ICONS = (b"\0\0\1\0", b"\0\0\2\0", b"icns")
+"""How ICO, CUR and ICNS begin."""
 _FLOAT_MODES = ("F", "F;16", "F;32")
 _GRAY_WITH_ALPHA = 4
 """Colour type of a PNG."""
@@ -77,8 +79,7 @@ def _reason(error: BaseException) -> str:
 def _pillow(max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[None]:
     """Pillow with our limits, without warnings, its errors as ours."""
     saved = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
-    # Pillow refuses twice as many: what is inside an icon is decoded when that is opened.
-    Image.MAX_IMAGE_PIXELS = max_pixels
+    Image.MAX_IMAGE_PIXELS = None  # `_check_size` says more
     PngImagePlugin.MAX_TEXT_CHUNK = 16 * _MEGABYTE
     PngImagePlugin.MAX_TEXT_MEMORY = 64 * _MEGABYTE
     try:
@@ -117,6 +118,9 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         raise ImageError("a HEIC file: to read it, pip install 'irncli[heic]'")
     if data[:2] == b"\xff\xd8" and data.count(b"\xff\xda") > MAX_SCANS:
         raise ImageError(f"a JPEG of more than {MAX_SCANS} scans, made to take hours: refused")
+    if data[:4] in _ICONS:
+        # The picture inside is decoded at once. Pillow refuses twice as many.
+        Image.MAX_IMAGE_PIXELS = max_pixels
     image = Image.open(io.BytesIO(data), formats=formats())
     _check_size(*image.size, max_pixels)
     return image

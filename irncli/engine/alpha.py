@@ -16,8 +16,8 @@ def bleed(pixels: Pixels, alpha: Pixels | None) -> Pixels:
     """Give wholly transparent pixels the colours of those around that are not.
 
     Resizing mixes neighbours. Whatever an editor left under alpha 0, often black, would come up
-    as a halo at the edges. Each such pixel takes the mean, weighted by alpha, of the smallest
-    block of 2, 4, 8, ... around it that has visible pixels.
+    as a halo at the edges. Each such pixel takes what lies between the means, weighted by alpha,
+    of the smallest blocks of 2, 4, 8, ... pixels around it that have visible ones.
 
     Law: pixels with alpha above 0 stay as they are.
 

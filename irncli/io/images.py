@@ -1,6 +1,7 @@
 """Bytes to pixels and metadata; `encoding` goes the other way. Only `io` imports Pillow.
 
-Pixels are never turned: the orientation stays where it is stored, in EXIF.
+Pixels are not turned: the orientation stays where it is stored, in EXIF. Of TIFF and HEIC alone the
+decoders themselves turn them upright.
 """
 
 from __future__ import annotations

@@ -2,38 +2,24 @@
 
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mutations import mutated
+from packets import OTHERS
+from packets import TAG as PLAIN_TAG
 from PIL import Image
 
 from irncli.errors import ImageError, TagError
 from irncli.io.images import content_sha256, decode, probe
 from irncli.io.jpeg import coded_sha256, insert_xmp
 from irncli.io.jxl import find_xmp, size_of
-from irncli.io.tag import NAMESPACE, Tag, embed, extract, remove
+from irncli.io.tag import NAMESPACE, embed, extract, remove
 
-TAG = Tag(
-    task="rescale",
-    model="irn-x4",
-    weights_sha256="a" * 64,
-    scale=4,
-    hr_size=(7, 9),
-    bits=8,
-    content_sha256="b" * 64,
-    temperature=1,
-    restorer="crm-jpeg",
-    restorer_sha256="c" * 64,
-    icc=b"profile",
-)
-OTHERS = """<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:format="image/png">
-<dc:title><rdf:Alt><rdf:li xml:lang="x-default">Caf\u00e9 &amp; sea</rdf:li></rdf:Alt></dc:title>
-</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>""".encode()
+TAG = replace(PLAIN_TAG, restorer="crm-jpeg", restorer_sha256="c" * 64, icc=b"profile")
 TAGGED = embed(OTHERS, TAG)
 WORDS = [
     b"<", b"/>", b"&", b"&#0;", b"&#xD800;", b"<![CDATA[", b"<!--", b"<!DOCTYPE x>",

@@ -48,3 +48,13 @@ def test_no_halo_over_any_background(background, hidden):
     plain = np.abs(over(bicubic(pixels, 32, 32), mask) - ideal).max()
     assert found <= 1
     assert plain > 20
+
+
+@pytest.mark.parametrize("height", [31, 32, 33, 64])
+def test_strips_make_no_difference(height, monkeypatch):
+    generator = np.random.default_rng(height)
+    pixels = generator.integers(0, 256, (height, 21, 3)).astype(np.uint8)
+    alpha = np.where(generator.random((height, 21)) < 0.9, 0, 200).astype(np.uint8)
+    whole = bleed(pixels, alpha)
+    monkeypatch.setattr("irncli.engine.alpha._ROWS", 8)
+    assert np.array_equal(bleed(pixels, alpha), whole)

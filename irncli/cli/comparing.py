@@ -79,13 +79,13 @@ class _Record:
             **dict.fromkeys(("a_size", "b_size", "bits", "scale", "identical")),
             **dict.fromkeys(("psnr_rgb", "ssim_rgb", "psnr_y", "ssim_y")),
             **dict.fromkeys(("mean_difference", "largest_difference", "equal_share", "alpha")),
-            "notes": [],
+            "warnings": [],
         }  # fmt: skip
 
     def measured(self, pair: Pair, numbers: Numbers, notes: list[str]) -> None:
         self.values |= {
             "a_size": pair.a.size, "b_size": pair.b.size, "bits": pair.bits, "scale": pair.scale,
-            **numbers.as_record(), "notes": notes,
+            **numbers.as_record(), "warnings": notes,
         }  # fmt: skip
 
     def fail(self, error: IrnError) -> None:

@@ -143,7 +143,7 @@ def _hash(text: str) -> str:
 
 
 def _verdict(numbers: Numbers) -> str:
-    return _text("; ".join(f"{what} {figures}" for what, figures in numbers.lines()[:2]))
+    return _text("; ".join(f"{what}: {figures}" for what, figures in numbers.lines()[:2]))
 
 
 def _frames(views: Views, shrink: int) -> str:

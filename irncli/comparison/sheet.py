@@ -157,7 +157,7 @@ def sheet(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None) -> byte
 def _write_head(canvas: Canvas, layout: Layout, views: Views) -> None:
     """Numbers, what was done, and the names of the columns."""
     pair, width = views.pair, layout.width - 2 * MARGIN
-    figures = "     ".join(f"{what}  {text}" for what, text in views.numbers.lines())
+    figures = "     ".join(f"{what}: {text}" for what, text in views.numbers.lines())
     reduced = [f"shown at 1/{layout.shrink} of the size"] * (layout.shrink > 1)
     remarks = "; ".join([*pair.notes, *reduced])
     _write(canvas, MARGIN, MARGIN, figures, layout.text, INK, width)

@@ -49,7 +49,7 @@ def test_a_picture_and_its_lr(irn, picture, small):
     assert record["a_size"] == [61, 47]
     assert record["b_size"] == [16, 12]
     assert record["scale"] == 4
-    assert "larger x4 bicubically" in record["notes"][0]
+    assert "larger x4 bicubically" in record["warnings"][0]
     assert "larger x4 bicubically" in outcome.err
     enlarged = bicubic(values(small), 48, 64)[:47, :61]
     assert math.isclose(record["psnr_rgb"], psnr(values(picture), enlarged), abs_tol=1e-4)
@@ -63,7 +63,7 @@ def test_the_record(irn, picture, other, tmp_path):
     assert list(record) == [
         "a", "b", "output", "status", "error", "a_size", "b_size", "bits", "scale", "identical",
         "psnr_rgb", "ssim_rgb", "psnr_y", "ssim_y", "mean_difference", "largest_difference",
-        "equal_share", "alpha", "notes",
+        "equal_share", "alpha", "warnings",
     ]  # fmt: skip
     assert record["output"] == str(out)
     assert record["identical"] is False
@@ -102,6 +102,7 @@ def test_outputs(irn, picture, other, tmp_path, suffix, start):
     data = out.read_bytes()
     assert data.startswith(start)
     refused(irn("compare", picture, other, "-o", out), 73, "--overwrite")
+    refused(irn("compare", "none.png", "none.png", "-o", out), 73)  # before anything is read
     assert out.read_bytes() == data
     outcome = irn("compare", picture, other, "-o", out, "--overwrite", "-q", "--crops", 0)
     assert (outcome.status, outcome.out, outcome.err) == (0, b"", "")

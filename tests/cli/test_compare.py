@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pictures import values
 from PIL import Image
-from test_bad_input import refused
+from refusals import refused
 
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import bicubic

@@ -3,7 +3,8 @@
     python3 .ci/start.py demo    a bundled photograph made small and brought back
     python3 .ci/start.py test    all checks: ruff, mypy, pytest
 
-Needs only Python (3.11 or newer) with venv and pip. Where there is no NVIDIA GPU it installs the
+Needs only Python (3.11 or newer) with venv and pip. For the tests it also installs chromium, where
+there is no browser, on Debian and its kin as root. Where there is no NVIDIA GPU it installs the
 CPU build of torch and stops if CUDA packages would come along. Running it again is quick.
 """
 
@@ -26,6 +27,9 @@ CPU_INDEX = [
     *("--extra-index-url", "https://download.pytorch.org/whl/cpu"),
     *("--retries", "1", "--timeout", "10"),
 ]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+"""What tests/browser.py looks for."""
+APT_OPTIONS = ("-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20")
 CHECKS = (
     ("ruff check", ("ruff", "check", ".")),
     ("ruff format", ("ruff", "format", "--check", ".")),
@@ -149,8 +153,39 @@ def demo() -> int:
     return run("-m", "irncli", "demo", "-o", "irn-demo.png", "--overwrite")
 
 
+def provide_browser() -> None:
+    """Have a browser for the tests of pages, which are skipped where there is none."""
+    if any(map(shutil.which, BROWSERS)) or not shutil.which("apt-get") or not is_root():
+        return
+    say("no browser here: installing chromium")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (
+        ("update", "-qq"),
+        ("install", "-y", "-qq", "--no-install-recommends", "chromium"),
+    ):
+        try:
+            subprocess.run(
+                ["apt-get", *APT_OPTIONS, *arguments],
+                check=False,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=600,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            break
+    if not any(map(shutil.which, BROWSERS)):
+        say("chromium could not be installed: tests that need a browser are skipped")
+
+
+def is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def test() -> int:
     """All checks, even after one failed; the tests last."""
+    provide_browser()
     results = []
     for name, (module, *arguments) in CHECKS:
         say(f"{name}: {' '.join((module, *arguments))}")

@@ -20,6 +20,7 @@ ALLOWED = {
     "engine": {"pixels", "model", "config", "errors"},
     "compression": {"pixels", "engine", "zoo", "model", "io", "config", "errors"},
     "eval": {"pixels", "compression", "engine", "zoo", "model", "io", "config", "errors"},
+    "comparison": {"pixels", "eval", "engine", "io", "errors"},
     "train": {"pixels", "eval", "compression", "engine", "zoo", "model", "io", "config", "errors"},
     "api": {"pixels", "compression", "engine", "zoo", "model", "io", "config", "errors"},
 }
@@ -78,6 +79,7 @@ COMMANDS = [["--help"], ["--version"]] + [
         "upscale",
         "decolor",
         "colorize",
+        "compare",
         "info",
         "models",
         "train",

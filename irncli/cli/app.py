@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from irncli import __version__
 from irncli.cli import (
     colorize,
+    compare,
     compress,
     decolor,
     demo,
@@ -78,6 +79,7 @@ app.command("upscale")(upscale.upscale)
 app.command("decolor")(decolor.decolor)
 app.command("colorize")(colorize.colorize)
 app.command("compress")(compress.compress)
+app.command("compare")(compare.compare)
 app.command("info")(info.info)
 app.add_typer(models.app, name="models")
 app.command("train")(train.train)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from irncli.engine.metrics import luma
+from irncli.pixels import Pixels
 
-__all__ = ["comparison", "side_by_side", "worst_places"]
-
-Pixels = NDArray[np.uint8]
+__all__ = ["CROP", "comparison", "enlarged", "shrunk", "side_by_side", "worst_places"]
 
 GAP = 8
+STRIP = 1 << 18
+"""Pixels of a strip, about."""
 CROP = 64
 """Side of a crop in HR pixels."""
 
@@ -40,34 +41,74 @@ def enlarged(pixels: Pixels, times: int) -> Pixels:
     return pixels.repeat(times, axis=0).repeat(times, axis=1)
 
 
+def shrunk(
+    rows: Callable[[slice], Pixels],
+    height: int,
+    width: int,
+    times: int,
+    keep: Literal["mean", "root mean square"] = "mean",
+) -> Pixels:
+    """Each block of times x times pixels as one; at the right and bottom edge blocks may be less.
+
+    Args:
+        rows: uint8 [n, W, 3] of the rows that are asked for.
+        height: of all.
+        width: of all.
+        times: side of a block.
+        keep: what each block becomes, channel by channel.
+
+    Returns:
+        uint8 [ceil(H / times), ceil(W / times), 3].
+    """
+    out = np.empty((-(-height // times), -(-width // times), 3), np.uint8)
+    for row, top in enumerate(range(0, height, times)):
+        strip = rows(slice(top, min(top + times, height)))
+        # At the edge the last column is repeated.
+        strip = np.pad(strip, ((0, 0), (0, -width % times), (0, 0)), mode="edge")
+        blocks = strip.reshape(len(strip), -1, times, 3)
+        if keep == "mean":
+            out[row] = blocks.mean(axis=(0, 2)).round()
+        else:
+            out[row] = np.sqrt((blocks.astype(np.float64) ** 2).mean(axis=(0, 2))).round()
+    return out
+
+
 def worst_places(a: Pixels, b: Pixels, side: int, count: int = 2) -> list[tuple[int, int]]:
     """Top left corners of the squares where two pictures differ most, which do not overlap.
 
-    Squared differences of Y are summed over squares on a grid of half their side.
+    Squared differences are summed over squares on a grid of half their side, and over those that
+    end at the right and bottom edge. Strip by strip: no wider copy of a picture is made.
 
     Args:
-        a: uint8 [H, W, 3].
-        b: the same shape.
+        a: uint8 or uint16 [H, W, 3].
+        b: the same type and shape.
         side: of a square, at most H and W.
-        count: how many; fewer come back where the picture has no room for them.
+        count: how many; fewer come back where the picture has no room for them, or no difference.
     """
     height, width = a.shape[:2]
-    sums = np.pad((luma(a) - luma(b)) ** 2, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    step = max(1, side // 2)
-    corners = [(y, x) for y in range(0, height - side + 1, step)
-               for x in range(0, width - side + 1, step)]  # fmt: skip
-
-    def error(corner: tuple[int, int]) -> float:
-        y, x = corner
-        return float(sums[y + side, x + side] - sums[y, x + side] - sums[y + side, x] + sums[y, x])
-
+    tops, lefts = _corners(height, side), _corners(width, side)
+    sums = np.zeros((height + 1, len(lefts)), np.int64)
+    step = max(1, STRIP // width)
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        squares = ((a[rows].astype(np.int64) - b[rows]) ** 2).sum(axis=2)
+        across = np.pad(squares.cumsum(axis=1), ((0, 0), (1, 0)))
+        within = (across[:, lefts + side] - across[:, lefts]).cumsum(axis=0)
+        sums[top + 1 : rows.stop + 1] = sums[top] + within
+    errors = sums[tops + side] - sums[tops]
     chosen: list[tuple[int, int]] = []
-    for y, x in sorted(corners, key=error, reverse=True):
-        if all(abs(y - v) >= side or abs(x - u) >= side for v, u in chosen):
-            chosen.append((y, x))
-        if len(chosen) == count:
-            break
+    while len(chosen) < count and errors.any():
+        row, column = np.unravel_index(errors.argmax(), errors.shape)
+        y, x = int(tops[row]), int(lefts[column])
+        chosen.append((y, x))
+        errors[np.ix_(abs(tops - y) < side, abs(lefts - x) < side)] = 0
     return chosen
+
+
+def _corners(length: int, side: int) -> NDArray[np.int64]:
+    """Where squares begin along one edge of a picture."""
+    starts = range(0, length - side + 1, max(1, side // 2))
+    return np.array(sorted({*starts, length - side}), np.int64)
 
 
 def comparison(low: Pixels, bicubic: Pixels, restored: Pixels, original: Pixels) -> Pixels:

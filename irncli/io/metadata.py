@@ -10,7 +10,15 @@ from irncli.io.picture import Metadata
 from irncli.io.plugins import DECODER_ERRORS
 from irncli.io.png import COLOUR
 
-__all__ = ["DEEP_MODES", "depth_of", "dpi_of", "exif_of", "profile_of", "stripped"]
+__all__ = [
+    "DEEP_MODES",
+    "depth_of",
+    "dpi_of",
+    "exif_of",
+    "orientation_of",
+    "profile_of",
+    "stripped",
+]
 
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _ORIENTATION = 0x0112
@@ -26,12 +34,19 @@ def stripped(metadata: Metadata) -> Metadata:
 
 def _orientation(exif: bytes | None) -> bytes | None:
     """EXIF with the orientation of another and nothing else; None where that has none."""
+    kept = Image.Exif()
+    kept[_ORIENTATION] = turned = orientation_of(exif)
+    return kept.tobytes() if turned > 1 else None
+
+
+def orientation_of(exif: bytes | None) -> int:
+    """How the stored pixels are to be turned, 1 to 8; 1, as they are, where nothing is said."""
     if exif is None:
-        return None
-    read, kept = Image.Exif(), Image.Exif()
+        return 1
+    read = Image.Exif()
     read.load(exif)
-    kept[_ORIENTATION] = turned = read.get(_ORIENTATION, 1)
-    return kept.tobytes() if turned in range(2, 9) else None
+    turned = read.get(_ORIENTATION, 1)
+    return turned if turned in range(2, 9) else 1
 
 
 def exif_of(image: ImageFile.ImageFile, notes: list[str]) -> bytes | None:

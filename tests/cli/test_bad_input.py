@@ -13,19 +13,10 @@ import pytest
 from pictures import size
 from PIL import Image
 from places import ROOT
+from refusals import refused
 
 from irncli.io.encoding import encode
 from irncli.io.images import Picture
-
-
-def refused(outcome, status, *parts):
-    assert outcome.status == status, outcome.err
-    (line,) = outcome.lines
-    assert line.startswith("irn: ")
-    assert "Traceback" not in line
-    for part in parts:
-        assert part in line, line
-    assert outcome.out == b""
 
 
 def test_no_such_input(irn, tmp_path):

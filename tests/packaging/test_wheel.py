@@ -41,6 +41,7 @@ def test_the_wheel_holds_code_weights_photograph_and_licence(built):
         "irncli/demo/photo.png",
         "irncli/py.typed",
         "irncli/__main__.py",
+        *(f"irncli/comparison/page.{kind}" for kind in ("html", "css", "js")),
     } <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests") or "__pycache__" in name]

@@ -1,0 +1,1 @@
+"""Two pictures looked at: in numbers, as one picture, as a page."""

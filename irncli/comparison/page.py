@@ -1,0 +1,216 @@
+"""A pair as a page: one HTML file that holds all it needs and asks for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from irncli.comparison.numbers import Numbers
+from irncli.comparison.pair import Pair, Side
+from irncli.comparison.views import Place, Views, detail_side
+from irncli.io.encoding import Format, encode
+from irncli.io.picture import Metadata, Picture
+from irncli.pixels import Pixels
+
+__all__ = ["page"]
+
+LARGEST_SIDE, LARGEST_AREA = 4096, 4 << 20
+"""Of a picture on the page; larger ones are made smaller by a whole number."""
+LOSSLESS_AREA = 1 << 20
+"""Up to here a picture on the page is a PNG; beyond, a WebP."""
+QUALITY = 90
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class _Embedding:
+    """How pictures are put into the page: smaller by a whole number, as PNG or WebP."""
+
+    shrink: int
+    format: Format
+
+    @classmethod
+    def of(cls, size: tuple[int, int]) -> _Embedding:
+        width, height = size
+        shrink = 1
+        while _exceeds(-(-width // shrink), -(-height // shrink)):
+            shrink += 1
+        area = -(-width // shrink) * -(-height // shrink)
+        return cls(shrink, "png" if area <= LOSSLESS_AREA else "webp")
+
+    @property
+    def remark(self) -> str:
+        """What a person has to know of it; "" if nothing."""
+        if self.format == "png":
+            return ""
+        size = f"at 1/{self.shrink} of their size, " if self.shrink > 1 else ""
+        return (
+            f"shown {size}as WebP of quality {QUALITY}; "
+            "numbers and details are of the pictures themselves"
+        )
+
+    def uri(self, pixels: Pixels, profile: bytes | None = None) -> str:
+        """The data: URI of a picture."""
+        return _uri(pixels, self.format, profile)
+
+
+def _exceeds(width: int, height: int) -> bool:
+    return max(width, height) > LARGEST_SIDE or width * height > LARGEST_AREA
+
+
+def _uri(pixels: Pixels, format: Format, profile: bytes | None = None) -> str:  # noqa: A002
+    picture = Picture(np.ascontiguousarray(pixels), metadata=Metadata(icc=profile))
+    data = encode(picture, format=format, quality=QUALITY)
+    return f"data:image/{format};base64,{base64.b64encode(data).decode()}"
+
+
+def page(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None, version: str) -> bytes:
+    """The HTML of a pair: a slider between A and B, their difference, details, numbers.
+
+    Its own policy lets nothing be loaded or run but what it holds. Large pictures are shown smaller
+    and by a lossy codec, which the page says; each of A and B has its colour profile.
+
+    Args:
+        pair: the pictures.
+        numbers: what was measured of them.
+        crops: how many details.
+        gain: by how much to amplify the difference; None: so that it is seen well.
+        version: of irn.
+    """
+    side = detail_side(pair.size)
+    views = Views.of(pair, numbers, crops=crops, side=side, gain=gain)
+    embedding = _Embedding.of(pair.size)
+    first, second, difference = views.whole(embedding.shrink)
+    style, script = (_asset(name).strip() for name in ("page.css", "page.js"))
+    filled = Template(_asset("page.html")).substitute(
+        policy=_policy(style, script),
+        style=style,
+        script=script,
+        title=f"{_text(pair.a.name)} and {_text(pair.b.name)}",
+        name_a=_text(pair.a.name),
+        name_b=_text(pair.b.name),
+        verdict=_verdict(numbers),
+        gain=views.gain,
+        width=first.shape[1],
+        height=first.shape[0],
+        image_a=embedding.uri(first, pair.a.profile),
+        image_b=embedding.uri(second, pair.b.profile),
+        image_difference=embedding.uri(difference),
+        frames=_frames(views, embedding.shrink),
+        frames_switch=_switch(views),
+        remarks=_remarks([*pair.notes, embedding.remark]),
+        details=_details(
+            views, first.shape[1] * embedding.shrink, first.shape[0] * embedding.shrink
+        ),
+        rows=_rows(pair, numbers),
+        version=_text(version),
+    )
+    return filled.encode()
+
+
+def _asset(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _text(text: str) -> str:
+    """Text that may stand between tags and in an attribute."""
+    return escape(text, quote=True)
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing from anywhere: only pictures in the page, and style and script of these hashes."""
+    allowed = [
+        "default-src 'none'",
+        "img-src data:",
+        f"style-src '{_hash(style)}'",
+        f"script-src '{_hash(script)}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    return "; ".join(allowed)
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _verdict(numbers: Numbers) -> str:
+    return _text("; ".join(f"{what}: {figures}" for what, figures in numbers.lines()[:2]))
+
+
+def _frames(views: Views, shrink: int) -> str:
+    """Rectangles over the picture, in its own pixels."""
+    width, height = (-(-side // shrink) * shrink for side in views.pair.size)
+    rectangles = "".join(
+        f'<rect x="{place.x}" y="{place.y}" width="{place.side}" height="{place.side}" '
+        f'stroke="{place.colour}"/>'
+        for place in views.places
+    )
+    return (
+        f'<svg class="frames" viewBox="0 0 {width} {height}" preserveAspectRatio="none" '
+        f'aria-hidden="true">{rectangles}</svg>'
+    )
+
+
+def _switch(views: Views) -> str:
+    if not views.places:
+        return ""
+    box = '<input type="checkbox" name="frames" checked>'
+    return f'<label class="switch">{box} Mark the details</label>'
+
+
+def _details(views: Views, width: int, height: int) -> str:
+    """A figure for each detail: it in A, in B, and the difference."""
+    if not views.places:
+        return ""
+    figures = "\n".join(_figure(views, place, width, height) for place in views.places)
+    title = "<h2>Where they differ most</h2>"
+    return f'<section>\n{title}\n<div class="details">\n{figures}\n</div>\n</section>'
+
+
+def _figure(views: Views, place: Place, width: int, height: int) -> str:
+    pair = views.pair
+    names = ("A", "B", f"&times;{views.gain}")
+    profiles = (pair.a.profile, pair.b.profile, None)
+    shown = "".join(
+        f'<div><img alt="{name}" width="{place.side}" height="{place.side}" '
+        f'src="{_uri(pixels, "png", profile)}">{name}</div>'
+        for name, pixels, profile in zip(names, views.details(place), profiles, strict=True)
+    )
+    middle = place.side / 2
+    return (
+        "<figure><figcaption>"
+        f'<svg viewBox="0 0 22 22" aria-hidden="true"><rect width="22" height="22" rx="6" '
+        f'fill="{place.colour}"/><text x="11" y="16">{place.number}</text></svg>'
+        f"{place.side} &times; {place.side} pixels at {place.x}, {place.y}"
+        f'<button type="button" data-x="{(place.x + middle) / width:.6f}" '
+        f'data-y="{(place.y + middle) / height:.6f}" '
+        f'aria-label="Show place {place.number} in the pictures">Show</button></figcaption>'
+        f'<div class="trio">{shown}</div></figure>'
+    )
+
+
+def _rows(pair: Pair, numbers: Numbers) -> str:
+    lines = [("A", _described(pair.a)), ("B", _described(pair.b)), *numbers.lines()]
+    return "\n".join(
+        f'<tr><th scope="row">{_text(what)}</th><td>{_text(figures)}</td></tr>'
+        for what, figures in lines
+    )
+
+
+def _described(side: Side) -> str:
+    return f"{side.name}, {side.size[0]}x{side.size[1]}, {side.bits} bits"
+
+
+def _remarks(remarks: Sequence[str]) -> str:
+    """What was done to the pictures to compare and to show them."""
+    items = "".join(f"<li>{_text(remark)}</li>" for remark in remarks if remark)
+    return f'<ul class="remarks">{items}</ul>' if items else ""

@@ -1,0 +1,215 @@
+"""A pair as one picture: A, B and their difference side by side, details of each below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irncli.comparison.numbers import Numbers
+from irncli.comparison.pair import Pair
+from irncli.comparison.views import Place, Views, detail_side
+from irncli.eval.montage import enlarged
+from irncli.io.encoding import encode
+from irncli.io.lettering import lettering, shortened
+from irncli.io.picture import Metadata, Picture
+from irncli.pixels import Pixels
+
+__all__ = ["Layout", "sheet"]
+
+LARGEST = 1024
+"""Longest side of a panel in pixels; larger pictures are made smaller by a whole number."""
+LEAST = 384
+"""Width of a column, and of a panel where a small picture can be repeated to it."""
+ACROSS = 3
+"""Details in a row of a column, at most."""
+MARGIN, GAP, CLOSE, FRAME = 32, 24, 10, 3
+"""Around the sheet, between columns and rows, between details, around each of them."""
+PAPER, INK, FAINT = (250, 250, 248), (28, 28, 30), (110, 110, 116)
+
+Canvas = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+Corner = tuple[int, int]
+"""Row and column."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie on a sheet, in its pixels.
+
+    Attributes:
+        shrink: by how much panels are smaller than the pictures.
+        repeat: or larger; one of both is 1.
+        panel: width and height of a panel.
+        column: width of each of the three.
+        text: size of the letters.
+        head: lines of text above the panels.
+        across: details in a row of a column.
+        cell: width of each of them, with its frame.
+        times: by how much details are larger than their pixels.
+        side: of a detail in pixels of the pictures, at most.
+    """
+
+    shrink: int
+    repeat: int
+    panel: tuple[int, int]
+    column: int
+    text: int
+    head: int
+    across: int
+    cell: int
+    times: int
+    side: int
+
+    @classmethod
+    def of(cls, pair: Pair, crops: int) -> Layout:
+        """For a pair and so many details."""
+        width, height = pair.size
+        shrink = -(-max(width, height) // LARGEST)
+        repeat = max(1, min(LEAST // width, LARGEST // height))
+        panel = -(-width // shrink) * repeat, -(-height // shrink) * repeat
+        column = max(panel[0], LEAST)
+        across = max(2, min(ACROSS, crops))
+        cell = (column - (across - 1) * CLOSE) // across
+        inside = cell - 2 * FRAME
+        side = min(inside, detail_side(pair.size))
+        # So large that they fill their row, without parts of pixels.
+        side = min(width, height, inside // round(inside / side))
+        return cls(
+            shrink=shrink,
+            repeat=repeat,
+            panel=panel,
+            column=column,
+            text=max(15, (3 * column) // 95),
+            head=2 + bool(pair.notes or shrink > 1),
+            across=across,
+            cell=cell,
+            times=inside // side,
+            side=side,
+        )
+
+    @property
+    def line(self) -> int:
+        """Height of a line of text with what is free below it."""
+        return self.text * 5 // 4 + self.text // 3
+
+    @property
+    def width(self) -> int:
+        """Of the sheet."""
+        return 2 * MARGIN + 3 * self.column + 2 * GAP
+
+    @property
+    def top(self) -> int:
+        """Of the panels."""
+        return MARGIN + self.head * self.line + self.text // 2
+
+    def height(self, details: int) -> int:
+        """Of the sheet, with so many details."""
+        return self._row(-(-details // self.across)) - GAP + MARGIN
+
+    def _row(self, row: int) -> int:
+        """Top of a row of details, counted from 0."""
+        one = GAP + self.line + self.side * self.times + 2 * FRAME
+        return self.top + self.panel[1] + GAP + row * one
+
+    def left(self, column: int) -> int:
+        """Edge of a column, 0 to 2."""
+        return MARGIN + column * (self.column + GAP)
+
+    def detail(self, column: int, number: int) -> tuple[int, int]:
+        """Top left corner of a detail inside its frame, counted from 1; its caption is above."""
+        row, place = divmod(number - 1, self.across)
+        left = self.left(column) + place * (self.cell + CLOSE)
+        return self._row(row) + self.line + FRAME, left + FRAME
+
+    def on_panel(self, column: int, y: int, x: int) -> tuple[int, int]:
+        """Where a pixel of the pictures lies on a panel."""
+        down, across = (at * self.repeat // self.shrink for at in (y, x))
+        return self.top + down, self.left(column) + across
+
+
+def sheet(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None) -> bytes:
+    """The PNG of a pair: numbers, A, B, their difference, and details enlarged pixel by pixel.
+
+    It has the colour profile of the two, where that is the same.
+
+    Args:
+        pair: the pictures.
+        numbers: what was measured of them.
+        crops: how many details.
+        gain: by how much to amplify the difference; None: so that it is seen well.
+    """
+    layout = Layout.of(pair, crops)
+    views = Views.of(pair, numbers, crops=crops, side=layout.side, gain=gain)
+    canvas = np.full((layout.height(len(views.places)), layout.width, 3), PAPER, np.uint8)
+    _write_head(canvas, layout, views)
+    for column, panel in enumerate(views.whole(layout.shrink)):
+        _paste(canvas, enlarged(panel, layout.repeat), *layout.on_panel(column, 0, 0))
+        for place in views.places:
+            _mark(canvas, layout, column, place)
+    for place in views.places:
+        for column, detail in enumerate(views.details(place)):
+            _put_detail(canvas, layout, column, place, detail)
+    return encode(Picture(canvas, metadata=Metadata(icc=pair.profile)), format="png")
+
+
+def _write_head(canvas: Canvas, layout: Layout, views: Views) -> None:
+    """Numbers, what was done, and the names of the columns."""
+    pair, width = views.pair, layout.width - 2 * MARGIN
+    figures = "     ".join(f"{what}: {text}" for what, text in views.numbers.lines())
+    reduced = [f"shown at 1/{layout.shrink} of the size"] * (layout.shrink > 1)
+    remarks = "; ".join([*pair.notes, *reduced])
+    _write(canvas, MARGIN, MARGIN, figures, layout.text, INK, width)
+    _write(canvas, MARGIN + layout.line, MARGIN, remarks, layout.text, FAINT, width)
+    titles = (f"A  {pair.a.name}", f"B  {pair.b.name}", f"difference x{views.gain}")
+    for column, title in enumerate(titles):
+        top = layout.top - layout.line
+        _write(canvas, top, layout.left(column), title, layout.text, INK, layout.column)
+
+
+def _write(
+    canvas: Canvas, top: int, left: int, text: str, size: int, colour: Colour, width: int
+) -> None:
+    """A line of text, shortened to a width."""
+    if not text:
+        return
+    cover = lettering(shortened(text, size, width), size)[:, :, None] / 255
+    place = canvas[top : top + cover.shape[0], left : left + cover.shape[1]]
+    place[...] = (place * (1 - cover) + np.array(colour) * cover).round()
+
+
+def _paste(canvas: Canvas, pixels: Pixels, top: int, left: int) -> None:
+    canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+
+
+def _mark(canvas: Canvas, layout: Layout, column: int, place: Place) -> None:
+    """A frame on a panel around where a detail comes from."""
+    start = layout.on_panel(column, place.y, place.x)
+    end = layout.on_panel(column, place.y + place.side, place.x + place.side)
+    _frame(canvas, start, end, _rgb(place.colour), max(2, layout.text // 9))
+
+
+def _frame(canvas: Canvas, start: Corner, end: Corner, colour: Colour, thick: int) -> None:
+    """Around the rectangle from one corner to the other, outside it."""
+    (top, left), (bottom, right) = start, end
+    inside = canvas[top:bottom, left:right].copy()
+    canvas[top - thick : bottom + thick, left - thick : right + thick] = colour
+    canvas[top:bottom, left:right] = inside
+
+
+def _put_detail(canvas: Canvas, layout: Layout, column: int, place: Place, detail: Pixels) -> None:
+    top, left = layout.detail(column, place.number)
+    pixels = enlarged(detail, layout.times)
+    height, width = pixels.shape[:2]
+    _paste(canvas, pixels, top, left)
+    colour = _rgb(place.colour)
+    _frame(canvas, (top, left), (top + height, left + width), colour, FRAME)
+    caption = f"{place.number}  at {place.x}, {place.y}  x{layout.times}"
+    above = top - FRAME - layout.line
+    _write(canvas, above, left - FRAME, caption, layout.text, colour, layout.cell)
+
+
+def _rgb(colour: str) -> Colour:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue

@@ -236,7 +236,7 @@ def run(scene: Scene, fault: Fault | None = None) -> Outcome:
             process.kill()
         if fault:
             fault.watch(scene, process, elapsed)
-        time.sleep(0.001)
+        time.sleep(0.003)
     seconds = time.monotonic() - clock
     # What a command says fits the pipes, so that nobody need read them meanwhile.
     out, err = process.communicate()

@@ -16,7 +16,7 @@ ALLOWED = {
     "config": {"errors"},
     "model": {"config", "errors"},
     "io": {"pixels", "errors"},
-    "zoo": {"model", "config", "errors"},
+    "zoo": {"model", "io", "config", "errors"},
     "engine": {"pixels", "model", "config", "errors"},
     "compression": {"pixels", "engine", "zoo", "model", "io", "config", "errors"},
     "eval": {"pixels", "compression", "engine", "zoo", "model", "io", "config", "errors"},

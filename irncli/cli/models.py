@@ -94,7 +94,10 @@ def verify() -> int:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth or .safetensors file.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A .pth or .safetensors file.", readable=False),
+    ],
     name: Annotated[str | None, typer.Option("--name", metavar="N", help="To call it by.")] = None,
 ) -> None:
     """Keep a checkpoint, such as the paper's, for use by name."""

@@ -12,7 +12,9 @@ from irncli.errors import UsageError
 Inputs = Annotated[
     list[Path],
     typer.Argument(
-        metavar="INPUT...", help="Pictures or directories of pictures; - is standard input."
+        metavar="INPUT...",
+        help="Pictures or directories of pictures; - is standard input.",
+        readable=False,  # not checked here: one such file must not stop the others
     ),
 ]
 Output = Annotated[

@@ -97,7 +97,7 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | Non
         if error.errno in _MEDIUM:
             raise StorageError(f"cannot write {path}: {error.strerror}") from error
         raise OutputError(
-            f"cannot create {path}: {error.strerror}; choose another place with -o"
+            f"cannot create {path}: {error.strerror}; choose another place"
         ) from error
     finally:
         with contextlib.suppress(OSError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from typing import Literal
 
 from platformdirs import user_data_path
 
-from irncli.errors import CheckpointError, OutputError, UnavailableError, UsageError
+from irncli.errors import CheckpointError, UnavailableError, UsageError
+from irncli.io.paths import atomic_write, make_directory
 from irncli.zoo.catalogue import CATALOGUE, how_to_train
 from irncli.zoo.checkpoint import Checkpoint, read_checkpoint, read_summary, serialise
 
@@ -146,6 +146,7 @@ class Registry:
             UsageError: a name that is no name, or that is taken.
             CheckpointError: an unusable file; nothing is left behind.
             OutputError: the folder cannot be written.
+            StorageError: the disk is full or fails.
         """
         chosen = name or re.sub(r"[^A-Za-z0-9._-]", "-", source.stem).strip("-.")[:64]
         if not _NAME.fullmatch(chosen):
@@ -162,23 +163,9 @@ class Registry:
         digest = hashlib.sha256(source.read_bytes()).hexdigest()
         card = replace(checkpoint.card, name=chosen, source=f"{source.name}, SHA-256 {digest}")
         target = self.imported / f"{chosen}.safetensors"
-        self._keep(target, serialise(checkpoint.network, card))
+        make_directory(self.imported)
+        atomic_write(target, serialise(checkpoint.network, card), overwrite=False)
         return Entry(chosen, target, "imported")
-
-    def _keep(self, target: Path, data: bytes) -> None:
-        """Write beside the target, then rename: a kill leaves no model that is half there."""
-        partial = target.with_name(f".{target.name}.tmp")
-        try:
-            self.imported.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(data)
-            partial.replace(target)
-        except OSError as error:
-            raise OutputError(
-                f"cannot keep the model in {self.imported}: {error.strerror or error}"
-            ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink()
 
 
 def default_registry() -> Registry:

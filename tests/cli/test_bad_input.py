@@ -226,6 +226,14 @@ def test_a_tag_that_asks_for_too_much_is_refused_before_work(irn, small):
     assert irn("upscale", small, "--seed", 0, "--overwrite").status == 69
 
 
+def test_a_file_that_must_not_be_read_does_not_stop_the_others(irn, picture, monkeypatch):
+    """Reading finds that out, not the check of arguments, which would refuse the whole batch."""
+    other = picture.with_name("other.png")
+    other.write_bytes(picture.read_bytes())
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: str(path) != str(other))
+    assert irn("downscale", other, picture, "--scale", 2).status == 0
+
+
 def limit_files():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))

@@ -1,0 +1,183 @@
+"""What is left when things go wrong: writes docs/reliability.md.
+
+    nice python benchmarks/faults.py --trials 200
+
+Commands are killed, interrupted, and deprived of disk and inputs at random moments; the page counts
+what they left. `--trial N` repeats one of them and says what it found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from common import ROOT, hardware
+from fault_kinds import KINDS
+from fault_works import works
+from faulting import Work, trial
+
+RESULT = ROOT / "benchmarks" / "results" / "faults.json"
+PAGE = ROOT / "docs" / "reliability.md"
+COUNTED = {
+    "half": "half written",
+    "inputs": "inputs changed",
+    "earlier": "earlier outputs lost",
+    "partials": "temporary files left",
+    "strays": "files that must not be",
+    "said": "status or lines wrong",
+    "unfinished": "not completed by a second run",
+}
+"""What is counted, and what the table calls it."""
+COLUMNS = ("fault", "command", "trials", "ended with status", *COUNTED.values())
+
+
+def trials(
+    folder: Path, numbers: range | list[int], seed: int, pictures: int = 8
+) -> Iterator[dict[str, Any]]:
+    """One record for each trial; every kind and every command come in turns.
+
+    Args:
+        folder: an empty one to work in.
+        numbers: of the trials.
+        seed: of all that is random in them.
+        pictures: of a batch.
+    """
+    all_works = works(folder, pictures)
+    for number in numbers:
+        work, kind = _choice(number, all_works)
+        record: dict[str, Any] = {"trial": number, "fault": kind.kind, "command": work.name}
+        reason = kind.impossible()
+        if reason:
+            yield record | {"skipped": reason}
+            continue
+        fault = kind(work, Random(f"{seed} {number}"))  # noqa: S311 -- no secret
+        place = folder / f"trial-{number}"
+        place.mkdir()
+        found, outcome = trial(place, work, fault)
+        record |= {"status": outcome.status, "seconds": round(outcome.seconds, 2)}
+        record |= {name: len(getattr(found, name)) for name in COUNTED}
+        lines = [line.replace(f"{place}/", "") for line in outcome.lines]
+        yield record | {"wrong": found.wrong(), "lines": lines if found.wrong() else []}
+
+
+def _choice(number: int, all_works: list[Work]) -> tuple[Work, Any]:
+    """Work and kind of a trial: all kinds in turns, each with all commands in turns."""
+    turn, kind = divmod(number, len(KINDS))
+    return all_works[(turn + kind) % len(all_works)], KINDS[kind]
+
+
+def rows(records: list[dict[str, Any]]) -> list[str]:
+    """A row for each kind of fault and command."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    order = [kind.kind for kind in KINDS]
+    for record in sorted(records, key=lambda r: (order.index(r["fault"]), r["command"])):
+        groups.setdefault((record["fault"], record["command"]), []).append(record)
+    return [_row(*key, group) for key, group in groups.items()]
+
+
+def _row(fault: str, command: str, records: list[dict[str, Any]]) -> str:
+    done = [record for record in records if "skipped" not in record]
+    if not done:
+        return f"| {fault} | {command} | 0 | - | {'| ' * 6}{records[0]['skipped']} |"
+    sums = Counter({name: sum(record[name] for record in done) for name in COUNTED})
+    statuses = Counter(record["status"] for record in done)
+    ends = ", ".join(f"{n} x {status}" for status, n in sorted(statuses.items()))
+    cells = [str(sums[name]) for name in COUNTED]
+    return f"| {' | '.join([fault, command, str(len(done)), ends, *cells])} |"
+
+
+def _broken(done: list[dict[str, Any]]) -> str:
+    """How many trials broke the law, by fault."""
+    faults = Counter(record["fault"] for record in done if record["wrong"])
+    named = ", ".join(f"{fault} {number}" for fault, number in faults.items())
+    return f"{faults.total()} ({named})" if faults else "none"
+
+
+def page(result: dict[str, Any]) -> str:
+    """docs/reliability.md."""
+    machine = result["hardware"]
+    records = result["records"]
+    done = [record for record in records if "skipped" not in record]
+    return TEXT.format(
+        columns=" | ".join(COLUMNS),
+        rule="---|" * (len(COLUMNS) - 1) + "---",
+        table="\n".join(rows(records)),
+        trials=len(done),
+        wrong=_broken(done),
+        seed=result["seed"],
+        cpu=machine["cpu"],
+        cores=machine["cores"],
+        torch=machine["torch"],
+        python=machine["python"],
+        pictures=result["pictures"],
+    )
+
+
+TEXT = """\
+# What is left when things go wrong
+
+Made by `benchmarks/faults.py`; its table is what the script found. Not edited by hand.
+
+Commands work on batches of {pictures} small pictures (`models import` on one checkpoint), some of
+whose outputs are there already, with `--overwrite` and without. Each trial disturbs one of them as
+chance has it, half of them at any moment of the run and half while files are written, on a disk
+that needs 50 ms to put one away. After it every file is looked at: an output must be, byte for
+byte, that of an undisturbed run or what was there before, or not be there; inputs must have their
+bytes and times; nothing else may lie about; the status must be the one that is promised, with one
+line for every failure.
+
+Of {trials} trials {wrong} broke that.
+Seed {seed}; {cpu}, {cores} cores, torch {torch}, Python {python}.
+
+| {columns} |
+|{rule}|
+{table}
+
+- Status 1: some outputs were there already and there was no `--overwrite`, or some inputs failed.
+  With 0 or 1 after a signal all had been done before it came; so with -2 or -15, where the
+  interpreter was ending already.
+- **SIGKILL** gives nobody time to tidy up: a hidden file `.NAME.irn-XXXXXXXX.tmp` may be left
+  beside the outputs. It is never read, never taken for an output and of no use: delete it when no
+  `irn` is at work there. A second run makes what is missing.
+- **No room for a file**: a limit on the size of files (`RLIMIT_FSIZE`) makes writing fail on the
+  way. **Disk full**: the outputs go to a small file system (tmpfs). The file has status 74, what
+  still fits is written.
+- **Reads fail**: four inputs of a batch give EIO, are pipes that close in the middle, may not be
+  read, are cut off, are removed or become directories; the others are done.
+- **Directory gone**, **read-only**: the directory of the outputs is moved away, or its mode is
+  changed, meanwhile: status 73. A temporary file that was being written cannot be removed then.
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--trial", type=int, action="append", help="only this one; writes nothing")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pictures", type=int, default=8, help="of a batch")
+    options = parser.parse_args()
+    numbers = options.trial or range(options.trials)
+    records = []
+    with tempfile.TemporaryDirectory() as folder:
+        for record in trials(Path(folder), numbers, options.seed, options.pictures):
+            records.append(record)
+            print(json.dumps(record), flush=True)
+    wrong = sum(bool(record.get("wrong")) for record in records)
+    print(f"{len(records)} trials, {wrong} of them wrong")
+    if not options.trial:
+        result = {"hardware": hardware(), "seed": options.seed, "pictures": options.pictures}
+        result["records"] = records
+        RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        PAGE.write_text(page(result), encoding="utf-8")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

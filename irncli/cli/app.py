@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from irncli import __version__
 from irncli.cli import (
@@ -24,6 +23,8 @@ from irncli.cli import (
     train,
     upscale,
 )
+from irncli.cli.helping import Commands, Program
+from irncli.cli.panels import LOOKING, MODELS, PICTURES, PROGRAM
 from irncli.errors import ExitStatus, IrnError
 
 __all__ = ["app", "run"]
@@ -37,7 +38,7 @@ class _PassThrough(Exception):  # noqa: N818 -- no error: a wrapper
         self.inner = inner
 
 
-class _Commands(TyperGroup):
+class _Commands(Commands):
     """Ctrl-C and closed pipes reach `run`, where they get our message and status."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -47,15 +48,9 @@ class _Commands(TyperGroup):
             raise _PassThrough(error) from error
 
 
-app = typer.Typer(
-    name="irn",
-    help="Make a picture small and get it back.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    cls=_Commands,
-    add_completion=True,
-)
+NAME = "irn"
+
+app = Program(name=NAME, cls=_Commands)
 
 
 def _show_version(wanted: bool) -> None:
@@ -67,22 +62,29 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Make a picture small and get it back."""
+    """Make a picture small and get it back.
+
+    Examples:
+      irn downscale photo.png --scale 4 -o small.png
+      irn upscale small.png --seed 0 -o back.png
+      irn COMMAND --help
+    """
 
 
-app.command("downscale")(downscale.downscale)
-app.command("upscale")(upscale.upscale)
-app.command("decolor")(decolor.decolor)
-app.command("colorize")(colorize.colorize)
-app.command("compress")(compress.compress)
-app.command("info")(info.info)
-app.add_typer(models.app, name="models")
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.command("demo")(demo.demo)
+app.command("downscale", rich_help_panel=PICTURES)(downscale.downscale)
+app.command("upscale", rich_help_panel=PICTURES)(upscale.upscale)
+app.command("decolor", rich_help_panel=PICTURES)(decolor.decolor)
+app.command("colorize", rich_help_panel=PICTURES)(colorize.colorize)
+app.command("compress", rich_help_panel=PICTURES)(compress.compress)
+app.command("info", rich_help_panel=LOOKING)(info.info)
+app.add_typer(models.app, name="models", rich_help_panel=MODELS)
+app.command("train", rich_help_panel=MODELS)(train.train)
+app.command("eval", rich_help_panel=LOOKING)(evaluate.evaluate)
+app.command("demo", rich_help_panel=LOOKING)(demo.demo)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -110,7 +112,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        return int(app(args=arguments, standalone_mode=False) or 0)
+        return int(app(args=arguments, prog_name=NAME, standalone_mode=False) or 0)
     except _PassThrough as wrapper:
         raise wrapper.inner from None
     except Exception as error:

@@ -13,6 +13,7 @@ import typer
 from irncli import __version__
 from irncli.cli import (
     colorize,
+    completion,
     compress,
     decolor,
     demo,
@@ -49,6 +50,8 @@ class _Commands(Commands):
 
 
 NAME = "irn"
+COMPLETE = "_IRN_COMPLETE"
+"""In the environment where a shell asks how the line may go on."""
 
 app = Program(name=NAME, cls=_Commands)
 
@@ -85,10 +88,13 @@ app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.command("train", rich_help_panel=MODELS)(train.train)
 app.command("eval", rich_help_panel=LOOKING)(evaluate.evaluate)
 app.command("demo", rich_help_panel=LOOKING)(demo.demo)
+app.command("completion", rich_help_panel=PROGRAM)(completion.completion)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; whatever goes wrong ends here."""
+    if COMPLETE in os.environ:
+        _get_ready_for_shells()
     try:
         return _run(None if arguments is None else list(arguments))
     except KeyboardInterrupt:
@@ -122,6 +128,12 @@ def _run(arguments: list[str] | None) -> int:
         if hasattr(error, "show"):
             error.show()
         return int(error.exit_code)
+
+
+def _get_ready_for_shells() -> None:
+    from irncli.cli.shells import get_ready
+
+    get_ready()
 
 
 def _complain(message: str) -> None:

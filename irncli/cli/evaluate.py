@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from irncli.cli import evaluate_compress, options, panels
+from irncli.cli import completing, evaluate_compress, options, panels
 from irncli.errors import ExitStatus, IrnError, UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="M",
+            autocompletion=completing.models,
             help="Name or path of a model; repeatable.",
             rich_help_panel=panels.MEASURED,
         ),
@@ -107,6 +108,7 @@ def evaluate(
         typer.Option(
             "--restorer",
             metavar="M",
+            autocompletion=completing.models,
             help="compress: of decoded LR, or none.",
             rich_help_panel=panels.MEASURED,
         ),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from irncli.cli import options
+from irncli.cli import completing, options
 from irncli.cli.helping import Program
 from irncli.errors import ExitStatus, IrnError
 
@@ -16,7 +16,12 @@ app = Program(help="List, explain, verify and import models.")
 
 __all__ = ["app"]
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or path of a model.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="Name or path of a model.", autocompletion=completing.models
+    ),
+]
 
 
 @app.command("list")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from irncli.cli import panels
+from irncli.cli import completing, panels
 from irncli.errors import UsageError
 
 Inputs = Annotated[
@@ -44,7 +44,11 @@ Overwrite = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", metavar="M", help="Name or path of a model.", rich_help_panel=panels.RESULT
+        "--model",
+        metavar="M",
+        help="Name or path of a model.",
+        rich_help_panel=panels.RESULT,
+        autocompletion=completing.models,
     ),
 ]
 FileFormat = Annotated[
@@ -89,6 +93,7 @@ Device = Annotated[
         "--device",
         metavar="D",
         help="auto, cpu, cuda, cuda:N or mps.",
+        autocompletion=completing.devices,
         rich_help_panel=panels.MACHINE,
     ),
 ]

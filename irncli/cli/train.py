@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from irncli.cli import options, panels
+from irncli.cli import completing, options, panels
 from irncli.errors import ExitStatus, InputMissingError, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def train(
         typer.Option(
             "--preset",
             metavar="P",
+            autocompletion=completing.presets,
             help="What to train; see --list.",
             rich_help_panel=panels.RECIPE,
         ),
@@ -73,6 +74,7 @@ def train(
         typer.Option(
             "--init",
             metavar="M",
+            autocompletion=completing.models,
             help="Weights to start from: name, file or none.",
             rich_help_panel=panels.RECIPE,
         ),
@@ -132,6 +134,7 @@ def train(
         typer.Option(
             "--show",
             metavar="P",
+            autocompletion=completing.presets,
             help="Print a preset's recipe as TOML, and end.",
             rich_help_panel=panels.RECIPE,
         ),

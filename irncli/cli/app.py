@@ -17,6 +17,7 @@ from irncli.cli import (
     compress,
     decolor,
     demo,
+    doctor,
     downscale,
     evaluate,
     info,
@@ -88,6 +89,7 @@ app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.command("train", rich_help_panel=MODELS)(train.train)
 app.command("eval", rich_help_panel=LOOKING)(evaluate.evaluate)
 app.command("demo", rich_help_panel=LOOKING)(demo.demo)
+app.command("doctor", rich_help_panel=PROGRAM)(doctor.doctor)
 app.command("completion", rich_help_panel=PROGRAM)(completion.completion)
 
 

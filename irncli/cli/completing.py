@@ -10,9 +10,10 @@ __all__ = ["devices", "models", "presets"]
 
 def models(incomplete: str) -> list[str]:
     """Names of the models that are here."""
-    from irncli.zoo.shelf import names
+    from irncli.zoo.shelf import entries, imported_folder, shipped_folder
 
-    return [name for name in names() if name.startswith(incomplete)]
+    names = [entry.name for entry in entries(shipped_folder(), imported_folder())]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def presets(incomplete: str) -> list[tuple[str, str]]:

@@ -108,19 +108,15 @@ def _paragraphs(texts: Iterable[str]) -> Iterator[str]:
 
 def _groups(page: Page) -> Iterator[str]:
     """Commands, and then the options under one heading."""
-    commands = [group for group in page.groups if not _has_options(group.rows)]
-    for group in commands:
-        yield from _definitions(group.title.upper(), group.rows)
+    for group in page.groups:
+        if group.commands:
+            yield from _definitions(group.title.upper(), group.rows)
     yield ".SH OPTIONS"
-    options = [group for group in page.groups if group not in commands]
+    options = [group for group in page.groups if not group.commands]
     for group in options:
         if len(options) > 1:
             yield f".SS {_escape(group.title)}"
         yield from _rows(group.rows)
-
-
-def _has_options(rows: Sequence[Row]) -> bool:
-    return any(row.term.lstrip().startswith("-") for row in rows)
 
 
 def _definitions(title: str, rows: Sequence[Row]) -> Iterator[str]:
@@ -137,7 +133,7 @@ def _rows(rows: Sequence[Row]) -> Iterator[str]:
 
 def _term(term: str) -> str:
     """What is typed as it stands is bold; what stands for something else has capitals: italic."""
-    return re.sub(r"[^\s,]+", lambda found: _styled(found[0]), term)
+    return re.sub(r"\S+?(?=,?(?:\s|$))", lambda found: _styled(found[0]), term)
 
 
 def _styled(word: str) -> str:
@@ -154,11 +150,16 @@ def _examples(examples: str) -> Iterator[str]:
     yield ".EE"
 
 
-def _statuses(page: Page) -> tuple[Row, ...]:
-    """Those of this command in place of what they mean for all."""
-    own = {row.term: row for row in page.statuses}
-    common = {row.term: row for row in common_statuses() if row.term not in " ".join(own)}
-    return tuple(sorted({**common, **own}.values(), key=lambda row: int(row.term.split(",")[0])))
+def _statuses(page: Page) -> list[Row]:
+    """All, in order; what one means for this command in place of what it means for all."""
+    own = {_first(row): row for row in page.statuses}
+    told = {number for row in page.statuses for number in row.term.split(", ")}
+    common = {_first(row): row for row in common_statuses() if row.term not in told}
+    return [row for _, row in sorted({**common, **own}.items())]
+
+
+def _first(row: Row) -> int:
+    return int(row.term.partition(",")[0])
 
 
 def _references(page: Page, others: Sequence[Page]) -> Iterator[str]:

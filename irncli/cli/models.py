@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from irncli.cli import completing, options
+from irncli.cli import completing, options, panels
 from irncli.cli.helping import Program
 from irncli.errors import ExitStatus, IrnError
 
@@ -19,7 +19,10 @@ __all__ = ["app"]
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="Name or path of a model.", autocompletion=completing.models
+        metavar="NAME",
+        help="Name or path of a model.",
+        autocompletion=completing.models,
+        rich_help_panel=panels.FILES,
     ),
 ]
 
@@ -115,8 +118,16 @@ def verify() -> int:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth or .safetensors file.")],
-    name: Annotated[str | None, typer.Option("--name", metavar="N", help="To call it by.")] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A .pth or .safetensors file.", rich_help_panel=panels.FILES
+        ),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="N", help="To call it by.", rich_help_panel=panels.FILES),
+    ] = None,
 ) -> None:
     """Keep a checkpoint, such as the paper's, for use by name.
 

@@ -42,10 +42,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows under a title."""
+    """Rows under a title: of commands, or else of options and arguments."""
 
     title: str
     rows: tuple[Row, ...]
+    commands: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,9 @@ def _commands(command: Any) -> Iterator[Group]:
         (name, child, child.rich_help_panel or "Commands") for name, child in _children(command)
     ]
     for title, members in _grouped(pages):
-        yield Group(title, tuple(Row(name, _summary(child)) for name, child in members))
+        yield Group(
+            title, tuple(Row(name, _summary(child)) for name, child in members), commands=True
+        )
 
 
 def _summary(command: Any) -> str:

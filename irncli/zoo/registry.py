@@ -11,7 +11,7 @@ from pathlib import Path
 from irncli.errors import CheckpointError, OutputError, UnavailableError, UsageError
 from irncli.zoo.catalogue import CATALOGUE, how_to_train
 from irncli.zoo.checkpoint import Checkpoint, read_checkpoint, read_summary, serialise
-from irncli.zoo.shelf import Entry, imported_folder, scan, shipped_folder
+from irncli.zoo.shelf import Entry, entries, imported_folder, shipped_folder
 
 __all__ = ["Entry", "Registry", "Summary", "default_registry"]
 
@@ -44,7 +44,7 @@ class Registry:
 
     def entries(self) -> list[Entry]:
         """All models, shipped first, each by name."""
-        return [*scan(self.shipped, "shipped"), *scan(self.imported, "imported")]
+        return entries(self.shipped, self.imported)
 
     def locate(self, name_or_path: str) -> Path:
         """The file of a model: a name out of `entries`, or the path of a checkpoint.

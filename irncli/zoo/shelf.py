@@ -9,7 +9,7 @@ from typing import Literal
 
 from platformdirs import user_data_path
 
-__all__ = ["Entry", "imported_folder", "names", "scan", "shipped_folder"]
+__all__ = ["Entry", "entries", "imported_folder", "recorded_sha256", "scan", "shipped_folder"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,17 @@ def imported_folder() -> Path:
     return user_data_path("irn", appauthor=False) / "models"
 
 
-def names() -> list[str]:
-    """Of all models that are here, shipped ones first."""
-    shipped, imported = scan(shipped_folder(), "shipped"), scan(imported_folder(), "imported")
-    return [entry.name for entry in (*shipped, *imported)]
+def entries(shipped: Path, imported: Path) -> list[Entry]:
+    """All models of two folders, shipped first, each by name."""
+    return [*scan(shipped, "shipped"), *scan(imported, "imported")]
+
+
+def recorded_sha256(path: Path) -> str | None:
+    """The hash of its weights that a checkpoint states; None: it states none, or is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get("weights_sha256")
+    except (SafetensorError, ValueError, OSError):
+        return None

@@ -97,6 +97,12 @@ Device = Annotated[
         rich_help_panel=panels.MACHINE,
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, help="CPU threads.", rich_help_panel=panels.MACHINE
+    ),
+]
 PrecisionName = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     typer.Option("--precision", help="Inside the dense blocks.", rich_help_panel=panels.MACHINE),
@@ -143,11 +149,14 @@ Strict = Annotated[
 Refine = Annotated[
     int,
     typer.Option(
-        "--refine", metavar="N", min=0, max=1000,
+        "--refine",
+        metavar="N",
+        min=0,
+        max=1000,
         help="Steps that better the small picture for its restoring; 10 do most.",
         rich_help_panel=panels.RESULT,
     ),
-]  # fmt: skip
+]
 Strip = Annotated[
     bool,
     typer.Option(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from irncli.cli import completing, options, panels
+from irncli.cli import completing, options
+from irncli.cli.panels import BUDGET, RECIPE
 from irncli.errors import ExitStatus, InputMissingError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def train(
             metavar="P",
             autocompletion=completing.presets,
             help="What to train; see --list.",
-            rich_help_panel=panels.RECIPE,
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     data: Annotated[
@@ -36,19 +37,17 @@ def train(
             "--data",
             metavar="PATH",
             help="Folder, pattern, tar shard or picture; repeatable.",
-            rich_help_panel=panels.RECIPE,
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="RUN", help="Run directory.", rich_help_panel=panels.RECIPE),
+        typer.Option("--out", metavar="RUN", help="Run directory.", rich_help_panel=RECIPE),
     ] = None,
     recipe: Annotated[
         Literal["irn", "paper"],
         typer.Option(
-            "--recipe",
-            help="irn: this project's; paper: the reference's.",
-            rich_help_panel=panels.RECIPE,
+            "--recipe", help="irn: this project's; paper: the reference's.", rich_help_panel=RECIPE
         ),
     ] = "irn",
     config: Annotated[
@@ -57,7 +56,7 @@ def train(
             "--config",
             metavar="FILE",
             help="TOML file with fields of the recipe.",
-            rich_help_panel=panels.RECIPE,
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     changes: Annotated[
@@ -66,7 +65,7 @@ def train(
             "--set",
             metavar="NAME=V",
             help="Replace a field of the recipe; repeatable.",
-            rich_help_panel=panels.RECIPE,
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     init: Annotated[
@@ -76,7 +75,7 @@ def train(
             metavar="M",
             autocompletion=completing.models,
             help="Weights to start from: name, file or none.",
-            rich_help_panel=panels.RECIPE,
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     validation: Annotated[
@@ -85,49 +84,38 @@ def train(
             "--validation",
             metavar="PATH",
             help="Pictures to validate on; else 1 in 24 of --data.",
-            rich_help_panel=panels.RECIPE,
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(
-            "--minutes", metavar="N", help="Budget of training time.", rich_help_panel=panels.BUDGET
+            "--minutes", metavar="N", help="Budget of training time.", rich_help_panel=BUDGET
         ),
     ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            "--steps", metavar="N", help="Budget; else the recipe's.", rich_help_panel=panels.BUDGET
+            "--steps", metavar="N", help="Budget; else the recipe's.", rich_help_panel=BUDGET
         ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume",
-            help="Continue the run in --out, if there is one.",
-            rich_help_panel=panels.BUDGET,
+            "--resume", help="Continue the run in --out, if there is one.", rich_help_panel=BUDGET
         ),
     ] = False,
     device: options.Device = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads", metavar="N", min=1, help="CPU threads.", rich_help_panel=panels.MACHINE
-        ),
-    ] = None,
+    threads: options.Threads = None,
     seed: Annotated[
         int,
         typer.Option(
-            "--seed",
-            metavar="N",
-            min=0,
-            help="Of weights and crops.",
-            rich_help_panel=panels.RECIPE,
+            "--seed", metavar="N", min=0, help="Of weights and crops.", rich_help_panel=RECIPE
         ),
     ] = 0,
     list_: Annotated[
         bool,
-        typer.Option("--list", help="List the presets, and end.", rich_help_panel=panels.RECIPE),
+        typer.Option("--list", help="List the presets, and end.", rich_help_panel=RECIPE),
     ] = False,
     show: Annotated[
         str | None,
@@ -136,7 +124,7 @@ def train(
             metavar="P",
             autocompletion=completing.presets,
             help="Print a preset's recipe as TOML, and end.",
-            rich_help_panel=panels.RECIPE,
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     quiet: options.Quiet = False,

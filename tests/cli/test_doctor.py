@@ -108,6 +108,7 @@ def test_changed_weights(shipped):
 
 def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch, irn):
     (tmp_path / "file").write_text("")
+    (tmp_path / "file").chmod(0o755)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
     (finding,) = [each for each in examine() if each.check == "data"]
     assert finding.verdict == "warn"

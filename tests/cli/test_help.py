@@ -122,6 +122,7 @@ def test_what_names_no_group_is_still_shown():
     def one(
         inside: bool = typer.Option(False, "--inside", help="Known.", rich_help_panel=FILES),
         other: bool = typer.Option(False, "--other", help="No group."),
+        many: str = typer.Option(None, "--many", metavar="|".join("abcdefghijk"), help="Long."),
         new: int = typer.Option(3, "--new", help="New group.", min=1, rich_help_panel="Zebras"),
         secret: bool = typer.Option(False, "--secret", hidden=True, rich_help_panel=MACHINE),
     ) -> None:
@@ -147,6 +148,8 @@ def test_what_names_no_group_is_still_shown():
         "      --inside   Known.\n\n"
         "Options:\n"
         "      --other    No group.\n"
+        "      --many a|b|c|d|e|f|g|h|i|j|k\n"
+        "                 Long.\n"
         "  -h, --help     Show this message and exit.\n\n"
         "Zebras:\n"
         "      --new NEW  New group. [at least 1; default: 3]\n"

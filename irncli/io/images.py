@@ -184,7 +184,7 @@ def _carried(image: ImageFile.ImageFile, data: bytes) -> tuple[str, ...]:
         "XMP": _xmp(image, data),
         "DPI": dpi_of(image),
         "text or gamma": carried_chunks(data),
-        "transparency": image.has_transparency_data,
+        "transparency": _has_alpha(image),
     }
     return tuple(name for name, value in found.items() if value)
 
@@ -229,14 +229,18 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
     return picture if deep else picture.reduced()
 
 
+def _has_alpha(image: Image.Image) -> bool:
+    # Pillow's own word for it fails on a damaged palette.
+    return image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+
+
 def _shallow(image: ImageFile.ImageFile, icc: bytes | None, notes: list[str]) -> Picture:
     """Of 8 bits or fewer."""
     if image.mode in _FLOAT_MODES:
         raise ImageError("floating-point pixels, expected 8 or 16 bits: convert it first")
     if image.mode not in _KEPT_MODES:
         raise ImageError(f"pixels of type {image.mode}, expected 8 or 16 bits: convert it first")
-    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-    alpha = np.array(image.convert("RGBA").getchannel("A")) if has_alpha else None
+    alpha = np.array(image.convert("RGBA").getchannel("A")) if _has_alpha(image) else None
     rgb = _to_rgb(image, icc) if image.mode in _CONVERTED_MODES else image.convert("RGB")
     pixels = np.array(rgb)
     gray = image.mode in ("1", "L", "LA")

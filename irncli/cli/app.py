@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from irncli import __version__
 from irncli.cli import (
     colorize,
     compare,
+    completion,
     compress,
     decolor,
     demo,
+    doctor,
     downscale,
     evaluate,
     info,
@@ -25,6 +26,8 @@ from irncli.cli import (
     train,
     upscale,
 )
+from irncli.cli.helping import Commands, Program
+from irncli.cli.panels import LOOKING, MODELS, PICTURES, PROGRAM
 from irncli.errors import ExitStatus, IrnError
 
 __all__ = ["app", "run"]
@@ -38,7 +41,7 @@ class _PassThrough(Exception):  # noqa: N818 -- no error: a wrapper
         self.inner = inner
 
 
-class _Commands(TyperGroup):
+class _Commands(Commands):
     """Ctrl-C and closed pipes reach `run`, where they get our message and status."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -48,15 +51,11 @@ class _Commands(TyperGroup):
             raise _PassThrough(error) from error
 
 
-app = typer.Typer(
-    name="irn",
-    help="Make a picture small and get it back.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    cls=_Commands,
-    add_completion=True,
-)
+NAME = "irn"
+COMPLETE = "_IRN_COMPLETE"
+"""In the environment where a shell asks how the line may go on."""
+
+app = Program(name=NAME, cls=_Commands)
 
 
 def _show_version(wanted: bool) -> None:
@@ -68,27 +67,38 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Make a picture small and get it back."""
+    """Make a picture small and get it back.
+
+    Examples:
+      irn downscale photo.png --scale 4 -o small.png
+      irn upscale small.png --seed 0 -o back.png
+      irn COMMAND --help
+    """
 
 
-app.command("downscale")(downscale.downscale)
-app.command("upscale")(upscale.upscale)
-app.command("decolor")(decolor.decolor)
-app.command("colorize")(colorize.colorize)
-app.command("compress")(compress.compress)
-app.command("compare")(compare.compare)
-app.command("info")(info.info)
-app.add_typer(models.app, name="models")
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.command("demo")(demo.demo)
+app.command("downscale", rich_help_panel=PICTURES)(downscale.downscale)
+app.command("upscale", rich_help_panel=PICTURES)(upscale.upscale)
+app.command("decolor", rich_help_panel=PICTURES)(decolor.decolor)
+app.command("colorize", rich_help_panel=PICTURES)(colorize.colorize)
+app.command("compress", rich_help_panel=PICTURES)(compress.compress)
+app.command("compare", rich_help_panel=LOOKING)(compare.compare)
+app.command("info", rich_help_panel=LOOKING)(info.info)
+app.add_typer(models.app, name="models", rich_help_panel=MODELS)
+app.command("train", rich_help_panel=MODELS)(train.train)
+app.command("eval", rich_help_panel=LOOKING)(evaluate.evaluate)
+app.command("demo", rich_help_panel=LOOKING)(demo.demo)
+app.command("doctor", rich_help_panel=PROGRAM)(doctor.doctor)
+app.command("completion", rich_help_panel=PROGRAM)(completion.completion)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; whatever goes wrong ends here."""
+    if COMPLETE in os.environ:
+        _get_ready_for_shells()
     try:
         return _run(None if arguments is None else list(arguments))
     except KeyboardInterrupt:
@@ -112,7 +122,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        return int(app(args=arguments, standalone_mode=False) or 0)
+        return int(app(args=arguments, prog_name=NAME, standalone_mode=False) or 0)
     except _PassThrough as wrapper:
         raise wrapper.inner from None
     except Exception as error:
@@ -122,6 +132,12 @@ def _run(arguments: list[str] | None) -> int:
         if hasattr(error, "show"):
             error.show()
         return int(error.exit_code)
+
+
+def _get_ready_for_shells() -> None:
+    from irncli.cli.shells import get_ready
+
+    get_ready()
 
 
 def _complain(message: str) -> None:

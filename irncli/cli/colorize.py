@@ -28,7 +28,12 @@ def colorize(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
-    """Bring the colours back that 'irn decolor' put into gray pictures."""
+    """Bring the colours back that 'irn decolor' put into gray pictures.
+
+    Examples:
+      irn colorize gray.png -o colours.png
+      irn colorize gray/ --output-dir colours --strict
+    """
     options.check_seed(seed)
     from irncli.cli.jobs import Common, run_job
     from irncli.cli.restoring import Restore

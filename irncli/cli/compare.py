@@ -7,17 +7,27 @@ from typing import Annotated, Literal
 
 import typer
 
-from irncli.cli import options
+from irncli.cli import options, panels
 
 __all__ = ["compare"]
 
 
 def compare(
     a: Annotated[
-        Path, typer.Argument(metavar="A", help="A picture, usually the original; - reads one.")
+        Path,
+        typer.Argument(
+            metavar="A",
+            help="A picture, usually the original; - reads one.",
+            rich_help_panel=panels.FILES,
+        ),
     ],
     b: Annotated[
-        Path, typer.Argument(metavar="B", help="Another, such as the restored one; - reads one.")
+        Path,
+        typer.Argument(
+            metavar="B",
+            help="Another, such as the restored one; - reads one.",
+            rich_help_panel=panels.FILES,
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -27,11 +37,16 @@ def compare(
             metavar="FILE",
             help="Also a picture (.png) or a page with a slider (.html) of both; - is standard "
             "output.",
+            rich_help_panel=panels.FILES,
         ),
     ] = None,
     format: Annotated[  # noqa: A002
         Literal["png", "html"] | None,
-        typer.Option("--format", help="Of the output; else by the suffix, else PNG."),
+        typer.Option(
+            "--format",
+            help="Of the output; else by the suffix, else PNG.",
+            rich_help_panel=panels.FILES,
+        ),
     ] = None,
     crops: Annotated[
         int,
@@ -41,6 +56,7 @@ def compare(
             min=0,
             max=48,
             help="Details to show of where they differ most.",
+            rich_help_panel=panels.RESULT,
         ),
     ] = 3,
     amplify: Annotated[
@@ -51,11 +67,17 @@ def compare(
             min=1,
             max=65535,
             help="Brighten the difference by this; else so that it is seen well.",
+            rich_help_panel=panels.RESULT,
         ),
     ] = None,
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
-    json: Annotated[bool, typer.Option("--json", help="The numbers as one JSON record.")] = False,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="The numbers as one JSON record.", rich_help_panel=panels.MESSAGES
+        ),
+    ] = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
@@ -69,6 +91,11 @@ def compare(
     -o FILE.png shows A, B, their difference, brightened, and details from where they differ most.
     -o FILE.html is one page for any browser, that needs no network: a slider between A and B, the
     difference, the details and the numbers.
+
+    Examples:
+      irn compare photo.png back.png
+      irn compare photo.png back.png -o look.html
+      irn compare photo.png small.png -o look.png --crops 5
     """
     from irncli.cli.comparing import Wanted, run_comparison
 

@@ -27,7 +27,12 @@ def decolor(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
-    """Make pictures gray, so that 'irn colorize' brings their colours back."""
+    """Make pictures gray, so that 'irn colorize' brings their colours back.
+
+    Examples:
+      irn decolor photo.png -o gray.png
+      irn decolor photos/ --output-dir gray
+    """
     options.check_bits(bits, format, refine)
     from irncli.cli.jobs import Common, run_job
     from irncli.cli.making import Decolor

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from irncli.cli import options
+from irncli.cli import options, panels
 
 __all__ = ["demo"]
 
@@ -16,12 +16,23 @@ SCALE = 4
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The side-by-side picture.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The side-by-side picture.",
+            rich_help_panel=panels.FILES,
+        ),
     ] = Path("irn-demo.png"),
     overwrite: options.Overwrite = False,
     device: options.Device = "auto",
 ) -> None:
-    """Downscale a bundled photograph by 4, restore it, and compare with bicubic."""
+    """Downscale a bundled photograph by 4, restore it, and compare with bicubic.
+
+    Examples:
+      irn demo -o irn-demo.png
+    """
     from irncli.api import load
     from irncli.cli.planning import refuse_existing
     from irncli.engine.metrics import luma, psnr, ssim

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from irncli.cli import options
+from irncli.cli import options, panels
 from irncli.errors import UsageError
 
 __all__ = ["downscale"]
@@ -16,7 +16,12 @@ def downscale(
     inputs: options.Inputs,
     scale: Annotated[
         float | None,
-        typer.Option("--scale", metavar="S", help="HR size over LR size; may be a fraction."),
+        typer.Option(
+            "--scale",
+            metavar="S",
+            help="HR size over LR size; may be a fraction.",
+            rich_help_panel=panels.RESULT,
+        ),
     ] = None,
     output: options.Output = None,
     output_dir: options.OutputDir = None,
@@ -36,7 +41,16 @@ def downscale(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
-    """Make pictures small, so that 'irn upscale' brings them back."""
+    """Make pictures small, so that 'irn upscale' brings them back.
+
+    The small picture is an ordinary PNG or JPEG. A tag in it says how it is to be restored.
+
+    Examples:
+      irn downscale photo.png --scale 4 -o small.png
+      irn downscale photos/ --scale 2 --output-dir small
+      irn downscale photo.png --scale 2.5 --refine 10
+      cat photo.png | irn downscale - --scale 2 > small.png
+    """
     if scale is None and model is None:
         raise UsageError("how small? give --scale S, such as --scale 4")
     if scale is not None and not 1 < scale <= 64:

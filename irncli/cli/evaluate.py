@@ -5,11 +5,10 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING
 
 from irncli.cli import evaluate_compress, options
+from irncli.cli import evaluation_options as chosen
 from irncli.errors import ExitStatus, IrnError, UsageError
 
 if TYPE_CHECKING:
@@ -28,85 +27,46 @@ BASELINES = ("bicubic", "lanczos")
 
 
 def evaluate(
-    data: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="DATA...", help="Folders, a set each; files by themselves make one more."
-        ),
-    ] = None,
-    task: Annotated[
-        Literal["rescale", "compress"],
-        typer.Option("--task", help="compress: quality over bits, beside JPEG, WebP and AVIF."),
-    ] = "rescale",
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", metavar="M", help="Name or path of a model; repeatable."),
-    ] = None,
-    scale: Annotated[
-        float | None, typer.Option("--scale", metavar="S", help="Only this whole-number scale.")
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option("--baseline", metavar="B,...", help="Filters to compare: bicubic,lanczos."),
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option("--seeds", metavar="N", min=1, max=1000, help="Draws of z; 1 by default."),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            "--temperature", metavar="T", min=0.0, max=100.0, help="Width of z; 0: z = 0."
-        ),
-    ] = None,
-    qualities: Annotated[
-        str | None,
-        typer.Option("--qualities", metavar="Q,...", help="compress: 30,50,70,80,90 by default."),
-    ] = None,
-    restorer: Annotated[
-        str | None,
-        typer.Option("--restorer", metavar="M", help="compress: of decoded LR, or none."),
-    ] = None,
-    perceptual: Annotated[
-        str | None,
-        typer.Option("--perceptual", metavar="P,...", help="Also lpips,niqe,pi,fid (by pyiqa)."),
-    ] = None,
-    json: Annotated[
-        Path | None, typer.Option("--json", metavar="F", help="Records; - is standard output.")
-    ] = None,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="F", help="A line for each set and picture.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option("--markdown", metavar="F", help="Page beside the paper's table.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="F.png", help="Chart, by matplotlib.")
-    ] = None,
-    save: Annotated[
-        Path | None,
-        typer.Option("--save", metavar="DIR", help="LR, restored pictures and comparisons."),
-    ] = None,
-    remark: Annotated[
-        str | None,
-        typer.Option("--remark", metavar="TEXT", help="Kept in the records, shown on the page."),
-    ] = None,
-    source: Annotated[
-        list[Path] | None,
-        typer.Option("--from", metavar="F.json", help="Records to show, instead of measuring."),
-    ] = None,
+    data: chosen.Data = None,
+    task: chosen.Task = "rescale",
+    model: chosen.Models = None,
+    scale: chosen.Scale = None,
+    baseline: chosen.Baseline = None,
+    seeds: chosen.Seeds = None,
+    temperature: chosen.Temperature = None,
+    qualities: chosen.Qualities = None,
+    restorer: chosen.Restorer = None,
+    perceptual: chosen.Perceptual = None,
+    json: chosen.JsonFile = None,
+    csv: chosen.CsvFile = None,
+    markdown: chosen.Page = None,
+    plot: chosen.Chart = None,
+    save: chosen.Save = None,
+    remark: chosen.Remark = None,
+    source: chosen.Source = None,
     tile: options.TileSide = "auto",
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
-    threads: Annotated[
-        int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads.")
-    ] = None,
+    threads: options.Threads = None,
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
-    """Measure models and baselines on folders of pictures: PSNR, SSIM, LR, bits, time."""
+    """Measure models and baselines on folders of pictures: PSNR, SSIM, LR, bits, time.
+
+    Each folder is a set; each model and filter is measured on each set. The table goes to standard
+    output.
+
+    Examples:
+      irn eval Set5 --scale 4 --baseline bicubic,lanczos
+      irn eval Set5 --model irn-x4 --json results.json --save looks
+      irn eval --from results.json --markdown results.md
+      irn eval Set5 --task compress --qualities 30,80
+
+    Exit status:
+      1  a picture could not be measured; the others were
+    """
     foreign: dict[str, dict[str, object]] = {
         "compress": {
             "--baseline": baseline, "--seeds": seeds, "--temperature": temperature,

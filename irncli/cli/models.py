@@ -8,20 +8,33 @@ from typing import Annotated, Any
 
 import typer
 
-from irncli.cli import options
+from irncli.cli import completing, options, panels
+from irncli.cli.helping import Program
 from irncli.errors import ExitStatus, IrnError
 
-app = typer.Typer(help="List, explain, verify and import models.", no_args_is_help=True,
-                  rich_markup_mode=None)  # fmt: skip
+app = Program(help="List, explain, verify and import models.")
 
 __all__ = ["app"]
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or path of a model.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="Name or path of a model.",
+        autocompletion=completing.models,
+        rich_help_panel=panels.FILES,
+    ),
+]
 
 
 @app.command("list")
 def list_(json: options.Json = False) -> None:
-    """All models that can be used by name, and those that wait for weights."""
+    """All models that can be used by name, and those that wait for weights.
+
+    Examples:
+      irn models list
+      irn models list --json
+    """
     from irncli.cli.env import Environment
     from irncli.zoo.registry import default_registry
 
@@ -53,7 +66,11 @@ def list_(json: options.Json = False) -> None:
 
 @app.command("info")
 def info(name: Name, json: options.Json = False) -> None:
-    """The card of a model: data, licence, recipe, measured table."""
+    """The card of a model: data, licence, recipe, measured table.
+
+    Examples:
+      irn models info irn-x4
+    """
     from irncli.cli.env import Environment
     from irncli.config import to_json
     from irncli.zoo.registry import default_registry
@@ -76,7 +93,14 @@ def info(name: Name, json: options.Json = False) -> None:
 
 @app.command("verify")
 def verify() -> int:
-    """Read every model and compare its weights with their recorded hash."""
+    """Read every model and compare its weights with their recorded hash.
+
+    Examples:
+      irn models verify
+
+    Exit status:
+      1  a model is damaged
+    """
     from irncli.zoo.checkpoint import read_checkpoint
     from irncli.zoo.registry import default_registry
 
@@ -96,11 +120,27 @@ def verify() -> int:
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A .pth or .safetensors file.", readable=False),
+        typer.Argument(
+            metavar="FILE",
+            help="A .pth or .safetensors file.",
+            readable=False,
+            rich_help_panel=panels.FILES,
+        ),
     ],
-    name: Annotated[str | None, typer.Option("--name", metavar="N", help="To call it by.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="N", help="To call it by.", rich_help_panel=panels.FILES),
+    ] = None,
 ) -> None:
-    """Keep a checkpoint, such as the paper's, for use by name."""
+    """Keep a checkpoint, such as the paper's, for use by name.
+
+    It is checked, converted to the format of irn, and kept in the data directory of the user. Of a
+    .pth file only plain tensors are read: nothing in it is run.
+
+    Examples:
+      irn models import IRN_x4.pth --name paper-x4
+      irn models import runs/x2/best.safetensors --name mine
+    """
     from irncli.zoo.registry import default_registry
 
     entry = default_registry().import_file(file, name)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from irncli.cli import completing, panels
 from irncli.errors import UsageError
 
 Inputs = Annotated[
@@ -15,77 +16,182 @@ Inputs = Annotated[
         metavar="INPUT...",
         help="Pictures or directories of pictures; - is standard input.",
         readable=False,  # not checked here: one such file must not stop the others
+        rich_help_panel=panels.FILES,
     ),
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Output; - is standard output."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Output; - is standard output.",
+        rich_help_panel=panels.FILES,
+    ),
 ]
 OutputDir = Annotated[
-    Path | None, typer.Option("--output-dir", metavar="DIR", help="Directory of the outputs.")
+    Path | None,
+    typer.Option(
+        "--output-dir",
+        metavar="DIR",
+        help="Directory of the outputs.",
+        rich_help_panel=panels.FILES,
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
-Model = Annotated[str | None, typer.Option("--model", metavar="M", help="Name or path of a model.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=panels.FILES),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="M",
+        help="Name or path of a model.",
+        rich_help_panel=panels.RESULT,
+        autocompletion=completing.models,
+    ),
+]
 FileFormat = Annotated[
     Literal["png", "jpeg"] | None,
-    typer.Option("--format", help="Output format; else by the suffix, else PNG."),
+    typer.Option(
+        "--format",
+        help="Output format; else by the suffix, else PNG.",
+        rich_help_panel=panels.FILES,
+    ),
 ]
 AnyFormat = Annotated[
     Literal["png", "jpeg", "webp", "avif", "jxl"] | None,
-    typer.Option("--format", help="Output format; else by the suffix, else PNG."),
+    typer.Option(
+        "--format",
+        help="Output format; else by the suffix, else PNG.",
+        rich_help_panel=panels.FILES,
+    ),
 ]
 Quality = Annotated[
-    int, typer.Option("--quality", metavar="Q", min=1, max=100, help="Of all but PNG, 1 to 100.")
+    int,
+    typer.Option(
+        "--quality",
+        metavar="Q",
+        min=1,
+        max=100,
+        help="Of all but PNG.",
+        rich_help_panel=panels.FILES,
+    ),
 ]
 TileSide = Annotated[
     str,
     typer.Option(
-        "--tile", metavar="N", help="Side of a tile in HR pixels, 64 or more; 0: none; auto."
+        "--tile",
+        metavar="N",
+        help="Side of a tile in HR pixels: 64 or more, 0 for none, or auto.",
+        rich_help_panel=panels.MACHINE,
     ),
 ]
 Device = Annotated[
-    str, typer.Option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
+    str,
+    typer.Option(
+        "--device",
+        metavar="D",
+        help="auto, cpu, cuda, cuda:N or mps.",
+        autocompletion=completing.devices,
+        rich_help_panel=panels.MACHINE,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, help="CPU threads.", rich_help_panel=panels.MACHINE
+    ),
 ]
 PrecisionName = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
-    typer.Option("--precision", help="Inside the dense blocks."),
+    typer.Option("--precision", help="Inside the dense blocks.", rich_help_panel=panels.MACHINE),
 ]
 MaxPixels = Annotated[
     int,
-    typer.Option("--max-pixels", metavar="N", min=1, help="Refuse pictures of more pixels."),
+    typer.Option(
+        "--max-pixels",
+        metavar="N",
+        min=1,
+        help="Refuse pictures of more pixels than this.",
+        rich_help_panel=panels.MACHINE,
+    ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", min=0, help="Of z; else drawn and reported."),
+    typer.Option(
+        "--seed",
+        metavar="N",
+        min=0,
+        help="Of z; else drawn and reported.",
+        rich_help_panel=panels.RESULT,
+    ),
 ]
 Temperature = Annotated[
     float | None,
-    typer.Option("--temperature", metavar="T", min=0.0, max=100.0, help="Width of z; 0: z = 0."),
+    typer.Option(
+        "--temperature",
+        metavar="T",
+        min=0.0,
+        max=100.0,
+        help="Width of z; 0: z = 0.",
+        rich_help_panel=panels.RESULT,
+    ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse files without a tag or changed since.")
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse files without a tag or changed since.",
+        rich_help_panel=panels.RESULT,
+    ),
 ]
 Refine = Annotated[
     int,
     typer.Option(
-        "--refine", metavar="N", min=0, max=1000,
+        "--refine",
+        metavar="N",
+        min=0,
+        max=1000,
         help="Steps that better the small picture for its restoring; 10 do most.",
+        rich_help_panel=panels.RESULT,
     ),
-]  # fmt: skip
+]
 Strip = Annotated[
     bool,
-    typer.Option("--strip", help="Leave out EXIF (but orientation), XMP, DPI and text."),
+    typer.Option(
+        "--strip",
+        help="Leave out EXIF (but orientation), XMP, DPI and text.",
+        rich_help_panel=panels.FILES,
+    ),
 ]
 PreserveTimes = Annotated[
-    bool, typer.Option("--preserve-times", help="Give outputs the times of their inputs.")
+    bool,
+    typer.Option(
+        "--preserve-times",
+        help="Give outputs the times of their inputs.",
+        rich_help_panel=panels.FILES,
+    ),
 ]
 Bits = Annotated[
     Literal["8", "16"],
-    typer.Option("--bits", help="A channel of the small picture; 16: PNG only."),
+    typer.Option(
+        "--bits", help="A channel of the small picture; 16: PNG only.", rich_help_panel=panels.FILES
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON record a file on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="One JSON record a file on standard output.", rich_help_panel=panels.MESSAGES
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only errors.", rich_help_panel=panels.MESSAGES)
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=panels.MESSAGES)
+]
 
 
 def check_seed(seed: int | None) -> None:

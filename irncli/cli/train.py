@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from irncli.cli import options
+from irncli.cli import completing, options
+from irncli.cli.panels import BUDGET, RECIPE
 from irncli.errors import ExitStatus, InputMissingError, UsageError
 
 if TYPE_CHECKING:
@@ -21,61 +22,130 @@ __all__ = ["train"]
 
 def train(
     preset: Annotated[
-        str | None, typer.Option("--preset", metavar="P", help="What to train; see --list.")
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="P",
+            autocompletion=completing.presets,
+            help="What to train; see --list.",
+            rich_help_panel=RECIPE,
+        ),
     ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            "--data", metavar="PATH", help="Folder, pattern, tar shard or picture; repeatable."
+            "--data",
+            metavar="PATH",
+            help="Folder, pattern, tar shard or picture; repeatable.",
+            rich_help_panel=RECIPE,
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Run directory.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="RUN", help="Run directory.", rich_help_panel=RECIPE),
+    ] = None,
     recipe: Annotated[
         Literal["irn", "paper"],
-        typer.Option("--recipe", help="irn: this project's; paper: the reference's."),
+        typer.Option(
+            "--recipe", help="irn: this project's; paper: the reference's.", rich_help_panel=RECIPE
+        ),
     ] = "irn",
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", help="TOML file with fields of the recipe."),
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="TOML file with fields of the recipe.",
+            rich_help_panel=RECIPE,
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=V", help="Replace a field of the recipe; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="NAME=V",
+            help="Replace a field of the recipe; repeatable.",
+            rich_help_panel=RECIPE,
+        ),
     ] = None,
     init: Annotated[
         str | None,
-        typer.Option("--init", metavar="M", help="Weights to start from: name, file or none."),
+        typer.Option(
+            "--init",
+            metavar="M",
+            autocompletion=completing.models,
+            help="Weights to start from: name, file or none.",
+            rich_help_panel=RECIPE,
+        ),
     ] = None,
     validation: Annotated[
         list[Path] | None,
         typer.Option(
-            "--validation", metavar="PATH", help="Pictures to validate on; else 1 in 24 of --data."
+            "--validation",
+            metavar="PATH",
+            help="Pictures to validate on; else 1 in 24 of --data.",
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", metavar="N", help="Budget of training time.")
+        float | None,
+        typer.Option(
+            "--minutes", metavar="N", help="Budget of training time.", rich_help_panel=BUDGET
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", metavar="N", help="Budget; else the recipe's.")
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", help="Budget; else the recipe's.", rich_help_panel=BUDGET
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out, if there is one.")
+        bool,
+        typer.Option(
+            "--resume", help="Continue the run in --out, if there is one.", rich_help_panel=BUDGET
+        ),
     ] = False,
     device: options.Device = "auto",
-    threads: Annotated[
-        int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0)] = 0,
-    list_: Annotated[bool, typer.Option("--list", help="List the presets, and end.")] = False,
+    threads: options.Threads = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", metavar="N", min=0, help="Of weights and crops.", rich_help_panel=RECIPE
+        ),
+    ] = 0,
+    list_: Annotated[
+        bool,
+        typer.Option("--list", help="List the presets, and end.", rich_help_panel=RECIPE),
+    ] = False,
     show: Annotated[
         str | None,
-        typer.Option("--show", metavar="P", help="Print a preset's recipe as TOML, and end."),
+        typer.Option(
+            "--show",
+            metavar="P",
+            autocompletion=completing.presets,
+            help="Print a preset's recipe as TOML, and end.",
+            rich_help_panel=RECIPE,
+        ),
     ] = None,
     quiet: options.Quiet = False,
 ) -> int:
     """Train a model, or continue a run with --resume.
 
-    Several GPUs or machines: torchrun --nproc-per-node N -m irncli train ...
+    A run that was stopped at any moment goes on to the same result. Several GPUs or machines:
+    torchrun --nproc-per-node N -m irncli train ...
+
+    Examples:
+      irn train --list
+      irn train --preset irn-x2 --data photos/ --out runs/x2 --minutes 60
+      irn train --preset irn-x2 --data photos/ --out runs/x2 --minutes 90 --resume
+      irn train --show irn-x4 > recipe.toml
+
+    Exit status:
+      130, 143  stopped; the state is saved, go on with --resume
+
+    Environment:
+      WORLD_SIZE, RANK  how many processes train together, and which this is; torchrun sets them
+      LOCAL_RANK        the number of the GPU of this process
     """
     if list_:
         return _list()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from irncli.cli import options
+from irncli.cli import options, panels
 from irncli.errors import UsageError
 
 __all__ = ["upscale"]
@@ -21,7 +21,12 @@ def upscale(
     model: options.Model = None,
     scale: Annotated[
         float | None,
-        typer.Option("--scale", metavar="S", help="For files without a tag: HR over LR size."),
+        typer.Option(
+            "--scale",
+            metavar="S",
+            help="For files without a tag: HR over LR size.",
+            rich_help_panel=panels.RESULT,
+        ),
     ] = None,
     strict: options.Strict = False,
     format: options.AnyFormat = None,  # noqa: A002
@@ -37,7 +42,20 @@ def upscale(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
-    """Bring pictures back that 'irn downscale' made small."""
+    """Bring pictures back that 'irn downscale' made small.
+
+    Size, model and scale come from the tag of the small picture. What it could not hold is drawn
+    anew, from --seed.
+
+    Examples:
+      irn upscale small.png --seed 0 -o back.png
+      irn upscale small/ --seed 0 --output-dir back
+      irn upscale small.png --temperature 0
+
+    Exit status:
+      65  without a tag, and neither --model nor --scale is given
+      69  the model of the tag is not here, or has other weights
+    """
     if scale is not None and not 1 < scale <= 64:
         raise UsageError(f"--scale {scale:g}: expected more than 1 and at most 64")
     options.check_seed(seed)

@@ -62,13 +62,25 @@ _CONVERTED_MODES = ("CMYK", "YCbCr", "LAB")
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself before its pixels are decoded."""
+    """What a file says of itself before its pixels are decoded.
+
+    Attributes:
+        format: `png`, `jpeg`, ...
+        width: in pixels.
+        height: in pixels.
+        mode: of the pixels, as Pillow calls it.
+        bits: of a channel.
+        xmp: packet.
+        carries: names of what lies beside the pixels: EXIF, XMP, ...
+    """
 
     format: str
     width: int
     height: int
     mode: str
+    bits: int
     xmp: bytes | None
+    carries: tuple[str, ...]
 
 
 def _reason(error: BaseException) -> str:
@@ -147,13 +159,34 @@ def _xmp(image: Image.Image, data: bytes) -> bytes | None:
 
 
 def probe(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
-    """Format, size, mode and XMP, without decoding pixels.
+    """What a file says of itself, without decoding pixels.
 
     Raises:
         ImageError: not an image, damaged, or too large.
     """
     with _pillow(max_pixels), _open(data, max_pixels) as image:
-        return Header((image.format or "").lower(), *image.size, image.mode, _xmp(image, data))
+        deep = image.mode in DEEP_MODES or is_deep_colour(image, data)
+        return Header(
+            format=(image.format or "").lower(),
+            width=image.width,
+            height=image.height,
+            mode=image.mode,
+            bits=16 if deep else depth_of(image, data),
+            xmp=_xmp(image, data),
+            carries=_carried(image, data),
+        )
+
+
+def _carried(image: ImageFile.ImageFile, data: bytes) -> tuple[str, ...]:
+    found = {
+        "colour profile": image.info.get("icc_profile"),
+        "EXIF": image.info.get("exif"),
+        "XMP": _xmp(image, data),
+        "DPI": dpi_of(image),
+        "text or gamma": carried_chunks(data),
+        "transparency": _has_alpha(image),
+    }
+    return tuple(name for name, value in found.items() if value)
 
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = False) -> Picture:
@@ -196,14 +229,18 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
     return picture if deep else picture.reduced()
 
 
+def _has_alpha(image: Image.Image) -> bool:
+    # Pillow's own word for it fails on a damaged palette.
+    return image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+
+
 def _shallow(image: ImageFile.ImageFile, icc: bytes | None, notes: list[str]) -> Picture:
     """Of 8 bits or fewer."""
     if image.mode in _FLOAT_MODES:
         raise ImageError("floating-point pixels, expected 8 or 16 bits: convert it first")
     if image.mode not in _KEPT_MODES:
         raise ImageError(f"pixels of type {image.mode}, expected 8 or 16 bits: convert it first")
-    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-    alpha = np.array(image.convert("RGBA").getchannel("A")) if has_alpha else None
+    alpha = np.array(image.convert("RGBA").getchannel("A")) if _has_alpha(image) else None
     rgb = _to_rgb(image, icc) if image.mode in _CONVERTED_MODES else image.convert("RGB")
     pixels = np.array(rgb)
     gray = image.mode in ("1", "L", "LA")

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
-
-from platformdirs import user_data_path
 
 from irncli.errors import CheckpointError, UnavailableError, UsageError
 from irncli.io.paths import atomic_write, make_directory
 from irncli.zoo.catalogue import CATALOGUE, how_to_train
 from irncli.zoo.checkpoint import Checkpoint, read_checkpoint, read_summary, serialise
+from irncli.zoo.shelf import Entry, entries, imported_folder, shipped_folder
 
 __all__ = ["Entry", "Registry", "Summary", "default_registry"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SUFFIXES = (".safetensors", ".pth", ".pt")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Where a named model lies."""
-
-    name: str
-    path: Path
-    origin: Literal["shipped", "imported"]
 
 
 @dataclass(frozen=True)
@@ -56,13 +44,7 @@ class Registry:
 
     def entries(self) -> list[Entry]:
         """All models, shipped first, each by name."""
-        return [*self._scan(self.shipped, "shipped"), *self._scan(self.imported, "imported")]
-
-    @staticmethod
-    def _scan(folder: Path, origin: Literal["shipped", "imported"]) -> Iterator[Entry]:
-        for path in sorted(folder.glob("*.safetensors")):
-            if not path.name.startswith("."):
-                yield Entry(path.stem, path, origin)
+        return entries(self.shipped, self.imported)
 
     def locate(self, name_or_path: str) -> Path:
         """The file of a model: a name out of `entries`, or the path of a checkpoint.
@@ -170,9 +152,4 @@ class Registry:
 
 def default_registry() -> Registry:
     """The package's own weights (in a checkout: the folder beside it) and the user's folder."""
-    package = Path(__file__).resolve().parents[1]
-    inside, beside = package / "weights", package.parent / "weights"
-    return Registry(
-        shipped=inside if inside.is_dir() else beside,
-        imported=user_data_path("irn", appauthor=False) / "models",
-    )
+    return Registry(shipped=shipped_folder(), imported=imported_folder())

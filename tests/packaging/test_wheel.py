@@ -44,6 +44,8 @@ def test_the_wheel_holds_code_weights_photograph_and_licence(built):
         *(f"irncli/comparison/page.{kind}" for kind in ("html", "css", "js")),
     } <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    manual = {name.rpartition("/data/share/man/man1/")[2] for name in names if "/man1/" in name}
+    assert manual == {path.name for path in (ROOT / "man").iterdir()}
     assert not [name for name in names if name.startswith("tests") or "__pycache__" in name]
 
 

@@ -1,0 +1,232 @@
+"""What `irn doctor` looks at. Each check says what it found, and none needs the others."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from irncli import __version__
+
+if TYPE_CHECKING:
+    from irncli.api import Model
+    from irncli.pixels import Pixels
+
+__all__ = ["Finding", "Verdict", "examine"]
+
+Verdict = Literal["ok", "warn", "fail"]
+
+GIB = 1 << 30
+LITTLE_MEMORY = GIB
+"""Bytes; a photograph of 24 megapixels needs about as many."""
+STRIP = (slice(160, 224), slice(160, 480))
+"""Of the bundled photograph, for the self-test; at x2 it has several tiles of the least size."""
+LEAST_PSNR = 30.0
+"""In dB, of the self-test, where 36 dB are usual."""
+MOST_LOST = 0.1
+"""In dB, by what another device than the CPU may be worse."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: `fail` is broken, `warn` may be in the way of something."""
+
+    verdict: Verdict
+    check: str
+    text: str
+
+
+def examine() -> Iterator[Finding]:
+    """All checks, one after the other; one that breaks is a finding too."""
+    for name, check in CHECKS.items():
+        try:
+            for verdict, text in check():
+                yield Finding(verdict, name, text)
+        except ImportError as error:
+            yield Finding("fail", name, f"not checked: {_reason(error)}")
+        except Exception as error:
+            yield Finding("fail", name, _reason(error))
+
+
+Found = Iterator[tuple[Verdict, str]]
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _program() -> Found:
+    system = f"{platform.system()} {platform.machine()}"
+    yield "ok", f"irn {__version__}, Python {platform.python_version()}, {system}"
+
+
+def _packages() -> Found:
+    """What irn cannot do without."""
+    names = [name for name, extra in _requirements() if extra is None]
+    found = {name: _version(name) for name in names}
+    missing = [name for name in names if found[name] is None]
+    for name in missing:
+        yield "fail", f"{name} is missing: pip install irncli"
+    if not missing:
+        yield "ok", ", ".join(f"{name} {number}" for name, number in found.items())
+
+
+def _extras() -> Found:
+    """What irn can do without."""
+    pairs = [(extra, name) for name, extra in _requirements() if extra is not None]
+    here = [f"{extra} ({name} {_version(name)})" for extra, name in pairs if _version(name)]
+    missing = [extra for extra, name in pairs if not _version(name)]
+    yield "ok", f"here: {', '.join(here) or 'none'}"
+    if missing:
+        every = ",".join(missing)
+        yield "ok", f"not installed: {', '.join(missing)} (pip install 'irncli[{every}]')"
+
+
+def _requirements() -> list[tuple[str, str | None]]:
+    """Packages that irn asks for, each with the extra that it belongs to."""
+    try:
+        lines = requires("irncli") or []
+    except PackageNotFoundError:
+        raise LookupError("irn is not installed, it runs from a folder: pip install .") from None
+    extras = (re.search(r"extra == ['\"]([\w-]+)['\"]", line) for line in lines)
+    names = (re.match(r"[\w.-]+", line) for line in lines)
+    return [
+        (name[0], extra[1] if extra else None)
+        for name, extra in zip(names, extras, strict=True)
+        if name
+    ]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> Found:
+    import torch
+
+    from irncli.engine.device import cpu_name
+
+    yield "ok", f"{cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+
+
+def _gpu() -> Found:
+    import torch
+
+    if torch.backends.mps.is_available():
+        yield "ok", "Apple GPU (mps)"
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        name = torch.cuda.get_device_name(index)
+        yield "ok", f"cuda:{index} {name}, {free / GIB:.1f} of {total / GIB:.1f} GiB free"
+    if torch.cuda.device_count():
+        return
+    if shutil.which("nvidia-smi"):
+        yield "warn", f"an NVIDIA driver is here, but torch {torch.__version__} sees no GPU"
+    elif not torch.backends.mps.is_available():
+        yield "ok", "none: irn runs on the CPU"
+
+
+def _memory() -> Found:
+    path = Path("/proc/meminfo")
+    found = re.search(r"MemAvailable:\s+(\d+) kB", path.read_text()) if path.exists() else None
+    if found is None:
+        yield "ok", "not known on this system"
+        return
+    free = int(found[1]) * 1024
+    yield ("warn" if free < LITTLE_MEMORY else "ok"), f"{free / GIB:.1f} GiB free"
+
+
+def _data() -> Found:
+    """Where imported models go. Without it all else works."""
+    from irncli.zoo.shelf import imported_folder
+
+    folder = imported_folder()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+        yield "ok", f"{folder} can be written"
+    else:
+        yield "warn", f"{folder} cannot be written: 'irn models import' will not work"
+
+
+def _models() -> Found:
+    """Every model is whole: its tensors fit, are finite, and have the hash that is recorded."""
+    from irncli.errors import IrnError
+    from irncli.zoo.checkpoint import read_checkpoint
+    from irncli.zoo.registry import default_registry
+
+    entries = default_registry().entries()
+    if not any(entry.origin == "shipped" for entry in entries):
+        yield "fail", "irn came without its weights: install it again"
+    whole = []
+    for entry in entries:
+        try:
+            read_checkpoint(entry.path)
+        except IrnError as error:
+            yield "fail", f"{entry.name} ({entry.origin}): {error}"
+        else:
+            whole.append(entry.name)
+    if whole:
+        yield "ok", f"whole: {', '.join(whole)}"
+
+
+def _self_test() -> Found:
+    """A picture down and up again, in one piece and in tiles, on the CPU and what else is here."""
+    import numpy as np
+
+    from irncli.api import load
+    from irncli.engine.device import resolve_device
+    from irncli.engine.metrics import luma, psnr
+    from irncli.io.encoding import encode
+    from irncli.io.images import Picture, decode
+    from irncli.zoo.registry import default_registry
+
+    began = time.perf_counter()
+    photograph = Path(__file__).parents[1] / "demo" / "photo.png"
+    hr = decode(photograph.read_bytes()).pixels[STRIP]
+    name = default_registry().for_scale(2)
+    low, back = _down_and_up(load(name, "cpu", tile=0), hr)
+    if not np.array_equal(decode(encode(Picture(low), format="png")).pixels, low):
+        yield "fail", "a picture that was written and read is another"
+    tiled = _down_and_up(load(name, "cpu", tile=64), hr)
+    if not (np.array_equal(tiled[0], low) and np.array_equal(tiled[1], back)):
+        yield "fail", "on this CPU tiles change what comes out: use --tile 0, and report it"
+    quality = psnr(luma(hr), luma(back), 2)
+    if not quality >= LEAST_PSNR:
+        yield "fail", f"{name} gives {quality:.1f} dB, expected {LEAST_PSNR:g} dB or more"
+    device = resolve_device("auto")
+    if device.type != "cpu":
+        there = psnr(luma(hr), luma(_down_and_up(load(name, str(device)), hr)[1]), 2)
+        verdict: Verdict = "ok" if there >= quality - MOST_LOST else "fail"
+        yield verdict, f"{name} on {device}: {there:.1f} dB, on the CPU {quality:.1f} dB"
+    seconds = time.perf_counter() - began
+    yield "ok", f"{name} down and up: {quality:.1f} dB, the same in tiles ({seconds:.1f} s)"
+
+
+def _down_and_up(model: Model, hr: Pixels) -> tuple[Pixels, Pixels]:
+    low: Pixels = model.downscale(hr)
+    back: Pixels = model.upscale(low, seed=0)
+    return low, back
+
+
+CHECKS: dict[str, Callable[[], Found]] = {
+    "program": _program,
+    "packages": _packages,
+    "extras": _extras,
+    "CPU": _cpu,
+    "GPU": _gpu,
+    "memory": _memory,
+    "data": _data,
+    "models": _models,
+    "self-test": _self_test,
+}

@@ -1,0 +1,179 @@
+"""Completion in real shells, at terminals of their own."""
+
+import os
+import re
+import select
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from test_startup import LIMIT_SECONDS
+
+pty = pytest.importorskip("pty", reason="needs terminals of Unix")
+SHELLS = ("bash", "zsh", "fish")
+
+
+@pytest.fixture
+def on_path(tmp_path, monkeypatch):
+    """irn is a program that shells find; models are imported to a folder of the test."""
+    program = tmp_path / "bin" / "irn"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m irncli "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/local/bin:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TERM", "dumb")
+    models = tmp_path / "xdg" / "irn" / "models"
+    models.mkdir(parents=True)
+    (models / "mine.safetensors").write_bytes(b"")
+    (tmp_path / "holiday.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+
+
+def needs(shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+
+
+class Terminal:
+    """A shell that thinks that it speaks with a person."""
+
+    def __init__(self, *command):
+        import fcntl
+        import termios
+
+        self.file, other = pty.openpty()
+        self.process = subprocess.Popen(
+            command,
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(other)
+
+    def type(self, text):
+        os.write(self.file, text.encode())
+
+    def until(self, pattern, seconds=60):
+        heard, end = "", time.monotonic() + seconds
+        while time.monotonic() < end:
+            if select.select([self.file], [], [], 0.2)[0]:
+                heard += os.read(self.file, 4096).decode(errors="replace")
+            found = re.search(pattern, heard)
+            if found:
+                return found
+        raise AssertionError(f"{pattern!r} did not come: {heard!r}")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.file)
+
+
+PREPARED = {
+    "bash": (["bash", "--norc", "-i"], "source <(irn completion bash)"),
+    "zsh": (
+        ["zsh", "-f", "-i"],
+        "autoload -Uz compinit; compinit -D; source <(irn completion zsh)",
+    ),
+}
+
+
+@pytest.fixture(params=sorted(PREPARED))
+def terminal(request, on_path):
+    needs(request.param)
+    command, prepare = PREPARED[request.param]
+    opened = Terminal(*command)
+    opened.type(f"{prepare}; echo rea''dy\n")
+    opened.until("ready")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("irn down", "irn downscale"),
+        ("irn downscale --pres", "irn downscale --preserve-times"),
+        ("irn downscale --model min", "irn downscale --model mine"),
+        ("irn upscale --device cu", "irn upscale --device cuda"),
+        ("irn upscale --format we", "irn upscale --format webp"),
+        ("irn train --preset irn-pl", "irn train --preset irn-plus-x4"),
+        ("irn models ver", "irn models verify"),
+        ("irn models info irn-co", "irn models info irn-color"),
+        ("irn downscale holi", "irn downscale holiday.png"),
+    ],
+)
+def test_a_line_is_completed(terminal, typed, line):
+    # Whatever stands on the line after TAB is then echoed.
+    terminal.type(f"{typed}\t")
+    terminal.until(re.escape(line[-3:]))
+    terminal.type("\x01echo heard: \n")
+    terminal.until(rf"\nheard: {re.escape(line)}\s*\r")
+
+
+def test_fish(on_path):
+    needs("fish")
+
+    def offered(line):
+        command = f"irn completion fish | source; complete -C '{line}'"
+        result = subprocess.run(["fish", "--no-config", "-c", command], capture_output=True)
+        return [each.split("\t")[0] for each in result.stdout.decode().splitlines()]
+
+    assert offered("irn down") == ["downscale"]
+    assert offered("irn downscale --model mi") == ["mine"]
+    assert "--preserve-times" in offered("irn downscale --pre")
+    assert offered("irn downscale holi") == ["holiday.png"]
+
+
+def asked(shell, line):
+    words = line.split(" ")
+    return {
+        "_IRN_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("line", ["irn d", "irn downscale --", "irn train --preset c"])
+def test_completion_imports_nothing_heavy(shell, line):
+    code = (
+        "import sys; from irncli.cli.app import run\n"
+        "try: run([])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(str({'torch', 'numpy', 'PIL', 'rich.console', 'pydantic'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, **asked(shell, line)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert result.stderr.decode().strip() == "set()"
+    assert result.stdout.decode().strip()
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4 to measure a child")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_is_quick(shell):
+    environment = {**os.environ, **asked(shell, "irn downscale --model irn")}
+
+    def seconds():
+        command = [sys.executable, "-m", "irncli"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        return usage.ru_utime + usage.ru_stime
+
+    assert min(seconds() for _ in range(8)) < LIMIT_SECONDS
+
+
+def test_other_shells_are_refused(irn):
+    outcome = irn("completion", "tcsh")
+    assert outcome.status == 2
+    assert "tcsh" in outcome.err

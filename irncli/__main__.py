@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+from types import FrameType
 
-INTERRUPTED = 130
+from irncli.errors import Terminated
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise Terminated
 
 
 def main() -> None:
@@ -15,14 +23,16 @@ def main() -> None:
     # start.
     gc.disable()
     try:
+        # Before the imports: they take a fifth of a second, and a signal may come in it.
+        signal.signal(signal.SIGTERM, _terminate)
         from irncli.cli.app import run
 
         gc.freeze()
         gc.enable()
         status = run()
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    if status == INTERRUPTED:
+    except KeyboardInterrupt as error:
+        status = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+    if status in (INTERRUPTED, TERMINATED):
         # Where an import was interrupted, Python would end by the signal instead of the status.
         sys.stdout.flush()
         sys.stderr.flush()

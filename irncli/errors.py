@@ -32,6 +32,7 @@ __all__ = [
     "OutputError",
     "StorageError",
     "TagError",
+    "Terminated",
     "UnavailableError",
     "UsageError",
 ]
@@ -51,6 +52,10 @@ class ExitStatus(IntEnum):
     NO_MEMORY = 75
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM asked for the end: it comes about as that by Ctrl-C does, with its own status."""
 
 
 class IrnError(Exception):

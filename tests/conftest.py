@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -14,6 +15,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several workers with as many threads each as there are cores wait for each other.
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
+
+# What the commands remember of their outputs is not the user's, whoever runs the tests.
+_STATE = tempfile.TemporaryDirectory(prefix="irn-state-")
+os.environ["XDG_STATE_HOME"] = _STATE.name
 
 settings.register_profile(
     "irn",

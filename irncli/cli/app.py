@@ -28,7 +28,7 @@ from irncli.cli import (
 )
 from irncli.cli.helping import Commands, Program
 from irncli.cli.panels import LOOKING, MODELS, PICTURES, PROGRAM
-from irncli.errors import ExitStatus, IrnError
+from irncli.errors import ExitStatus, IrnError, Terminated
 
 __all__ = ["app", "run"]
 
@@ -101,6 +101,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _get_ready_for_shells()
     try:
         return _run(None if arguments is None else list(arguments))
+    except Terminated:
+        _complain("terminated; nothing half written is left")
+        return int(ExitStatus.TERMINATED)
     except KeyboardInterrupt:
         _complain("interrupted; nothing half written is left")
         return int(ExitStatus.INTERRUPTED)

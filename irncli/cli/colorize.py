@@ -8,7 +8,9 @@ __all__ = ["colorize"]
 
 
 def colorize(
-    inputs: options.Inputs,
+    inputs: options.BatchInputs = None,
+    files_from: options.FilesFrom = None,
+    recursive: options.Recursive = False,
     output: options.Output = None,
     output_dir: options.OutputDir = None,
     seed: options.Seed = None,
@@ -22,10 +24,13 @@ def colorize(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
     strip: options.Strip = False,
     preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> int:
     """Bring the colours back that 'irn decolor' put into gray pictures.
@@ -35,19 +40,18 @@ def colorize(
       irn colorize gray/ --output-dir colours --strict
     """
     options.check_seed(seed)
-    from irncli.cli.jobs import Common, run_job
-    from irncli.cli.restoring import Restore
+    from irncli.cli.batch import run_job
+    from irncli.cli.jobs import Common
+    from irncli.cli.restoring import DrawnSeed, Restore
     from irncli.cli.sources import Wishes
 
     wishes = Wishes(task="color", model=model, scale=None, strict=strict)
+    drawn = DrawnSeed(seed)
     return run_job(
-        Common(
-            inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
-            tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
-            json=json, quiet=quiet, debug=debug,
-        ),
+        Common.chosen(locals()),
         lambda path: f"{path.stem}_color",
-        lambda tools: Restore(tools, wishes=wishes, seed=seed, temperature=temperature),
-        Restore.formats,
-    )  # fmt: skip
+        lambda tools: Restore(
+            tools, wishes=wishes, seed=seed, temperature=temperature, drawn=drawn.value
+        ),
+        summary=drawn,
+    )

@@ -106,7 +106,7 @@ def _kind(wanted: Wanted) -> Kind | None:
             raise UsageError(f"--format {wanted.format} without an output: give -o FILE, or -o -")
         return None
     for path in (wanted.a, wanted.b):
-        plan_outputs([path], lambda _: output)
+        plan_outputs([path], [output])
     if output == STREAM:
         if wanted.json:
             raise UsageError("--json and -o - cannot both go to standard output: give -o FILE")

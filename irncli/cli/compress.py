@@ -36,7 +36,7 @@ def parse_size(text: str) -> int:
 
 
 def compress(
-    inputs: options.Inputs,
+    inputs: options.BatchInputs = None,
     scale: Annotated[
         float,
         typer.Option(
@@ -100,6 +100,8 @@ def compress(
         ),
     ] = True,
     refine: options.Refine = 0,
+    files_from: options.FilesFrom = None,
+    recursive: options.Recursive = False,
     output: options.Output = None,
     output_dir: options.OutputDir = None,
     model: options.Model = None,
@@ -108,10 +110,13 @@ def compress(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
     strip: options.Strip = False,
     preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> int:
     """Compress pictures: made small, then coded; 'irn upscale' brings them back.
@@ -136,8 +141,9 @@ def compress(
     if len(wanted) > 1:
         raise UsageError(f"{' and '.join(wanted)} exclude each other: give one")
     _check(wanted, target_bpp, min_psnr, codec, auto, report)
-    from irncli.cli.compressing import Compress, Target
-    from irncli.cli.jobs import Common, run_job
+    from irncli.cli.batch import run_job
+    from irncli.cli.compressing import Compress, Target, Totals
+    from irncli.cli.jobs import Common
 
     target = Target(
         quality=quality,
@@ -147,19 +153,14 @@ def compress(
     )
     by_suffix = output is not None and str(output) != "-"
     return run_job(
-        Common(
-            inputs=inputs, output=output, output_dir=output_dir,
-            format=codec or (None if by_suffix else "jpeg"), quality=quality,
-            tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
-            json=json, quiet=quiet, debug=debug,
-        ),
+        Common.chosen(locals() | {"format": codec or (None if by_suffix else "jpeg")}),
         lambda path: f"{path.stem}_irn",
         lambda tools: Compress(
             tools, scale=scale, model=model, target=target, auto=auto, report=report, refine=refine
         ),
-        Compress.formats,
-    )  # fmt: skip
+        scale=f"{scale:g}",
+        summary=Totals(),
+    )
 
 
 def _check(

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from irncli.cli.env import Record
-from irncli.cli.jobs import Job
+from irncli.cli.env import Record, shown
+from irncli.cli.jobs import Encode, Job, Planned, Summary
 from irncli.cli.making import embedded, refined, tagging
 from irncli.cli.planning import EVERY_FORMAT
 from irncli.cli.workshop import Loaded, LoadedRestorer
 from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import Plain, plain_jpeg
-from irncli.compression.search import least_reaching, most_within
+from irncli.compression.search import MAX_PROBES, least_reaching, most_within
 from irncli.engine.alpha import bleed
 from irncli.engine.metrics import psnr, ssim
+from irncli.engine.refine import STEP_COST
 from irncli.engine.rescaler import Pixels, lr_size, resize_plane, to_gray
 from irncli.errors import UsageError
 from irncli.io.encoding import Format, encode, fitted
 from irncli.io.images import Picture
 from irncli.io.tag import PLAIN, Tag
 
-__all__ = ["RESTORER", "Compress", "Target", "model_for"]
+__all__ = ["RESTORER", "Compress", "Target", "Totals", "model_for"]
 
 RESTORER = "crm-jpeg"
 
@@ -87,15 +88,29 @@ class Compress(Job):
     auto: bool
     report: bool
     refine: int
-    _totals: list[dict[str, Any]] = field(default_factory=list)
 
-    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
+    def model_name(self, format: Format) -> str:  # noqa: A002
         """See Job."""
+        return self.model or model_for(self.scale, format)
+
+    def plan(self, picture: Picture, data: bytes, format: Format, record: Record) -> Planned:  # noqa: A002, ARG002
+        """See Job."""
+        loaded = self.tools.workshop.load(self.model_name(format))
+        record.model, record.scale, record.hr_size = loaded.name, self.scale, picture.size
+        record.lr_size = lr_size(picture.size, self.scale)
+        probes = MAX_PROBES if self.target.psnr is not None else int(self.report)
+        return Planned(
+            loaded, picture.size, record.lr_size, self.scale,
+            downs=1 + STEP_COST * self.refine, ups=probes,
+        )  # fmt: skip
+
+    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> Encode:  # noqa: A002
+        """See Job."""
+        planned = self.plan(picture, data, format, record)
         picture, lost = fitted(picture, format)
         record.warnings += lost
-        loaded = self.tools.workshop.load(self.model or model_for(self.scale, format))
-        record.model, record.scale, record.hr_size = loaded.name, self.scale, picture.size
-        width, height = record.lr_size = lr_size(picture.size, self.scale)
+        loaded, (width, height) = planned.model, planned.low
+        assert loaded is not None  # noqa: S101
         restorer = self._restorer(format)
         compressor = Compressor(loaded.rescaler, format, restorer.restorer if restorer else None)
         fields: dict[str, Any] = {"gray": picture.gray}
@@ -115,7 +130,8 @@ class Compress(Job):
         if self.refine:
             low = self._refined(compressor, loaded, picture, low, coded.quality, record)
             coded = self._search(compressor, picture, low, xmp)
-        return self._reported(compressor, picture, len(data), coded, record)
+        chosen = self._reported(compressor, picture, len(data), coded, record)
+        return lambda: chosen
 
     def _restorer(self, format: Format) -> LoadedRestorer | None:  # noqa: A002
         here = {entry.name for entry in self.tools.workshop.registry.entries()}
@@ -192,7 +208,7 @@ class Compress(Job):
         }
         record.report = report
         if not self.report:
-            self._say(record)
+            record.messages.append(_line(record.input, report))
             return coded.data
         back = coded.restored
         if back is None:
@@ -209,7 +225,7 @@ class Compress(Job):
         chosen = coded.data
         if plain is not None and plain.psnr > report["psnr"]:
             chosen = self._better_plain(picture, plain, coded, record)
-        self._say(record)
+        record.messages.append(_line(record.input, report))
         return chosen
 
     def _better_plain(self, picture: Picture, plain: Plain, coded: _Coded, record: Record) -> bytes:
@@ -238,29 +254,46 @@ class Compress(Job):
         record.report |= {"codec": "plain jpeg", "bytes_after": len(data)}
         return data
 
-    def _say(self, record: Record) -> None:
-        report = record.report or {}
-        self._totals.append(report)
-        line = (
-            f"{record.input}: {report['bytes_before']:,} to {report['bytes_after']:,} bytes, "
-            f"{report['bits_per_pixel']:.3f} bits per pixel"
-        )
-        if "psnr" in report:
-            line += f", {report['psnr']:.2f} dB, SSIM {report['ssim']:.4f}"
-            plain = report["plain_jpeg"]
-            line += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no plain JPEG fits"
-        self.tools.env.say(line)
 
-    def finish(self) -> None:
-        """Say what the batch came to."""
-        if len(self._totals) < 2:
+def _line(name: str, report: dict[str, Any]) -> str:
+    line = (
+        f"{shown(name)}: {report['bytes_before']:,} to {report['bytes_after']:,} bytes, "
+        f"{report['bits_per_pixel']:.3f} bits per pixel"
+    )
+    if "psnr" in report:
+        line += f", {report['psnr']:.2f} dB, SSIM {report['ssim']:.4f}"
+        plain = report["plain_jpeg"]
+        line += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no plain JPEG fits"
+    return line
+
+
+class Totals(Summary):
+    """What a batch came to: bytes before and after, and the mean PSNR."""
+
+    def __init__(self) -> None:
+        self._files = self._before = self._after = self._measured = 0
+        self._psnr = 0.0
+
+    def add(self, record: Record) -> None:
+        """See Summary."""
+        report = record.report
+        if report is None or record.error is not None:
             return
-        before, after = (sum(r[f"bytes_{k}"] for r in self._totals) for k in ("before", "after"))
-        line = f"{len(self._totals)} pictures: {before:,} to {after:,} bytes"
-        measured = [r for r in self._totals if "psnr" in r]
-        if measured:
-            line += f", mean {sum(r['psnr'] for r in measured) / len(measured):.2f} dB"
-        self.tools.env.say(line)
+        self._files += 1
+        self._before += report["bytes_before"]
+        self._after += report["bytes_after"]
+        if "psnr" in report:
+            self._measured += 1
+            self._psnr += report["psnr"]
+
+    def lines(self) -> list[str]:
+        """See Summary."""
+        if self._files < 2:
+            return []
+        line = f"{self._files} pictures: {self._before:,} to {self._after:,} bytes"
+        if self._measured:
+            line += f", mean {self._psnr / self._measured:.2f} dB"
+        return [line]
 
 
 def _quality_of(picture: Picture, coded: _Coded) -> float:

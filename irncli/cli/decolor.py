@@ -8,7 +8,9 @@ __all__ = ["decolor"]
 
 
 def decolor(
-    inputs: options.Inputs,
+    inputs: options.BatchInputs = None,
+    files_from: options.FilesFrom = None,
+    recursive: options.Recursive = False,
     output: options.Output = None,
     output_dir: options.OutputDir = None,
     format: options.FileFormat = None,  # noqa: A002
@@ -21,10 +23,13 @@ def decolor(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
     strip: options.Strip = False,
     preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> int:
     """Make pictures gray, so that 'irn colorize' brings their colours back.
@@ -34,16 +39,12 @@ def decolor(
       irn decolor photos/ --output-dir gray
     """
     options.check_bits(bits, format, refine)
-    from irncli.cli.jobs import Common, run_job
+    from irncli.cli.batch import run_job
+    from irncli.cli.jobs import Common
     from irncli.cli.making import Decolor
 
     return run_job(
-        Common(
-            inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
-            tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
-            json=json, quiet=quiet, debug=debug,
-        ),
+        Common.chosen(locals()),
         lambda path: f"{path.stem}_gray",
         lambda tools: Decolor(tools, model=model, bits=int(bits), refine=refine),
-    )  # fmt: skip
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ __all__ = ["downscale"]
 
 
 def downscale(
-    inputs: options.Inputs,
+    inputs: options.BatchInputs = None,
     scale: Annotated[
         float | None,
         typer.Option(
@@ -23,6 +24,8 @@ def downscale(
             rich_help_panel=panels.RESULT,
         ),
     ] = None,
+    files_from: options.FilesFrom = None,
+    recursive: options.Recursive = False,
     output: options.Output = None,
     output_dir: options.OutputDir = None,
     format: options.FileFormat = None,  # noqa: A002
@@ -35,10 +38,13 @@ def downscale(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
     strip: options.Strip = False,
     preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> int:
     """Make pictures small, so that 'irn upscale' brings them back.
@@ -56,17 +62,14 @@ def downscale(
     if scale is not None and not 1 < scale <= 64:
         raise UsageError(f"--scale {scale:g}: expected more than 1 and at most 64")
     options.check_bits(bits, format, refine)
-    from irncli.cli.jobs import Common, run_job
+    from irncli.cli.batch import run_job
+    from irncli.cli.jobs import Common
     from irncli.cli.making import Downscale
 
-    label = f"{scale:g}" if scale is not None else model
+    label = f"{scale:g}" if scale is not None else Path(model or "").stem
     return run_job(
-        Common(
-            inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
-            tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
-            json=json, quiet=quiet, debug=debug,
-        ),
+        Common.chosen(locals()),
         lambda path: f"{path.stem}_x{label}",
         lambda tools: Downscale(tools, scale=scale, model=model, bits=int(bits), refine=refine),
-    )  # fmt: skip
+        scale=None if scale is None else f"{scale:g}",
+    )

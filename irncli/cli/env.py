@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from irncli.errors import ExitStatus, IrnError
+from irncli.errors import ExitStatus, InputMissingError, IrnError
 from irncli.io.paths import STREAM, Times, atomic_write, read_input
 
-__all__ = ["Environment", "Record", "run_batch"]
+__all__ = ["Environment", "Record", "Reporter", "run_batch", "shown"]
+
+
+def shown(path: object) -> str:
+    """A name as it can stand in one line: whatever would not be seen as itself is escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in str(path).encode("utf-8", "backslashreplace").decode()
+    )
 
 
 @dataclass
 class Record:
-    """What was done with one file; the keys of `--json`."""
+    """What was done with one file; the keys of `--json`.
+
+    Attributes:
+        messages: for a person, on standard error; no key.
+    """
 
     input: str
     output: str | None = None
@@ -34,13 +47,17 @@ class Record:
     bytes_out: int | None = None
     seconds: float | None = None
     warnings: list[str] = field(default_factory=list)
+    skipped: bool | None = None
     refined: dict[str, float] | None = None
     report: dict[str, Any] | None = None
+    forecast: dict[str, Any] | None = None
+    messages: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """All keys; `refined` and `report` only of a command that refined or reported."""
-        optional = ("refined", "report")
-        return {k: v for k, v in asdict(self).items() if k not in optional or v is not None}
+        """All keys; those that not every command has only where there is something in them."""
+        optional = ("skipped", "refined", "report", "forecast")
+        everything = {k: v for k, v in asdict(self).items() if k != "messages"}
+        return {k: v for k, v in everything.items() if k not in optional or v is not None}
 
 
 @dataclass
@@ -50,11 +67,17 @@ class Environment:
     quiet: bool = False
     json: bool = False
     debug: bool = False
+    verbose: bool = False
 
     def say(self, message: str) -> None:
         """A message for a person; `--quiet` silences it."""
         if not self.quiet:
             print(message, file=sys.stderr)  # noqa: T201
+
+    def detail(self, message: str) -> None:
+        """What only `--verbose` wants to know."""
+        if self.verbose:
+            self.say(f"irn: {message}")
 
     def complain(self, message: str) -> None:
         """An error; never silenced."""
@@ -66,7 +89,13 @@ class Environment:
 
     def read(self, path: Path) -> bytes:
         """An input file or standard input."""
-        return sys.stdin.buffer.read() if path == STREAM else read_input(path)
+        if path == STREAM:
+            return sys.stdin.buffer.read()
+        if path.is_dir():
+            raise InputMissingError(
+                "no pictures in this directory; --recursive looks below it as well"
+            )
+        return read_input(path)
 
     def write(
         self, path: Path, data: bytes, *, overwrite: bool, times: Times | None = None
@@ -79,32 +108,72 @@ class Environment:
             atomic_write(path, data, overwrite=overwrite, times=times)
 
 
-def run_batch(
-    pairs: Sequence[tuple[Path, Path]],
-    work: Callable[[Path, Path, Record], None],
-    env: Environment,
-) -> ExitStatus:
-    """Do the work for each pair of input and output; one that fails does not stop the rest.
+class Reporter:
+    """Says what became of each file, in the order of the batch, in whatever order they are done.
 
-    Returns:
-        The status of the only input, or SOME_FAILED where any of several failed.
+    Args:
+        env: where to say it.
+        total: files of the batch.
+        watch: shown each record.
     """
-    failed: list[ExitStatus] = []
-    for path, output in pairs:
-        record = Record(input=str(path), output=str(output))
-        try:
-            work(path, output, record)
-        except IrnError as error:
-            if env.debug:
-                traceback.print_exc()
+
+    def __init__(
+        self, env: Environment, total: int, watch: Callable[[Record], None] | None = None
+    ) -> None:
+        self._env, self._total, self._watch = env, total, watch
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Record] = {}
+        self._next = 0
+        self._failed: list[int] = []
+
+    def __len__(self) -> int:
+        """Files that are over."""
+        return self._next + len(self._waiting)
+
+    def done(self, index: int, record: Record, error: IrnError | None = None) -> None:
+        """The file with this index is done, or failed."""
+        if error is not None:
+            if self._env.debug:
+                traceback.print_exception(error)
             record.status, record.error, record.output = error.status, str(error), None
-            failed.append(error.status)
-            env.complain(f"{path}: {error}")
+        with self._lock:
+            self._waiting[index] = record
+            while self._next in self._waiting:
+                self._tell(self._waiting.pop(self._next))
+                self._next += 1
+
+    def _tell(self, record: Record) -> None:
+        if self._watch is not None:
+            self._watch(record)
+        self._failed += [record.status] * bool(record.status)
+        env = self._env
+        if record.error is not None:
+            env.complain(f"{shown(record.input)}: {record.error}")
+        for message in record.messages:
+            env.say(message)
         for warning in record.warnings:
-            env.say(f"irn: {path}: warning: {warning}")
+            env.say(f"irn: {shown(record.input)}: warning: {warning}")
         if env.json:
             env.emit(record.as_json())
-    if len(pairs) > 1 and failed:
-        env.complain(f"{len(failed)} of {len(pairs)} failed")
-        return ExitStatus.SOME_FAILED
-    return failed[0] if failed else ExitStatus.OK
+
+    def status(self) -> ExitStatus:
+        """Of the only input, or SOME_FAILED where any of several failed, which is said."""
+        if self._total > 1 and self._failed:
+            self._env.complain(f"{len(self._failed)} of {self._total} failed")
+            return ExitStatus.SOME_FAILED
+        return ExitStatus(self._failed[0]) if self._failed else ExitStatus.OK
+
+
+def run_batch(
+    paths: Sequence[Path], work: Callable[[Path, Record], None], env: Environment
+) -> ExitStatus:
+    """Do a quick work for each input in turn; one that fails does not stop the rest."""
+    reporter = Reporter(env, len(paths))
+    for index, path in enumerate(paths):
+        record, failure = Record(input=str(path)), None
+        try:
+            work(path, record)
+        except IrnError as error:
+            failure = error
+        reporter.done(index, record, failure)
+    return reporter.status()

@@ -188,7 +188,8 @@ def _measure(request: Request, env: Environment, outputs: Outputs) -> ExitStatus
         version=__version__,
     )
     jobs = sum(len(one.paths) for one in sets) * len(contestants)
-    with Progress(jobs, quiet=env.quiet) as progress:
+    progress = Progress(quiet=env.quiet)
+    with progress.running(jobs):
         work = _Work(env, progress, settings, saved, panel)
         records = work(sets, contestants)
     outputs.write(records)

@@ -105,7 +105,8 @@ def measure(request: Request, env: Environment, outputs: Outputs) -> ExitStatus:
         env.complain(f"{path}: {error}")
 
     pictures = sum(len(one.paths) for one in sets)
-    with Progress(pictures, quiet=env.quiet) as progress:
+    progress = Progress(quiet=env.quiet)
+    with progress.running(pictures):
         records = [
             record
             for one in sets

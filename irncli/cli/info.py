@@ -36,18 +36,18 @@ def info(
       65  a file without a tag: irn did not make it, or it was stripped
     """
     from irncli.cli.env import Environment, run_batch
-    from irncli.io.paths import STREAM, expand_inputs
+    from irncli.io.inputs import expand_inputs
 
     env = Environment(debug=debug)
 
-    def show(path: Path, output: Path, record: Record) -> None:  # noqa: ARG001
+    def show(path: Path, record: Record) -> None:  # noqa: ARG001
         data = env.read(path)
         if json:
             _emit(env, path, data, max_pixels)
         else:
             _print(path, _described(data, max_pixels))
 
-    return int(run_batch([(path, STREAM) for path in expand_inputs(inputs)], show, env))
+    return int(run_batch([each.path for each in expand_inputs(inputs)], show, env))
 
 
 def _described(data: bytes, max_pixels: int) -> dict[str, Any]:

@@ -1,32 +1,35 @@
-"""What every picture command does with each input: read, decode, change, encode, write."""
+"""What every picture command does with each input: decode, change, encode."""
 
 from __future__ import annotations
 
-import time
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from irncli.cli.env import Environment, Record, run_batch
-from irncli.cli.planning import LOSSLESS_OR_JPEG, output_format, plan, refuse_existing, tile_side
+from irncli.cli.env import Environment, Record
+from irncli.cli.planning import LOSSLESS_OR_JPEG
 from irncli.cli.progress import Progress
-from irncli.cli.workshop import Workshop
-from irncli.errors import UsageError
+from irncli.cli.workshop import Loaded, Workshop
 from irncli.io.encoding import Format, Packet, encode, fitted
 from irncli.io.images import Picture, decode
 from irncli.io.metadata import stripped
-from irncli.io.paths import times_of
 
-__all__ = ["Common", "Job", "Tools", "run_job"]
+__all__ = ["Common", "Encode", "Job", "Planned", "Summary", "Tools"]
+
+Encode = Callable[[], bytes]
+"""The rest of the work on a picture, which needs no network: its file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Common:
-    """The options that all picture commands share."""
+    """The options that all picture commands share, by the names of their parameters."""
 
-    inputs: list[Path]
+    inputs: list[Path] | None
+    files_from: Path | None
+    recursive: bool
     output: Path | None
     output_dir: Path | None
     format: Format | None
@@ -36,11 +39,19 @@ class Common:
     precision: str
     max_pixels: int
     overwrite: bool
+    skip_existing: bool
+    dry_run: bool
     strip: bool
     preserve_times: bool
     json: bool
     quiet: bool
+    verbose: bool
     debug: bool
+
+    @classmethod
+    def chosen(cls, values: Mapping[str, Any]) -> Common:
+        """Those among the arguments of a command."""
+        return cls(**{each.name: values[each.name] for each in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -53,9 +64,43 @@ class Tools:
     options: Common
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What a dry run says of a file.
+
+    Attributes:
+        model: that would run; None: the file is the picture itself.
+        size: of the larger picture, HR.
+        low: of the smaller one.
+        scale: one over the other.
+        downs: passes of the network that make it small, or what takes as long.
+        ups: the same of those that restore.
+    """
+
+    model: Loaded | None
+    size: tuple[int, int]
+    low: tuple[int, int]
+    scale: float
+    downs: float = 0
+    ups: float = 0
+
+
+class Summary:
+    """What is said when a batch is over: nothing, for most commands."""
+
+    def add(self, record: Record) -> None:
+        """Take notice of a file that is done."""
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        return []
+
+
 @dataclass
 class Job(ABC):
     """The work of a command on one input.
+
+    Fields that are compared are what the result depends on, beside the picture.
 
     Attributes:
         formats: that the command writes.
@@ -65,85 +110,72 @@ class Job(ABC):
     formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
     deep: ClassVar[bool] = False
 
-    tools: Tools
+    tools: Tools = field(compare=False)
 
-    def __call__(self, path: Path, output: Path, record: Record) -> None:
-        """Turn the file at `path` into the one at `output`.
+    def decode(self, data: bytes, record: Record) -> Picture:
+        """The picture in a file.
 
         Raises:
-            IrnError: for one reason or another, this input cannot be done.
+            ImageError: it is none that can be read.
         """
-        env, options = self.tools.env, self.tools.options
-        refuse_existing(output, options.overwrite)
-        began = time.perf_counter()
-        data = env.read(path)
+        options = self.tools.options
         picture = decode(data, max_pixels=options.max_pixels, deep=self.deep)
         record.bytes_in = len(data)
         record.warnings += picture.notes
         if options.strip:
             picture = replace(picture, metadata=stripped(picture.metadata))
-        wanted = output_format(output, options.format, self.formats)
-        encoded = self.convert(picture, data, wanted, record)
-        times = times_of(path) if options.preserve_times else None
-        env.write(output, encoded, overwrite=options.overwrite, times=times)
-        record.bytes_out = len(encoded)
-        record.seconds = round(time.perf_counter() - began, 3)
+        return picture
 
-    def encoded(
-        self,
-        picture: Picture,
-        format: Format,  # noqa: A002
-        record: Record,
-        xmp: Packet | None = None,
-    ) -> bytes:
-        """The file of a picture; what the format cannot hold goes into the record."""
-        held, lost = fitted(picture, format)
-        record.warnings += lost
-        return encode(held, format=format, quality=self.tools.options.quality, xmp=xmp)
+    def model_name(self, format: Format) -> str | None:  # noqa: A002, ARG002
+        """The model that this job takes to write a format; None: files say it themselves."""
+        return None
 
     @abstractmethod
-    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
-        """The output file of a picture; what was done goes into the record.
+    def plan(self, picture: Picture, data: bytes, format: Format, record: Record) -> Planned:  # noqa: A002
+        """What `convert` would do, without doing it; into the record, too.
+
+        Raises:
+            IrnError: for one reason or another, this input cannot be done.
+        """
+
+    @abstractmethod
+    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> Encode:  # noqa: A002
+        """What makes the output file of a picture; what was done goes into the record.
 
         Args:
             picture: decoded.
             data: the file that it came from.
             format: of the output.
             record: of this input.
+
+        Raises:
+            IrnError: for one reason or another, this input cannot be done.
         """
 
-    def finish(self) -> None:  # noqa: B027 -- not every command has something to say
-        """Say what the batch came to; nothing, if there is nothing to say."""
+    def encoder(
+        self,
+        picture: Picture,
+        format: Format,  # noqa: A002
+        record: Record,
+        xmp: Packet | None = None,
+    ) -> Encode:
+        """Makes the file of a picture; what the format cannot hold goes into the record."""
 
+        def encoded() -> bytes:
+            held, lost = fitted(picture, format)
+            record.warnings += lost
+            return encode(held, format=format, quality=self.tools.options.quality, xmp=xmp)
 
-def run_job(
-    options: Common,
-    name: Callable[[Path], str],
-    make: Callable[[Tools], Job],
-    formats: tuple[Format, ...] = Job.formats,
-) -> int:
-    """Plan a batch, and run a job on each input.
+        return encoded
 
-    Args:
-        options: shared ones.
-        name: stem of the default output of an input.
-        make: the job, given what it works with.
-        formats: that the command writes.
-
-    Returns:
-        The exit status.
-
-    Raises:
-        UsageError: options that contradict each other, before any work.
-    """
-    env = Environment(quiet=options.quiet, json=options.json, debug=options.debug)
-    side = tile_side(options.tile)
-    pairs = plan(options.inputs, options.output, options.output_dir, options.format, name, formats)
-    if options.json and any(str(output) == "-" for _, output in pairs):
-        raise UsageError("--json and a picture cannot both go to standard output: give -o FILE")
-    workshop = Workshop(options.device, options.precision, side, env.say)  # type: ignore[arg-type]
-    with Progress(len(pairs), quiet=options.quiet) as progress:
-        job = make(Tools(env, workshop, progress, options))
-        status = run_batch(pairs, job, env)
-    job.finish()
-    return int(status)
+    def key(self, data: bytes, format: Format) -> str:  # noqa: A002
+        """Hash of all that an output depends on: the input file, the options, the weights."""
+        options, name = self.tools.options, self.model_name(format)
+        weights = name and self.tools.workshop.recorded_sha256(name)
+        parts = [
+            type(self).__name__, format, options.quality, options.strip, options.precision, weights,
+            *(getattr(self, each.name) for each in fields(self) if each.compare),
+        ]  # fmt: skip
+        digest = hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape"))
+        digest.update(data)
+        return digest.hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from irncli.cli.env import Record
-from irncli.cli.jobs import Job
+from irncli.cli.jobs import Encode, Job, Planned
 from irncli.cli.sources import COLOR_MODEL
 from irncli.cli.workshop import Loaded
 from irncli.engine.alpha import bleed
@@ -98,6 +98,10 @@ class _Making(Job):
     bits: int
     refine: int
 
+    @property
+    def _downs(self) -> float:
+        return 1 + STEP_COST * self.refine
+
     def _made(
         self,
         loaded: Loaded,
@@ -108,7 +112,7 @@ class _Making(Job):
     ) -> Pixels:
         """LR of a picture, refined; `filed` as in `refined`."""
         pixels, rescaler = bleed(picture.pixels, picture.alpha), loaded.rescaler
-        share = 1 / (1 + STEP_COST * self.refine)
+        share = 1 / self._downs
         with self.tools.progress.file(record.input) as tick:
             low = rescaler.downscale(pixels, scale, lambda done: tick(done * share), bits=self.bits)
             if self.refine == 0:
@@ -133,16 +137,24 @@ class Downscale(_Making):
 
     scale: float | None
 
-    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
+    def model_name(self, format: Format) -> str:  # noqa: A002, ARG002
         """See Job."""
-        del data
+        return self.model or self.tools.workshop.registry.for_scale(self.scale or 1)
+
+    def plan(self, picture: Picture, data: bytes, format: Format, record: Record) -> Planned:  # noqa: A002, ARG002
+        """See Job."""
         self._require_room(format)
-        loaded = self.tools.workshop.load(
-            self.model or self.tools.workshop.registry.for_scale(self.scale or 1)
-        )
+        loaded = self.tools.workshop.load(self.model_name(format))
         scale = self.scale if self.scale is not None else float(loaded.rescaler.scale)
         record.model, record.scale, record.hr_size = loaded.name, scale, picture.size
-        width, height = record.lr_size = lr_size(picture.size, scale)
+        record.lr_size = lr_size(picture.size, scale)
+        return Planned(loaded, picture.size, record.lr_size, scale, downs=self._downs)
+
+    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> Encode:  # noqa: A002
+        """See Job."""
+        planned = self.plan(picture, data, format, record)
+        loaded, scale, (width, height) = planned.model, planned.scale, planned.low
+        assert loaded is not None  # noqa: S101
         pixels = self._made(loaded, picture, scale, record, to_gray if picture.gray else None)
         alpha = None if picture.alpha is None else to_bits(picture.alpha, self.bits)
         low = replace(
@@ -151,22 +163,31 @@ class Downscale(_Making):
             alpha=None if alpha is None else resize_plane(alpha, height, width),
         )
         xmp = tagging(picture, loaded, scale, record.warnings, gray=picture.gray)
-        return self.encoded(low, format, record, xmp)
+        return self.encoder(low, format, record, xmp)
 
 
 @dataclass
 class Decolor(_Making):
     """A picture to a gray one of one channel."""
 
-    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
+    def model_name(self, format: Format) -> str:  # noqa: A002, ARG002
         """See Job."""
-        del data
+        return self.model or COLOR_MODEL
+
+    def plan(self, picture: Picture, data: bytes, format: Format, record: Record) -> Planned:  # noqa: A002, ARG002
+        """See Job."""
         self._require_room(format)
-        loaded = self.tools.workshop.load(self.model or COLOR_MODEL, "color")
+        loaded = self.tools.workshop.load(self.model_name(format), "color")
         record.model, record.scale = loaded.name, 1.0
         record.hr_size = record.lr_size = picture.size
         gray = bool((picture.pixels == picture.pixels[:, :, :1]).all())
-        alpha = picture.alpha
+        return Planned(None if gray else loaded, picture.size, picture.size, 1, downs=self._downs)
+
+    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> Encode:  # noqa: A002
+        """See Job."""
+        loaded = self.plan(picture, data, format, record).model
+        gray, alpha = loaded is None, picture.alpha
+        loaded = loaded or self.tools.workshop.load(self.model_name(format), "color")
         if gray:
             record.warnings.append("it is gray already: its values stay as they are")
             plane = picture.pixels[:, :, :1]
@@ -179,4 +200,4 @@ class Decolor(_Making):
         pixels = np.repeat(plane, 3, axis=2)
         low = replace(picture, pixels=pixels, alpha=alpha, gray=True, metadata=metadata)
         xmp = tagging(picture, loaded, 1, record.warnings, gray=gray, icc=icc)
-        return self.encoded(low, format, record, xmp)
+        return self.encoder(low, format, record, xmp)

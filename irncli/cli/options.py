@@ -10,22 +10,22 @@ import typer
 from irncli.cli import completing, panels
 from irncli.errors import UsageError
 
-Inputs = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="INPUT...",
-        help="Pictures or directories of pictures; - is standard input.",
-        readable=False,  # not checked here: one such file must not stop the others
-        rich_help_panel=panels.FILES,
-    ),
-]
+_INPUTS = typer.Argument(
+    metavar="INPUT...",
+    help="Pictures or directories of pictures; - is standard input.",
+    readable=False,  # not checked here: one such file must not stop the others
+    rich_help_panel=panels.FILES,
+)
+Inputs = Annotated[list[Path], _INPUTS]
+BatchInputs = Annotated[list[Path] | None, _INPUTS]
+"""Where --files-from may name them instead."""
 Output = Annotated[
     Path | None,
     typer.Option(
         "--output",
         "-o",
         metavar="FILE",
-        help="Output; - is standard output.",
+        help="Output; - is standard output. Or a template, such as 'out/{stem}_x{scale}{ext}'.",
         rich_help_panel=panels.FILES,
     ),
 ]
@@ -35,6 +35,42 @@ OutputDir = Annotated[
         "--output-dir",
         metavar="DIR",
         help="Directory of the outputs.",
+        rich_help_panel=panels.FILES,
+    ),
+]
+FilesFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--files-from",
+        metavar="FILE",
+        help="Also the inputs named in it, one a line or with NUL after each; - is standard input.",
+        readable=False,
+        rich_help_panel=panels.FILES,
+    ),
+]
+Recursive = Annotated[
+    bool,
+    typer.Option(
+        "--recursive",
+        "-r",
+        help="Also directories below those named; --output-dir mirrors them.",
+        rich_help_panel=panels.FILES,
+    ),
+]
+SkipExisting = Annotated[
+    bool,
+    typer.Option(
+        "--skip-existing",
+        help="Leave out what was done before, of the same file with the same options.",
+        rich_help_panel=panels.FILES,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        "-n",
+        help="Say names, sizes, tiles, memory and time, and write nothing.",
         rich_help_panel=panels.FILES,
     ),
 ]
@@ -93,7 +129,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="D",
-        help="auto, cpu, cuda, cuda:N or mps.",
+        help="auto, cpu, cuda, cuda:N or mps; for a batch several, such as cuda:0,cuda:1.",
         autocompletion=completing.devices,
         rich_help_panel=panels.MACHINE,
     ),
@@ -188,6 +224,12 @@ Json = Annotated[
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors.", rich_help_panel=panels.MESSAGES)
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Also what is done, file by file.", rich_help_panel=panels.MESSAGES
+    ),
 ]
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=panels.MESSAGES)

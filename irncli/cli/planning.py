@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from irncli.cli.templates import fill, is_template
 from irncli.errors import OutputError, UsageError
 from irncli.io.encoding import Format, format_for_suffix, suffix_for_format
-from irncli.io.paths import STREAM, expand_inputs, make_directory, plan_outputs
+from irncli.io.inputs import Input
+from irncli.io.paths import STREAM, identity, make_directory, plan_outputs
 
 __all__ = [
     "EVERY_FORMAT",
     "LOSSLESS_OR_JPEG",
+    "Destination",
+    "make_directories",
     "output_format",
     "plan",
     "refuse_existing",
@@ -64,44 +69,97 @@ def refuse_existing(output: Path, overwrite: bool) -> None:
         raise OutputError(f"{output} exists already: pass --overwrite to replace it")
 
 
-def plan(
-    inputs: Sequence[Path],
-    output: Path | None,
-    output_dir: Path | None,
-    wanted: Format | None,
-    name: Callable[[Path], str],
-    allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG,
-) -> list[tuple[Path, Path]]:
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where the outputs of a command go.
+
+    Attributes:
+        output: `-o`: a file for one input, or a template.
+        directory: `--output-dir`; trees are mirrored in it.
+        format: `--format` or `--codec`.
+        allowed: formats that the command writes.
+        label: stem of the default output of an input.
+        model: that `{model}` stands for; None: it is not known yet.
+        scale: the same of `{scale}`.
+    """
+
+    output: Path | None = None
+    directory: Path | None = None
+    format: Format | None = None
+    allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
+    label: Callable[[Path], str]
+    model: str | None = None
+    scale: str | None = None
+
+    @property
+    def makes_directories(self) -> bool:
+        """Where the names of several outputs are made up, directories are part of them."""
+        return self.directory is not None or (self.output is not None and is_template(self.output))
+
+    def of(self, source: Input, index: int) -> Path:
+        """Output of the input with this index in the batch, which counts from 1."""
+        path, suffix = source.path, suffix_for_format(self.format or "png")
+        if self.output is not None and is_template(self.output):
+            stream = path == STREAM
+            fields = {
+                "stem": "stdin" if stream else path.stem,
+                "name": "stdin" if stream else path.name,
+                "ext": suffix,
+                "scale": self.scale,
+                "model": self.model,
+                "parent": str(path.parent),
+                "index": index,
+            }
+            return fill(self.output, fields)
+        if self.output is not None:
+            return self.output
+        if path == STREAM:
+            return STREAM
+        folder = path.parent
+        if self.directory is not None:
+            folder = self.directory / (source.below or Path())
+        return folder / (self.label(path) + suffix)
+
+
+def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Path]], int]:
     """Pairs of input and output.
 
+    Pictures that were found in a directory and are the outputs of others there are left out, so
+    that a batch can be run again where it wrote.
+
     Args:
-        inputs: files, directories, `-`.
-        output: `-o`, for a single input.
-        output_dir: `--output-dir`; made if need be.
-        wanted: `--format` or `--codec`.
-        name: stem of the default output of an input.
-        allowed: formats that the command writes.
+        sources: of the batch.
+        to: where outputs go.
+
+    Returns:
+        The pairs, and how many inputs were left out.
 
     Raises:
         UsageError: arguments that contradict each other, before any work.
-        OutputError: the directory cannot be made.
     """
-    if output is not None and output_dir is not None:
+    if to.output is not None and to.directory is not None:
         raise UsageError("-o and --output-dir exclude each other: give one")
-    files = expand_inputs(inputs)
-    if output is not None and len(files) > 1:
-        raise UsageError(f"-o {output} with {len(files)} inputs: use --output-dir")
-    if output is not None:
-        output_format(output, wanted, allowed)
-    if output_dir is not None:
-        make_directory(output_dir)
-    suffix = suffix_for_format(wanted or "png")
+    if to.output is not None and len(sources) > 1 and not is_template(to.output):
+        raise UsageError(
+            f"-o {to.output} with {len(sources)} inputs: use --output-dir, or a template such as "
+            "-o 'out/{stem}{ext}'"
+        )
+    if to.output is not None:
+        output_format(to.of(sources[0], 1), to.format, to.allowed)
+    maker = {identity(to.of(source, n)): source for n, source in enumerate(sources, 1)}
+    kept = [
+        each for each in sources if not each.found or maker.get(identity(each.path), each) is each
+    ]
+    outputs = [to.of(source, n) for n, source in enumerate(kept, 1)]
+    pairs = plan_outputs([each.path for each in kept], outputs)
+    return pairs, len(sources) - len(kept)
 
-    def output_for(path: Path) -> Path:
-        if output is not None:
-            return output
-        if path == STREAM:
-            return STREAM
-        return (output_dir or path.parent) / (name(path) + suffix)
 
-    return plan_outputs(files, output_for)
+def make_directories(pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Make those that outputs go to.
+
+    Raises:
+        OutputError: one cannot be made.
+    """
+    for folder in sorted({output.parent for _, output in pairs if output != STREAM}):
+        make_directory(folder)

@@ -3,62 +3,75 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
-__all__ = ["Progress"]
+from irncli.cli.env import shown
+
+__all__ = ["Progress", "Stopped"]
 
 
-def _ignore(share: float) -> None:
-    """Show nothing."""
+class Stopped(Exception):  # noqa: N818 -- no error: asked for
+    """The batch is to end: the work on this file is given up."""
 
 
 class Progress:
-    """A bar on standard error; silent where that is no terminal.
+    """A bar on standard error; silent where that is no terminal. For several threads.
 
     Args:
-        total: files of the batch.
         quiet: show nothing.
+
+    Attributes:
+        stop: when set, files that are being worked on end at their next tile.
     """
 
-    def __init__(self, total: int, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self._bar: Any = None
-        self._total = total
         self._shown = sys.stderr.isatty() and not quiet
+        self.stop = threading.Event()
 
-    def __enter__(self) -> Progress:
-        if self._shown:
-            from rich.console import Console
-            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
+    @contextmanager
+    def running(self, total: int) -> Iterator[None]:
+        """Show the bar of a batch of so many files."""
+        if not self._shown:
+            yield
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
 
-            columns = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TimeRemainingColumn(),
-            )
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task("", total=self._total)
-        return self
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(),
+        )
+        with Bar(*columns, console=Console(stderr=True), transient=True) as self._bar:
+            self._task = self._bar.add_task("", total=total)
+            yield
+        self._bar = None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def count(self, over: int) -> None:
+        """So many files are over, whether there was work in them or not."""
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.update(self._task, completed=max(over, self._bar.tasks[0].completed))
 
     @contextmanager
     def file(self, name: str) -> Iterator[Callable[[float], None]]:
-        """Progress within one file: call what this gives with the shares that are done."""
-        if self._bar is None:
-            yield _ignore
-            return
-        self._bar.update(self._task, description=name)
-        yield lambda share: self._bar.update(self._task, advance=share)
+        """Progress within one file: call what this gives with the shares that are done.
+
+        Raises:
+            Stopped: at such a call, after `stop` was set.
+        """
+        if self._bar is not None:
+            self._bar.update(self._task, description=shown(name))
+
+        def tick(share: float) -> None:
+            if self.stop.is_set():
+                raise Stopped
+            if self._bar is not None:
+                self._bar.update(self._task, advance=share)
+
+        yield tick

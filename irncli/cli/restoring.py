@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from irncli.cli.env import Record
-from irncli.cli.jobs import Job
+from irncli.cli.jobs import Encode, Job, Planned, Summary
 from irncli.cli.planning import EVERY_FORMAT
 from irncli.cli.sources import Source, Wishes, find_source
 from irncli.cli.workshop import LoadedRestorer
@@ -20,7 +20,7 @@ from irncli.io.images import Metadata, Picture, content_sha256, probe, quantizat
 from irncli.io.tag import Tag, extract, remove
 from irncli.pixels import Pixels, to_bits
 
-__all__ = ["Restore"]
+__all__ = ["DrawnSeed", "Restore"]
 
 
 RESTORER_SHARE = 0.8
@@ -33,8 +33,9 @@ class Restore(Job):
 
     Attributes:
         wishes: of the user.
-        seed: of z; None: drawn once for the batch, when it is needed, and said.
+        seed: of z; None: the drawn one.
         temperature: width of z; None: that of the tag.
+        drawn: seed of this batch.
     """
 
     formats = EVERY_FORMAT
@@ -43,12 +44,20 @@ class Restore(Job):
     wishes: Wishes
     seed: int | None
     temperature: float | None
+    drawn: int = field(compare=False)
 
-    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> bytes:  # noqa: A002
+    def plan(self, picture: Picture, data: bytes, format: Format, record: Record) -> Planned:  # noqa: A002, ARG002
         """See Job."""
-        record.lr_size = picture.size
         source = self._source(picture, data, record)
-        record.hr_size, record.scale = source.hr_size, source.scale
+        model = source.model
+        if source.tag is not None and source.tag.task == "color" and source.tag.gray:
+            model = None
+        record.model = None if model is None else model.name
+        return Planned(model, source.hr_size, picture.size, source.scale, ups=1)
+
+    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> Encode:  # noqa: A002
+        """See Job."""
+        source = self._source(picture, data, record)
         metadata = _untagged(picture.metadata, source.tag)
         if source.model is None:
             restored = picture
@@ -56,7 +65,7 @@ class Restore(Job):
             restored = self._coloured(picture, source, record)
         else:
             restored = self._large(picture, data, source, record)
-        return self.encoded(replace(restored, metadata=metadata), format, record)
+        return self.encoder(replace(restored, metadata=metadata), format, record)
 
     def _source(self, picture: Picture, data: bytes, record: Record) -> Source:
         limit = self.tools.options.max_pixels
@@ -72,6 +81,7 @@ class Restore(Job):
             picture.bits,
             record.warnings,
         )
+        record.lr_size, record.hr_size, record.scale = picture.size, source.hr_size, source.scale
         width, height = source.hr_size
         if width * height > limit:
             raise ImageError(
@@ -101,7 +111,7 @@ class Restore(Job):
     def _inverse(self, low: Pixels, source: Source, record: Record, data: bytes = b"") -> Pixels:
         assert source.model is not None  # noqa: S101
         temperature = source.temperature if self.temperature is None else self.temperature
-        seed = self._seed() if temperature > 0 else self.seed or 0
+        seed = self.seed if self.seed is not None else self.drawn if temperature > 0 else 0
         record.model, record.seed, record.temperature = source.model.name, seed, temperature
         share = RESTORER_SHARE if source.restorer else 0.0
         with self.tools.progress.file(record.input) as tick:
@@ -134,11 +144,25 @@ class Restore(Job):
             return low
         return restorer.restorer.restore(to_bits(low, 8), tables, tick)
 
-    def _seed(self) -> int:
-        if self.seed is None:
-            self.seed = draw_seed()
-            self.tools.env.say(f"irn: seed {self.seed}")
-        return self.seed
+
+class DrawnSeed(Summary):
+    """Says the seed that was drawn for a batch, where it was needed.
+
+    Args:
+        asked: the seed that was given; then there is nothing to say.
+    """
+
+    def __init__(self, asked: int | None) -> None:
+        self.value = draw_seed()
+        self._asked, self._used = asked, False
+
+    def add(self, record: Record) -> None:
+        """See Summary."""
+        self._used |= record.seed == self.value and bool(record.temperature)
+
+    def lines(self) -> list[str]:
+        """See Summary."""
+        return [f"irn: seed {self.value}"] if self._used and self._asked is None else []
 
 
 def _untagged(metadata: Metadata, tag: Tag | None) -> Metadata:

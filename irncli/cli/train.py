@@ -246,9 +246,10 @@ def _train(
     pictures = load_pictures(data)
     for damaged in pictures.damaged:
         env.say(f"irn: {damaged}: damaged, left out")
+    bar = Bar(quiet=env.quiet)
     with (
         process_group(ranks, device),
-        Bar(1, quiet=env.quiet) as bar,
+        bar.running(1),
         bar.file(name) as tick,
         Interrupts() as interrupts,
     ):

@@ -13,7 +13,9 @@ __all__ = ["upscale"]
 
 
 def upscale(
-    inputs: options.Inputs,
+    inputs: options.BatchInputs = None,
+    files_from: options.FilesFrom = None,
+    recursive: options.Recursive = False,
     output: options.Output = None,
     output_dir: options.OutputDir = None,
     seed: options.Seed = None,
@@ -36,10 +38,13 @@ def upscale(
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
     strip: options.Strip = False,
     preserve_times: options.PreserveTimes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> int:
     """Bring pictures back that 'irn downscale' made small.
@@ -59,19 +64,19 @@ def upscale(
     if scale is not None and not 1 < scale <= 64:
         raise UsageError(f"--scale {scale:g}: expected more than 1 and at most 64")
     options.check_seed(seed)
-    from irncli.cli.jobs import Common, run_job
-    from irncli.cli.restoring import Restore
+    from irncli.cli.batch import run_job
+    from irncli.cli.jobs import Common
+    from irncli.cli.restoring import DrawnSeed, Restore
     from irncli.cli.sources import Wishes
 
     wishes = Wishes(task="rescale", model=model, scale=scale, strict=strict)
+    drawn = DrawnSeed(seed)
     return run_job(
-        Common(
-            inputs=inputs, output=output, output_dir=output_dir, format=format, quality=quality,
-            tile=tile, device=device, precision=precision, max_pixels=max_pixels,
-            overwrite=overwrite, strip=strip, preserve_times=preserve_times,
-            json=json, quiet=quiet, debug=debug,
-        ),
+        Common.chosen(locals()),
         lambda path: f"{path.stem}_restored",
-        lambda tools: Restore(tools, wishes=wishes, seed=seed, temperature=temperature),
-        Restore.formats,
-    )  # fmt: skip
+        lambda tools: Restore(
+            tools, wishes=wishes, seed=seed, temperature=temperature, drawn=drawn.value
+        ),
+        summary=drawn,
+        scale=None if scale is None else f"{scale:g}",
+    )

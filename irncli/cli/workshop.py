@@ -13,6 +13,7 @@ from irncli.errors import UnavailableError
 from irncli.model import CompressionRestoration, InvertibleNetwork
 from irncli.zoo.checkpoint import Checkpoint
 from irncli.zoo.registry import Registry, default_registry
+from irncli.zoo.shelf import recorded_sha256
 
 __all__ = ["TASKS", "Loaded", "LoadedRestorer", "Workshop"]
 
@@ -56,11 +57,22 @@ class Workshop:
     warn: Callable[[str], None]
     _models: dict[str, Loaded] = field(default_factory=dict)
     _restorers: dict[str, LoadedRestorer] = field(default_factory=dict)
+    _hashes: dict[str, str | None] = field(default_factory=dict)
 
     @cached_property
     def registry(self) -> Registry:
         """Shipped and imported models."""
         return default_registry()
+
+    def recorded_sha256(self, name: str) -> str | None:
+        """What the file of a model says of its weights, without loading it.
+
+        Raises:
+            UnavailableError: no such model.
+        """
+        if name not in self._hashes:
+            self._hashes[name] = recorded_sha256(self.registry.locate(name))
+        return self._hashes[name]
 
     def load(self, name: str, task: str = "rescale") -> Loaded:
         """An invertible model.

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["HIGHEST", "LOWEST", "least_reaching", "most_within"]
+__all__ = ["HIGHEST", "LOWEST", "MAX_PROBES", "least_reaching", "most_within"]
+
+MAX_PROBES = 7
+"""Qualities that a search tries, at most."""
 
 T = TypeVar("T")
 LOWEST, HIGHEST = 1, 100

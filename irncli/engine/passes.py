@@ -30,6 +30,9 @@ __all__ = ["Passes", "empty_state"]
 BAND_PIXELS = 1 << 18
 """Pixels of the larger side of a transform that are converted at a time."""
 
+_FEATURES = 2 * 180
+"""Channels of a tile's features, at most: 45 + 4 * 32, twice for a copy in flight."""
+
 Write = Callable[[Tile, torch.Tensor], None]
 
 
@@ -113,6 +116,19 @@ class Passes:
                 self._up(operation, state, _writer(larger))
                 state = larger
 
+    def measure(self, height: int, width: int) -> tuple[int, int]:
+        """Tiles of a half-step at the finest level, and bytes of one tile's features.
+
+        Args:
+            height: of the picture, a multiple of the reduction.
+            width: the same.
+        """
+        reduction = next(x.factor for x in self.network.chain if not isinstance(x, CouplingBlock))
+        height, width = height // reduction, width // reduction
+        side = self._side(reduction, height, width)
+        tiles = cut(height, width, side, REACH)
+        return len(tiles), 4 * _FEATURES * max(tile.pixels for tile in tiles)
+
     def _down(
         self, transform: Transform, read: Callable[[slice], torch.Tensor], height: int, width: int
     ) -> torch.Tensor:
@@ -184,7 +200,7 @@ class Passes:
 
     def _over_tiles(self, source: torch.Tensor, change: Write, reduction: int) -> None:
         height, width = source.shape[2:]
-        tiles = cut(height, width, self._side(reduction, source), REACH)
+        tiles = cut(height, width, self._side(reduction, height, width), REACH)
         share = (source.shape[1] * reduction**-2) / (self.total * height * width)
         for tile in tiles:
             self._change(source, tile, change)
@@ -226,9 +242,8 @@ class Passes:
         self.ceiling = min(side, self.ceiling or side)
         return side
 
-    def _side(self, reduction: int, source: torch.Tensor) -> int:
-        """Side of a tile in state pixels; 0 for the whole."""
-        height, width = source.shape[2:]
+    def _side(self, reduction: int, height: int, width: int) -> int:
+        """Side of a tile in state pixels."""
         if self.tile == 0:
             side = max(height, width)
         else:
@@ -239,14 +254,11 @@ class Passes:
 
 
 def _automatic_side(device: torch.device) -> int:
-    """Side that a tile may have: what is fastest on the CPU, what fits on a GPU.
-
-    A tile's features are at most 45 + 4 * 32 channels, twice for a copy in flight, in float32.
-    """
+    """Side that a tile may have: what is fastest on the CPU, what fits on a GPU."""
     if device.type != "cuda":
         return 128
     free, _ = torch.cuda.mem_get_info(device)
-    return max(MIN_TILE, min(1024, int((free / 4 / (4 * 4 * 180)) ** 0.5)))
+    return max(MIN_TILE, min(1024, int((free / 4 / (2 * 4 * _FEATURES)) ** 0.5)))
 
 
 def _cost(network: InvertibleNetwork) -> float:

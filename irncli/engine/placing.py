@@ -60,6 +60,11 @@ class Placed:
         self._dtype = resolve_precision(self.precision, device)
         self.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Inside the dense blocks."""
+        return self._dtype
+
     def _guarded(self, run: Callable[[], T]) -> T:
         """Run; where the device has too little memory even for the smallest tile, on the CPU."""
         try:

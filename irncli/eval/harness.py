@@ -32,7 +32,8 @@ from irncli.eval.contestants import Contestant, Tick, describe
 from irncli.eval.records import Record, mean, plain
 from irncli.io.encoding import encode
 from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode
-from irncli.io.paths import STREAM, expand_inputs, read_input
+from irncli.io.inputs import pictures_in
+from irncli.io.paths import STREAM, read_input
 
 __all__ = ["PictureSet", "Sample", "Settings", "find_sets", "load_cropped", "measure_set"]
 
@@ -108,7 +109,7 @@ def find_sets(data: Sequence[Path]) -> list[PictureSet]:
         if not path.exists():
             raise InputMissingError(f"no such file or folder: {path}")
     folders = [path for path in data if path.is_dir()]
-    sets = [PictureSet(_name(folder), tuple(expand_inputs([folder]))) for folder in folders]
+    sets = [PictureSet(_name(folder), tuple(pictures_in(folder))) for folder in folders]
     files = tuple(path for path in data if not path.is_dir())
     if files:
         sets.append(PictureSet("files", files))

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from irncli.errors import ImageError, InputMissingError, OutputError, StorageError, UsageError
@@ -15,7 +15,7 @@ __all__ = [
     "STREAM",
     "Times",
     "atomic_write",
-    "expand_inputs",
+    "identity",
     "make_directory",
     "plan_outputs",
     "read_input",
@@ -29,13 +29,6 @@ Times = tuple[int, int]
 STREAM = Path("-")
 """Standard input or output."""
 
-IMAGE_SUFFIXES = frozenset(
-    f".{suffix}"
-    for suffix in (
-        "png", "jpg", "jpeg", "jpe", "webp", "avif", "bmp", "gif", "tif", "tiff", "ppm", "pgm",
-        "pbm", "pnm", "tga", "jp2", "heic", "heif", "jxl",
-    )
-)  # fmt: skip
 _MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
@@ -142,51 +135,31 @@ def remove_partials(directory: Path) -> None:
             partial.unlink()
 
 
-def expand_inputs(inputs: Sequence[Path]) -> list[Path]:
-    """Files as given; of a directory the pictures that lie directly in it, by name.
-
-    Raises:
-        InputMissingError: a directory without pictures.
-    """
-    expanded: list[Path] = []
-    for path in inputs:
-        if path != STREAM and path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-            if not inside:
-                raise InputMissingError(f"no pictures in the directory {path}")
-            expanded += inside
-        else:
-            expanded.append(path)
-    return expanded
-
-
-def plan_outputs(
-    inputs: Sequence[Path], output_for: Callable[[Path], Path]
-) -> list[tuple[Path, Path]]:
+def plan_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Pairs of input and output, refused before any work where one would destroy another.
 
     Raises:
         UsageError: two inputs to one output, or an output that is an input.
     """
-    pairs = [(path, output_for(path)) for path in inputs]
-    sources = {_identity(path): path for path in inputs if path != STREAM}
+    pairs = list(zip(inputs, outputs, strict=True))
+    sources = {identity(path) for path in inputs if path != STREAM}
     taken: dict[object, Path] = {}
     for path, output in pairs:
         if output == STREAM:
             continue
-        identity = _identity(output)
-        if identity in sources:
+        name = identity(output)
+        if name in sources:
             raise UsageError(f"{output} is an input: choose another output with -o")
-        if identity in taken:
+        if name in taken:
             raise UsageError(
-                f"{taken[identity]} and {path} would both become {output}: "
-                "use --output-dir or run them one by one"
+                f"{taken[name]} and {path} would both become {output}: use --output-dir, or a "
+                "template such as -o '{parent}/{name}{ext}'"
             )
-        taken[identity] = path
+        taken[name] = path
     return pairs
 
 
-def _identity(path: Path) -> object:
+def identity(path: Path) -> object:
     """The same for all names of one file, links included."""
     try:
         status = path.stat()

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from irncli.cli.planning import output_format, plan
+from irncli.cli.planning import Destination, output_format, plan
 from irncli.errors import UsageError
+from irncli.io.inputs import Input
 
 ALL = ("png", "jpeg", "webp", "avif", "jxl")
 
@@ -16,14 +17,15 @@ def test_a_suffix_never_makes_lr_lossy_by_itself(suffix):
     with pytest.raises(UsageError, match=r"irn writes \.png and \.jpg, not (\.|no suffix)"):
         output_format(output, None)
     with pytest.raises(UsageError, match=r"irn writes \.png and \.jpg"):
-        plan([Path("a.png")], output, None, None, str)
+        plan([Input(Path("a.png"))], Destination(output=output, label=str))
 
 
 def test_a_command_may_write_more_formats():
     for suffix in ALL:
         assert output_format(Path(f"small.{suffix}"), None, ALL) == suffix
-    pairs = plan([Path("a.png")], Path("small.webp"), None, None, str, ALL)
-    assert pairs == [(Path("a.png"), Path("small.webp"))]
+    to = Destination(output=Path("small.webp"), allowed=ALL, label=str)
+    pairs, left_out = plan([Input(Path("a.png"))], to)
+    assert (pairs, left_out) == ([(Path("a.png"), Path("small.webp"))], 0)
     with pytest.raises(UsageError, match=r"irn writes \.png, \.jpg, \.webp, \.avif and \.jxl, not"):
         output_format(Path("small.gif"), None, ALL)
     with pytest.raises(UsageError, match="webp by its suffix, but --format says avif"):

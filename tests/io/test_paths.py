@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irncli.errors import ImageError, InputMissingError, OutputError, StorageError, UsageError
-from irncli.io.paths import STREAM, atomic_write, expand_inputs, plan_outputs, read_input
+from irncli.io.inputs import expand_inputs, pictures_in
+from irncli.io.paths import STREAM, atomic_write, plan_outputs, read_input
 
 
 def test_writes_all_and_leaves_nothing_else(tmp_path):
@@ -130,10 +131,10 @@ def test_directories_give_their_pictures_by_name(tmp_path):
     for name in ("b.png", "a.JPG", "notes.txt"):
         (tmp_path / name).write_bytes(b"1")
     (tmp_path / "sub").mkdir()
-    found = expand_inputs([STREAM, tmp_path, tmp_path / "missing.png"])
+    found = [each.path for each in expand_inputs([STREAM, tmp_path, tmp_path / "missing.png"])]
     assert found == [STREAM, tmp_path / "a.JPG", tmp_path / "b.png", tmp_path / "missing.png"]
     with pytest.raises(InputMissingError, match="no pictures"):
-        expand_inputs([tmp_path / "sub"])
+        pictures_in(tmp_path / "sub")
 
 
 names = st.lists(st.from_regex(r"[a-c]{1,2}", fullmatch=True), min_size=1, max_size=6)
@@ -143,11 +144,11 @@ names = st.lists(st.from_regex(r"[a-c]{1,2}", fullmatch=True), min_size=1, max_s
 def test_outputs_are_refused_exactly_when_two_would_be_one(inputs):
     paths = [Path("in") / name for name in inputs]
     if len(set(inputs)) == len(inputs):
-        pairs = plan_outputs(paths, lambda path: Path("out") / path.name)
+        pairs = plan_outputs(paths, [Path("out") / path.name for path in paths])
         assert [str(output) for _, output in pairs] == [f"out/{name}" for name in inputs]
     else:
         with pytest.raises(UsageError, match="would both become"):
-            plan_outputs(paths, lambda path: Path("out") / path.name)
+            plan_outputs(paths, [Path("out") / path.name for path in paths])
 
 
 def test_an_output_that_is_an_input_is_refused_under_any_name(tmp_path):
@@ -156,4 +157,4 @@ def test_an_output_that_is_an_input_is_refused_under_any_name(tmp_path):
     os.link(tmp_path / "a.png", tmp_path / "hard.png")
     for name in ("a.png", "link.png", "hard.png", "../" + tmp_path.name + "/a.png"):
         with pytest.raises(UsageError, match="is an input"):
-            plan_outputs([tmp_path / "a.png"], lambda path, name=name: tmp_path / name)
+            plan_outputs([tmp_path / "a.png"], [tmp_path / name])

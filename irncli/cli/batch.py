@@ -1,0 +1,280 @@
+"""A batch of files: the next is read and the last is written while the network works on one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from os.path import lexists
+from pathlib import Path
+
+from irncli.cli.env import Environment, Record, Reporter
+from irncli.cli.jobs import Common, Encode, Job, Summary, Tools
+from irncli.cli.planning import (
+    Destination,
+    make_directories,
+    output_format,
+    plan,
+    refuse_existing,
+    tile_side,
+)
+from irncli.cli.progress import Progress
+from irncli.cli.rehearsal import Rehearsal
+from irncli.cli.workshop import Workshop
+from irncli.errors import InputMissingError, IrnError, OutputError, UsageError
+from irncli.io.encoding import Format
+from irncli.io.images import Picture, probe
+from irncli.io.inputs import Input, expand_inputs, listed
+from irncli.io.ledger import Ledger, default_ledger
+from irncli.io.paths import STREAM, times_of
+
+__all__ = ["run_job"]
+
+AHEAD_PIXELS = 16_000_000
+"""Pictures up to this size are decoded and encoded while another is worked on. Of larger ones only
+one is in memory at a time."""
+
+
+@dataclass
+class _Task:
+    """One file on its way.
+
+    Attributes:
+        index: in the batch.
+        path: of the input.
+        output: of the output.
+        format: of the output.
+        record: what is known of it.
+        data: the input file.
+        key: of input and options, for the ledger.
+        large: not to be in memory beside others.
+        picture: None: not decoded yet.
+        began: when its reading began, by the performance counter.
+        error: why it ended before it was done.
+        skipped: it was done before.
+    """
+
+    index: int
+    path: Path
+    output: Path
+    format: Format
+    record: Record
+    began: float = 0.0
+    data: bytes = b""
+    key: str = ""
+    large: bool = False
+    picture: Picture | None = None
+    error: IrnError | None = None
+    skipped: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Nothing is left to be done."""
+        return self.skipped or self.error is not None
+
+    def attempt(self, work: Callable[[], None]) -> None:
+        """Do a part of the work, if there is any left; what irn refuses ends the task."""
+        if not self.over:
+            try:
+                work()
+            except IrnError as error:
+                self.error = error
+
+
+@dataclass
+class _Batch:
+    """The files of a batch, and who works on them.
+
+    Attributes:
+        tasks: not yet begun.
+        reporter: told of each that is over.
+        ledger: of outputs that were made.
+    """
+
+    tasks: Iterator[_Task]
+    reporter: Reporter
+    ledger: Ledger
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def serve(self, job: Job) -> None:
+        """Work on what is left, one file after the other, until none is left or all is to stop."""
+        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+            written: Future[None] | None = None
+            ahead = self._ahead(reader, job)
+            while ahead is not None and not job.tools.progress.stop.is_set():
+                task = ahead.result()
+                if not task.large:
+                    ahead = self._ahead(reader, job)
+                encode = self._changed(task, job)
+                if written is not None:
+                    written.result()
+                written = writer.submit(self._end, task, job, encode)
+                if task.large:
+                    written.result()
+                    ahead = self._ahead(reader, job)
+            if written is not None:
+                written.result()
+
+    def _ahead(self, reader: ThreadPoolExecutor, job: Job) -> Future[_Task] | None:
+        with self._lock:
+            task = next(self.tasks, None)
+        return None if task is None else reader.submit(self._read, task, job)
+
+    def _read(self, task: _Task, job: Job) -> _Task:
+        task.began = time.perf_counter()
+        task.attempt(lambda: self._load(task, job))
+        return task
+
+    def _load(self, task: _Task, job: Job) -> None:
+        options = job.tools.options
+        if not options.skip_existing:
+            refuse_existing(task.output, options.overwrite)
+        task.data = job.tools.env.read(task.path)
+        task.key = job.key(task.data, task.format)
+        if options.skip_existing:
+            task.skipped = task.output != STREAM and self.ledger.has(task.output, task.key)
+            if task.skipped:
+                task.record.skipped = True
+                return
+            if not options.overwrite and task.output != STREAM and lexists(task.output):
+                raise OutputError(
+                    f"{task.output} exists, but is not known to be made of this file with these "
+                    "options: pass --overwrite to replace it"
+                )
+        header = probe(task.data, max_pixels=options.max_pixels)
+        task.large = header.width * header.height > AHEAD_PIXELS
+        if not task.large:
+            task.picture = job.decode(task.data, task.record)
+
+    @staticmethod
+    def _changed(task: _Task, job: Job) -> Encode | None:
+        made: list[Encode] = []
+
+        def change() -> None:
+            picture = task.picture or job.decode(task.data, task.record)
+            task.picture = None
+            made.append(job.convert(picture, task.data, task.format, task.record))
+
+        task.attempt(change)
+        return made[0] if made else None
+
+    def _end(self, task: _Task, job: Job, encode: Encode | None) -> None:
+        """Encode and write a picture, and say what became of it."""
+        env, options, record = job.tools.env, job.tools.options, task.record
+
+        def write() -> None:
+            assert encode is not None  # noqa: S101
+            data = encode()
+            times = times_of(task.path) if options.preserve_times else None
+            env.write(task.output, data, overwrite=options.overwrite, times=times)
+            record.bytes_out = len(data)
+            record.seconds = round(time.perf_counter() - task.began, 3)
+            if task.output != STREAM:
+                self.ledger.note(task.output, task.key)
+
+        task.attempt(write)
+        task.data = b""
+        self.reporter.done(task.index, record, task.error)
+        job.tools.progress.count(len(self.reporter))
+
+
+def run_job(
+    options: Common,
+    label: Callable[[Path], str],
+    make: Callable[[Tools], Job],
+    *,
+    scale: str | None = None,
+    summary: Summary | None = None,
+) -> int:
+    """Plan a batch, and run a job on each input.
+
+    Args:
+        options: shared ones.
+        label: stem of the default output of an input.
+        make: the job, given what it works with; one is made for each device.
+        scale: that `{scale}` in a template stands for; None: files say it themselves.
+        summary: of the batch.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        IrnError: the request contradicts itself, or nothing could be begun.
+    """
+    env = Environment(options.quiet, options.json, options.debug, options.verbose)
+    progress = Progress(quiet=options.quiet)
+    side = tile_side(options.tile)
+    jobs = [
+        make(Tools(env, Workshop(device, options.precision, side, env.say), progress, options))  # type: ignore[arg-type]
+        for device in options.device.split(",")
+    ]
+    pairs = _pairs(options, label, jobs[0], scale)
+    summary = summary or Summary()
+    reporter = Reporter(env, len(pairs), summary.add)
+    if options.dry_run:
+        Rehearsal(jobs[0], reporter).run(pairs)
+    else:
+        with progress.running(len(pairs)):
+            _work(_Batch(_tasks(pairs, jobs[0]), reporter, default_ledger()), jobs, progress)
+        for line in summary.lines():
+            env.say(line)
+    return int(reporter.status())
+
+
+def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[_Task]:
+    """One at a time, so that those that are over need no memory."""
+    for index, (path, output) in enumerate(pairs):
+        wanted = output_format(output, job.tools.options.format, job.formats)
+        yield _Task(index, path, output, wanted, Record(str(path), str(output)))
+
+
+def _work(batch: _Batch, jobs: Sequence[Job], progress: Progress) -> None:
+    """All jobs at once, the first in this thread: there Ctrl-C arrives."""
+    try:
+        with ThreadPoolExecutor(max(1, len(jobs) - 1)) as others:
+            running = [others.submit(batch.serve, job) for job in jobs[1:]]
+            try:
+                batch.serve(jobs[0])
+            except BaseException:
+                progress.stop.set()
+                raise
+            for each in running:
+                each.result()
+    finally:
+        batch.ledger.close()
+
+
+def _pairs(
+    options: Common, label: Callable[[Path], str], job: Job, scale: str | None
+) -> list[tuple[Path, Path]]:
+    env = job.tools.env
+    to = Destination(
+        output=options.output, directory=options.output_dir, format=options.format,
+        allowed=job.formats, label=label, scale=scale,
+        model=job.model_name(options.format or "png"),
+    )  # fmt: skip
+    pairs, left_out = plan(_sources(options, env), to)
+    if left_out:
+        env.say(f"irn: {left_out} pictures left out: they are made of others here")
+    if options.json and any(output == STREAM for _, output in pairs):
+        raise UsageError("--json and a picture cannot both go to standard output: give -o FILE")
+    for _, output in pairs:
+        output_format(output, options.format, job.formats)
+    if to.makes_directories and not options.dry_run:
+        make_directories(pairs)
+    return pairs
+
+
+def _sources(options: Common, env: Environment) -> list[Input]:
+    paths = list(options.inputs or [])
+    if options.files_from is not None:
+        if STREAM in paths and options.files_from == STREAM:
+            raise UsageError("--files-from - and the input -: standard input cannot be both")
+        paths += listed(env.read(options.files_from))
+    if not paths and options.files_from is None:
+        raise UsageError("no input: name pictures or directories, - for standard input")
+    if not paths:
+        raise InputMissingError(f"no names in --files-from {options.files_from}")
+    return expand_inputs(paths, recursive=options.recursive, without=options.output_dir)

@@ -1,0 +1,340 @@
+"""Batches: directories, lists, templates, what is done already, dry runs, several devices."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import SMALL, shaken
+from PIL import Image
+
+from irncli.cli.env import Environment, Record, Reporter, shown
+from irncli.cli.planning import Destination, plan
+from irncli.cli.templates import fill
+from irncli.errors import ImageError, UsageError
+from irncli.io.inputs import Input, expand_inputs, listed
+from irncli.io.ledger import Ledger
+from irncli.zoo.checkpoint import Card, serialise
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A checkpoint of a tiny network, scale 4."""
+    path = tmp_path / "tiny.safetensors"
+    path.write_bytes(serialise(shaken(SMALL["irn-x4"]), Card(name="tiny")))
+    return path
+
+
+def write(path, seed=0, size=(24, 20)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(values).save(path)
+    return path
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Pictures at two depths, a hidden one, a text and an empty directory."""
+    root = tmp_path / "tree"
+    for n, name in enumerate(("a.png", "b.png", "deep/a.png", "deep/er/c.png", ".hidden.png")):
+        write(root / name, n)
+    write(root / ".git" / "d.png")
+    (root / "notes.txt").write_text("no picture")
+    (root / "empty").mkdir()
+    return root
+
+
+def names(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_trees_are_mirrored_without_what_is_hidden(irn, tree, model, tmp_path):
+    out = tmp_path / "out"
+    words = ("--model", model, "--scale", 4, "--output-dir", out, "-q")
+    assert irn("downscale", tree, *words).status == 0
+    assert names(out) == ["a_x4.png", "b_x4.png"]
+    assert irn("downscale", tree, "--recursive", "--skip-existing", *words).status == 0
+    assert names(out) == ["a_x4.png", "b_x4.png", "deep/a_x4.png", "deep/er/c_x4.png"]
+
+
+def test_where_outputs_go_is_not_looked_for_inputs(irn, tree, model):
+    words = (
+        "downscale",
+        tree,
+        "-r",
+        "--model",
+        model,
+        "--scale",
+        4,
+        "--output-dir",
+        tree / "small",
+    )
+    assert irn(*words).status == 0
+    assert irn(*words, "--overwrite").status == 0
+    assert len(names(tree / "small")) == 4
+
+
+def test_outputs_beside_their_inputs_are_no_inputs_the_next_time(irn, tree, model):
+    words = ("downscale", tree, "--model", model, "--scale", 4)
+    assert irn(*words).status == 0
+    again = irn(*words, "--skip-existing")
+    assert again.status == 0
+    assert "2 pictures left out" in again.err
+    assert not (tree / "a_x4_x4.png").exists()
+
+
+def test_an_empty_directory_does_not_stop_the_others(irn, tree, model, tmp_path):
+    result = irn(
+        "downscale",
+        tree / "empty",
+        tree / "a.png",
+        "--model",
+        model,
+        "--output-dir",
+        tmp_path / "o",
+    )
+    assert result.status == 1
+    assert "empty: no pictures in this directory" in result.err
+    assert len(names(tmp_path / "o")) == 1
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\0"])
+def test_lists_of_any_name(spawn, tmp_path, model, end):
+    odd = [
+        b"with space.png",
+        b"quote'\".png",
+        b"-dash.png",
+        b"\xff\xfe.png",
+        "\u00e9\u4e16.png".encode(),
+    ]
+    if end == b"\0":
+        odd.append(b"new\nline.png")
+    folder = os.fsencode(tmp_path / "odd")
+    os.makedirs(folder)
+    for name in odd:
+        shutil.copy(write(tmp_path / "one.png"), os.path.join(folder, name))
+    listing = end.join(os.path.join(folder, name) for name in odd) + end
+    out = tmp_path / "out"
+    result = spawn(
+        "downscale", "--files-from", "-", "--model", model, "--json", "--output-dir", out,
+        stdin=listing,
+    )  # fmt: skip
+    assert result.status == 0, result.err
+    made = set(os.listdir(os.fsencode(out)))
+    assert made == {name.removesuffix(b".png") + b"_xtiny.png" for name in odd}
+    assert len(result.out.splitlines()) == len(odd)
+    inputs = [os.fsencode(json.loads(line)["input"]) for line in result.out.splitlines()]
+    assert inputs == [os.path.join(folder, name) for name in odd]
+
+
+def test_a_list_from_a_file_and_a_missing_one(irn, tree, model, tmp_path):
+    listing = tmp_path / "list"
+    listing.write_text(f"{tree / 'a.png'}\n\n{tree / 'gone.png'}\n")
+    result = irn(
+        "downscale", "--files-from", listing, "--model", model, "--output-dir", tmp_path / "o"
+    )
+    assert result.status == 1
+    assert "gone.png: no such file" in result.err
+    assert irn("downscale", "--files-from", tmp_path / "none", "--model", model).status == 66
+    listing.write_text("\n")
+    assert irn("downscale", "--files-from", listing, "--model", model).status == 66
+    assert irn("downscale", "--model", model).status == 2
+    assert listed(b"-\n") == [Path.cwd() / "-"]
+
+
+def test_templates_name_the_outputs(irn, tree, model, tmp_path):
+    out = str(tmp_path / "o") + "/{index:02d}-{stem}_{scale}{{}}{ext}"
+    result = irn(
+        "downscale", tree, "--model", model, "--scale", "2.5", "--format", "jpeg", "-o", out
+    )
+    assert result.status == 0
+    assert names(tmp_path / "o") == ["01-a_2.5{}.jpg", "02-b_2.5{}.jpg"]
+    back = str(tmp_path / "p") + "/{parent}/{name}.png"
+    low = tmp_path / "o" / "01-a_2.5{}.jpg"
+    model_again = ("--model", model, "--seed", 0)
+    assert irn("upscale", low, *model_again, "-o", back).status == 0
+    assert names(tmp_path / "p") == [str(low).removeprefix("/") + ".png"]
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{nope}.png", "no field {nope}"),
+        ("{stem.x}.png", "no field {stem.x}"),
+        ("{stem!r}.png", "no field {stem}"),
+        ("{stem", "written twice"),
+        ("{stem:d}.png", "written twice"),
+        ("{scale}.png", "is not known before a file is read"),
+        ("{index}.gif", "irn writes"),
+        ("same{ext}", "would both become"),
+    ],
+)
+def test_templates_that_cannot_be(irn, tree, template, said):
+    words = ("colorize", tree) if "scale" in template else ("downscale", tree, "--scale", 2)
+    before = names(tree)
+    result = irn(*words, "-o", template if said != "would both become" else tree / "same{ext}")
+    assert result.status == 2
+    assert said in result.lines[-1]
+    assert len(result.lines) == 1
+    assert names(tree) == before
+
+
+def test_fill_takes_what_is_known():
+    values = dict.fromkeys(("stem", "name", "ext", "scale", "model", "parent"), "x") | {"index": 7}
+    assert fill(Path("{index:04d}{ext}"), values) == Path("0007x")
+
+
+def test_a_picture_is_never_its_own_output():
+    sources = [Input(Path("d/a.png"), Path())]
+    with pytest.raises(UsageError, match="is an input"):
+        plan(sources, Destination(output=Path("d/{stem}.png"), label=str))
+
+
+def test_links_of_directories_are_not_followed(tree):
+    (tree / "loop").symlink_to(tree)
+    assert len(expand_inputs([tree], recursive=True)) == 4
+
+
+class TestSkipping:
+    @pytest.fixture
+    def words(self, tree, model, tmp_path):
+        shutil.rmtree(tree / "empty")
+        return ("downscale", tree, "--model", model, "--scale", 4, "--output-dir", tmp_path / "o",
+                "--json", "--skip-existing")  # fmt: skip
+
+    def skipped(self, outcome):
+        return [json.loads(line).get("skipped", False) for line in outcome.out.splitlines()]
+
+    def test_the_same_is_skipped_and_the_rest_is_done(self, irn, words, tmp_path):
+        assert self.skipped(irn(*words)) == [False, False]
+        (tmp_path / "o" / "b_x4.png").unlink()
+        assert self.skipped(irn(*words)) == [True, False]
+
+    @pytest.mark.parametrize("change", ["input", "options", "output"])
+    def test_what_has_changed_is_not_taken_for_done(self, irn, words, tree, tmp_path, change):
+        irn(*words)
+        more = []
+        if change == "input":
+            write(tree / "a.png", seed=9)
+        elif change == "options":
+            more = ["--strip"]
+        else:
+            (tmp_path / "o" / "a_x4.png").write_bytes(b"mine")
+        again = irn(*words, *more)
+        assert again.status == 1
+        assert "not known to be made of this file" in again.lines[0]
+        replaced = irn(*words, *more, "--overwrite")
+        assert replaced.status == 0
+        assert self.skipped(replaced) == [False, change != "options"]
+
+    def test_a_drawn_seed_makes_no_difference(self, irn, words, tmp_path):
+        irn(*words)
+        back = ("upscale", tmp_path / "o", "--output-dir", tmp_path / "p", "--json", "--skip-existing",
+                "--model", words[3])  # fmt: skip
+        assert self.skipped(irn(*back)) == [False, False]
+        assert self.skipped(irn(*back)) == [True, True]
+        assert irn(*back, "--seed", 3).status == 1
+
+    def test_a_ledger_that_cannot_be_kept_is_no_error(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        ledger = Ledger(tmp_path / "file" / "made.sqlite3")
+        ledger.note(tmp_path / "file", "key")
+        assert not ledger.has(tmp_path / "file", "key")
+        (tmp_path / "bad").write_bytes(b"no database at all" * 99)
+        ledger = Ledger(tmp_path / "bad")
+        ledger.note(tmp_path / "file", "key")
+        assert not ledger.has(tmp_path / "file", "key")
+
+
+def test_a_dry_run_says_all_and_writes_nothing(irn, tree, model, tmp_path):
+    before = names(tmp_path)
+    words = (
+        "downscale",
+        tree,
+        "-r",
+        "--model",
+        model,
+        "--scale",
+        4,
+        "--output-dir",
+        tmp_path / "o",
+    )
+    result = irn(*words, "--dry-run")
+    assert result.status == 0
+    assert names(tmp_path) == before
+    assert not (tmp_path / "o").exists()
+    assert (
+        f"{tree / 'a.png'} -> {tmp_path / 'o' / 'a_x4.png'}: 24x20 to 6x5 by tiny, 1 tiles"
+        in result.err
+    )
+    assert "4 files, about" in result.lines[-1]
+    (tree / "b.png").write_bytes(b"no picture")
+    result = irn(*words, "--dry-run", "--json")
+    assert result.status == 1
+    records = [json.loads(line) for line in result.out.splitlines()]
+    assert [record["status"] for record in records] == [0, 65, 0, 0]
+    assert records[0]["lr_size"] == [6, 5]
+    assert set(records[0]["forecast"]) == {"tiles", "memory_bytes", "seconds"}
+
+
+def test_several_devices_give_the_same_in_the_same_order(irn, tmp_path, model):
+    for n in range(9):
+        write(tmp_path / "in" / f"{n}.png", n, size=(16 + 40 * (n % 2), 20))
+    (tmp_path / "in" / "4.png").write_bytes(b"damaged")
+    said = []
+    for device in ("cpu", "cpu,cpu,cpu"):
+        result = irn(
+            "downscale", tmp_path / "in", "--model", model, "--scale", 4, "--device", device, "--json",
+            "--output-dir", tmp_path / device,
+        )  # fmt: skip
+        assert result.status == 1
+        said.append([Path(json.loads(line)["input"]).stem for line in result.out.splitlines()])
+    assert said[0] == said[1] == [str(n) for n in range(9)]
+    one, three = (tmp_path / device for device in ("cpu", "cpu,cpu,cpu"))
+    assert names(one) == names(three)
+    for name in names(one):
+        assert (one / name).read_bytes() == (three / name).read_bytes()
+
+
+def test_records_are_told_in_order(capsys):
+    reporter = Reporter(Environment(json=True), 3)
+    for index in (2, 0, 1):
+        reporter.done(index, Record(str(index)), ImageError("no") if index == 1 else None)
+    assert [json.loads(x)["input"] for x in capsys.readouterr().out.splitlines()] == ["0", "1", "2"]
+    assert reporter.status() == 1
+
+
+def test_names_are_shown_in_one_line():
+    assert shown("a\nb\x1b[31m\udcff \u4e16") == "a\\nb\\x1b[31m\\udcff \u4e16"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_batch_ends_when_asked(tmp_path, model, number, status):
+    for n in range(200):
+        write(tmp_path / "in" / f"{n:03}.png", n, size=(300, 200))
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "irncli", "downscale", tmp_path / "in", "--model", model, "--scale", "4",
+         "--output-dir", out],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while (not out.exists() or len(os.listdir(out)) < 3) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "nothing half written is left" in said
+    assert len(said.splitlines()) == 1
+    made = os.listdir(out)
+    assert 3 <= len(made) < 200
+    for name in made:
+        with Image.open(out / name) as image:
+            image.load()

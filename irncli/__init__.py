@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from irncli.api import Model, load
     from irncli.errors import IrnError
+    from irncli.restoring import restore
 
 __version__ = "0.1.0"
 
-__all__ = ["IrnError", "Model", "__version__", "load"]
+__all__ = ["IrnError", "Model", "__version__", "load", "restore"]
 
-_HOMES = {"IrnError": "irncli.errors", "Model": "irncli.api", "load": "irncli.api"}
+_HOMES = {
+    "IrnError": "irncli.errors",
+    "Model": "irncli.api",
+    "load": "irncli.api",
+    "restore": "irncli.restoring",
+}
 
 
 def __getattr__(name: str) -> Any:

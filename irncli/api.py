@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -35,6 +36,8 @@ class Model:
     channel. What goes in as one of these comes out as the same. The values are 8-bit ones, those of
     a tensor too; of an array those that `bits` says. What goes in is not changed.
 
+    Where a device has too little memory for a picture, a UserWarning says that the CPU goes on.
+
     A PIL image keeps its alpha, stays gray where it is gray (L, LA, 1), and keeps its colour
     profile, EXIF, XMP and DPI in `info`.
 
@@ -58,7 +61,7 @@ class Model:
         self.network = network
         self.card: Card = checkpoint.card
         self.weights_sha256 = checkpoint.weights_sha256
-        self.rescaler = Rescaler(network, device, precision, tile)
+        self.rescaler = Rescaler(network, device, precision, tile, _given_up)
 
     @property
     def name(self) -> str:
@@ -267,6 +270,10 @@ def load(
         UsageError: a model that restores JPEG only, or an option out of range.
     """
     return Model(default_registry().load(str(name_or_path)), device, precision, tile)
+
+
+def _given_up(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=2)
 
 
 def _check_bits(image: Any, bits: int) -> None:

@@ -104,6 +104,11 @@ def test_what_has_no_meaning_is_refused(model):
         model.downscale(Image.new("RGB", (0, 4)))
 
 
+def test_a_device_that_is_given_up_is_warned_of(model):
+    with pytest.warns(UserWarning, match="going on on the CPU"):
+        model.rescaler.warn("cuda has too little memory: going on on the CPU")
+
+
 def test_inputs_are_not_changed(model, noise):
     hr = noise(10, 10)
     before = hr.copy()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from networks import SMALL, shaken
-from PIL import Image, ImageCms
 from pictures import values
+from PIL import Image, ImageCms
 
 import irncli
 from irncli.errors import (

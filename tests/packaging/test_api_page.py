@@ -8,13 +8,14 @@ import sys
 from types import FunctionType
 
 import pytest
+from blocks import blocks
 from pictures import values
 from places import ROOT
 
 import irncli
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = blocks(PAGE, "python")
 SECTIONS = dict(re.findall(r"^## `([\w.]+)`\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 METHODS = {
     f"Model.{name}": value

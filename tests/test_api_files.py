@@ -102,6 +102,7 @@ def test_gray_alpha_and_metadata_return(model, tmp_path):
     assert back.info["dpi"] == pytest.approx((72, 72), abs=0.1)
     assert "xmp" not in back.info
     assert back.getpixel((4, 4))[1] == 200
+    assert tag_of(path).gray
 
 
 def test_colours_from_gray(color, noise, tmp_path):
@@ -112,6 +113,7 @@ def test_colours_from_gray(color, noise, tmp_path):
     assert (gray.mode, gray.size) == ("L", image.size)
     color.save(gray, path)
     assert probe(path.read_bytes()).carries == ("XMP",)
+    assert not tag_of(path).gray
     back = irncli.restore(path, 0)
     assert back.mode == "RGB"
     assert back.info["icc_profile"] == profile()

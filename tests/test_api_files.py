@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from networks import SMALL, shaken
+from networks import CRM, SMALL, shaken
 from pictures import values
 from PIL import Image, ImageCms
 
@@ -234,18 +234,22 @@ def test_a_model_for_something_else_is_refused(model, color, noise, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_commands_write_is_restored_alike(photo, tmp_path, monkeypatch):
+def test_what_commands_write_is_restored_alike(photo, shelf, tmp_path, monkeypatch):
     from irncli.cli.app import run
 
+    (shelf / "crm-jpeg.safetensors").write_bytes(serialise(shaken(CRM), Card(name="crm-jpeg")))
     monkeypatch.chdir(tmp_path)
     Image.fromarray(photo[:50, :63]).save("p.png")
     for line in (
         "downscale p.png --scale 3 -o s.png", "upscale s.png --seed 5 -o s_back.png",
         "decolor p.png -o g.png", "colorize g.png -o g_back.png",
         "compress p.png -o c.jpg", "upscale c.jpg --seed 5 -o c_back.png",
+        "compress p.png --auto -o a.jpg", "upscale a.jpg -o a_back.png",
     ):  # fmt: skip
         assert run([*line.split(), "-q"]) == 0
-    for name in ("s.png", "g.png", "c.jpg"):
+    assert tag_of(tmp_path / "c.jpg").restorer == "crm-jpeg"
+    assert tag_of(tmp_path / "a.jpg").task == "plain"
+    for name in ("s.png", "g.png", "c.jpg", "a.jpg"):
         back = irncli.restore(name, 5)
         with Image.open(f"{name[0]}_back.png") as expected:
             assert back.tobytes() == expected.tobytes()

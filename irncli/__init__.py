@@ -9,9 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from irncli.api import Model, load
+    from irncli.api import Model, load, restore
     from irncli.errors import IrnError
-    from irncli.restoring import restore
 
 __version__ = "0.1.0"
 
@@ -21,7 +20,7 @@ _HOMES = {
     "IrnError": "irncli.errors",
     "Model": "irncli.api",
     "load": "irncli.api",
-    "restore": "irncli.restoring",
+    "restore": "irncli.api",
 }
 
 

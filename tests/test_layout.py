@@ -22,10 +22,7 @@ ALLOWED = {
     "eval": {"pixels", "compression", "engine", "zoo", "model", "io", "config", "errors"},
     "comparison": {"pixels", "eval", "engine", "io", "errors"},
     "train": {"pixels", "eval", "compression", "engine", "zoo", "model", "io", "config", "errors"},
-    "kinds": {"pixels", "engine", "io", "errors"},
-    "tagged": {"pixels", "engine", "io", "errors"},
-    "api": {"kinds", "tagged", "pixels", "engine", "zoo", "model", "io", "errors"},
-    "restoring": {"api", "kinds", "tagged", "pixels", "engine", "zoo", "model", "io", "errors"},
+    "api": {"pixels", "engine", "zoo", "model", "io", "errors"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 

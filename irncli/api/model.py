@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from irncli.api.kinds import Kind, changed, remade, to_picture
+from irncli.api.tagged import File, warn, write
 from irncli.engine.alpha import bleed
 from irncli.engine.device import Precision
 from irncli.engine.latent import draw_seed
@@ -18,10 +20,8 @@ from irncli.engine.rescaler import Rescaler
 from irncli.errors import UsageError
 from irncli.io.picture import Picture
 from irncli.io.tag import Tag
-from irncli.kinds import Kind, changed, remade, to_picture
 from irncli.model import InvertibleNetwork
 from irncli.pixels import Pixels
-from irncli.tagged import File, warn, write
 from irncli.zoo.checkpoint import Card, Checkpoint
 from irncli.zoo.registry import default_registry
 

@@ -7,15 +7,15 @@ from typing import Literal, overload
 
 import numpy as np
 
-from irncli.api import Model
+from irncli.api.kinds import remade
+from irncli.api.model import Model
+from irncli.api.tagged import File, Tagged, read, warn
 from irncli.engine.restorer import Restorer
 from irncli.errors import ImageError, UnavailableError
 from irncli.io.images import DEFAULT_MAX_PIXELS, PillowImage, to_pillow
 from irncli.io.picture import Picture
-from irncli.kinds import remade
 from irncli.model import CompressionRestoration
 from irncli.pixels import Pixels, to_bits
-from irncli.tagged import File, Tagged, read, warn
 from irncli.zoo.checkpoint import Checkpoint
 from irncli.zoo.registry import default_registry
 

@@ -21,6 +21,12 @@ BRIEF = {
 LEFT = {
     "start": {"back.png": (63, 50), "plain.png": (63, 50), "colours.png": (63, 50)},
     "archives": {"back/a_x2_restored.png": (96, 96)},
+    "pipelines": {
+        "restored.png": (63, 50),
+        "small/a_x2.png": (48, 48),
+        "out/a_x2.jpg": (48, 48),
+        "numbered/0001.png": (48, 48),
+    },
     "compression": {"back.png": (63, 50), "whole.png": (63, 50)},
     "training": {"back.png": (63, 50)},
     "errors": {"out/a_x2.png": (48, 48)},

@@ -9,14 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from irncli.api import Model, load
+    from irncli.api import Model, load, restore
     from irncli.errors import IrnError
 
 __version__ = "0.1.0"
 
-__all__ = ["IrnError", "Model", "__version__", "load"]
+__all__ = ["IrnError", "Model", "__version__", "load", "restore"]
 
-_HOMES = {"IrnError": "irncli.errors", "Model": "irncli.api", "load": "irncli.api"}
+_HOMES = {
+    "IrnError": "irncli.errors",
+    "Model": "irncli.api",
+    "load": "irncli.api",
+    "restore": "irncli.api",
+}
 
 
 def __getattr__(name: str) -> Any:

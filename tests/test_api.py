@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from networks import SMALL, shaken
-from PIL import Image
+from PIL import Image, ImageCms
 
 import irncli
-from irncli.errors import UnavailableError, UsageError
+from irncli.errors import ImageError, UnavailableError, UsageError
 from irncli.pixels import to_bits
 from irncli.zoo.checkpoint import Card, serialise
 
@@ -65,9 +65,55 @@ def test_seed_and_temperature(model, noise):
     assert np.array_equal(model.upscale(low, temperature=0), model.upscale(low, temperature=0))
 
 
-def test_a_grayscale_or_transparent_pillow_image_is_taken_as_rgb(model):
-    assert model.downscale(Image.new("L", (8, 8), 7)).mode == "RGB"
-    assert model.downscale(Image.new("RGBA", (8, 8))).mode == "RGB"
+@pytest.mark.parametrize(
+    ("mode", "kept"),
+    [("L", "L"), ("LA", "LA"), ("RGBA", "RGBA"), ("1", "L"), ("P", "RGB"), ("CMYK", "RGB")],
+)
+def test_a_pillow_image_stays_gray_or_transparent(model, mode, kept):
+    low = model.downscale(Image.new("RGB", (9, 8), (200, 30, 30)).convert(mode))
+    assert (low.mode, low.size) == (kept, (5, 4))
+    back = model.upscale(low, 0, size=(9, 8))
+    assert (back.mode, back.size) == (kept, (9, 8))
+
+
+def test_what_lies_under_transparency_does_not_shine_through(model, photo):
+    image = Image.fromarray(photo[:32, :32])
+    alpha = Image.new("L", image.size, 255)
+    alpha.paste(0, (0, 0, 16, 32))
+    image.putalpha(alpha)
+    other = image.copy()
+    other.paste((255, 0, 255, 0), (0, 0, 16, 32))
+    assert model.downscale(image).tobytes() == model.downscale(other).tobytes()
+
+
+def test_a_pillow_image_keeps_its_metadata(model):
+    image = Image.new("RGB", (9, 8))
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    told = {"icc_profile": profile, "exif": exif.tobytes(), "xmp": b"<x/>", "dpi": (72.0, 72.0)}
+    image.info.update(told, text="not ours")
+    back = model.upscale(model.downscale(image), 0)
+    assert back.info == told
+
+
+def test_what_has_no_meaning_is_refused(model):
+    with pytest.raises(ImageError, match="floating-point"):
+        model.downscale(Image.new("F", (4, 4)))
+    with pytest.raises(ImageError, match="0x4"):
+        model.downscale(Image.new("RGB", (0, 4)))
+
+
+def test_a_device_that_is_given_up_is_warned_of(model):
+    with pytest.warns(UserWarning, match="going on on the CPU"):
+        model.rescaler.warn("cuda has too little memory: going on on the CPU")
+
+
+def test_inputs_are_not_changed(model, noise):
+    hr = noise(10, 10)
+    before = hr.copy()
+    model.upscale(model.downscale(hr), 0)
+    assert np.array_equal(hr, before)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +121,13 @@ def test_a_grayscale_or_transparent_pillow_image_is_taken_as_rgb(model):
     [
         np.zeros((4, 4), np.uint8),
         np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
         torch.zeros(3, 4, 4, dtype=torch.uint8),
         torch.zeros(4, 4, 3),
+        torch.zeros(0, 3, 4, 4),
         "photo.png",
     ],
-    ids=["gray array", "float array", "byte tensor", "HWC tensor", "path"],
+    ids=["gray", "float", "empty", "byte tensor", "HWC tensor", "empty batch", "path"],
 )
 def test_other_kinds_are_refused_in_words(model, image):
     with pytest.raises(UsageError, match="expected"):

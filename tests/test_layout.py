@@ -22,7 +22,7 @@ ALLOWED = {
     "eval": {"pixels", "compression", "engine", "zoo", "model", "io", "config", "errors"},
     "comparison": {"pixels", "eval", "engine", "io", "errors"},
     "train": {"pixels", "eval", "compression", "engine", "zoo", "model", "io", "config", "errors"},
-    "api": {"pixels", "compression", "engine", "zoo", "model", "io", "config", "errors"},
+    "api": {"pixels", "engine", "zoo", "model", "io", "errors"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 

@@ -153,23 +153,39 @@ class Rescaler(Placed):
         Raises:
             UsageError: an option out of range, or a size that is not of this LR.
         """
-        scale = self._checked_scale(scale)
         if not 0 <= seed <= MAX_SEED:
             raise UsageError(f"seed is {seed}, expected 0 to {MAX_SEED}")
         if not (math.isfinite(temperature) and 0 <= temperature <= 100):
             raise UsageError(f"temperature is {temperature}, expected 0 to 100")
         height, width = lr.shape[:2]
-        hr_size = hr_size or hr_size_of((width, height), scale)
-        if lr_size(hr_size, scale) != (width, height):
-            raise UsageError(
-                f"LR is {width}x{height}, but a picture of {hr_size[0]}x{hr_size[1]} has an LR of "
-                "{}x{} at scale {:g}".format(*lr_size(hr_size, scale), scale)
-            )
+        hr_size, scale = self.settled((width, height), hr_size, scale)
         if scale == self.scale:
             return self._guarded(lambda: self._inverse(lr, hr_size, seed, temperature, tick, bits))
         full = (width * self.scale, height * self.scale)
         restored = self._guarded(lambda: self._inverse(lr, full, seed, temperature, tick, bits))
         return bicubic(restored, hr_size[1], hr_size[0])
+
+    def settled(
+        self, size: tuple[int, int], hr_size: tuple[int, int] | None, scale: float | None
+    ) -> tuple[tuple[int, int], float]:
+        """HR size and scale by which an LR of this size is restored.
+
+        Args:
+            size: width and height of LR.
+            hr_size: of the picture; None: LR size times scale.
+            scale: as given to `downscale`; None: that of the network.
+
+        Raises:
+            UsageError: a scale out of range, or a size that is not of this LR.
+        """
+        scale = self._checked_scale(scale)
+        hr_size = hr_size or hr_size_of(size, scale)
+        if min(hr_size) < 1 or lr_size(hr_size, scale) != size:
+            raise UsageError(
+                f"LR is {size[0]}x{size[1]}, but a picture of {hr_size[0]}x{hr_size[1]} has an LR "
+                "of {}x{} at scale {:g}".format(*lr_size(hr_size, scale), scale)
+            )
+        return hr_size, scale
 
     def _checked_scale(self, scale: float | None) -> float:
         scale = self.scale if scale is None else scale

@@ -35,6 +35,7 @@ __all__ = [
     "Header",
     "Metadata",
     "Picture",
+    "PillowImage",
     "content_sha256",
     "decode",
     "from_pillow",
@@ -44,6 +45,8 @@ __all__ = [
     "quantization_tables",
     "to_pillow",
 ]
+
+PillowImage = Image.Image
 
 DEFAULT_MAX_PIXELS = 500_000_000
 MAX_SCANS = 200
@@ -234,7 +237,7 @@ def _has_alpha(image: Image.Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
 
 
-def _shallow(image: ImageFile.ImageFile, icc: bytes | None, notes: list[str]) -> Picture:
+def _shallow(image: Image.Image, icc: bytes | None, notes: list[str]) -> Picture:
     """Of 8 bits or fewer."""
     if image.mode in _FLOAT_MODES:
         raise ImageError("floating-point pixels, expected 8 or 16 bits: convert it first")
@@ -265,7 +268,7 @@ def _deep_colour(image: ImageFile.ImageFile, data: bytes) -> Picture:
     return Picture(np.ascontiguousarray(values[:, :, :3]), alpha, gray)
 
 
-def _deep_gray(image: ImageFile.ImageFile) -> Picture:
+def _deep_gray(image: Image.Image) -> Picture:
     """Of one channel of 16 bits."""
     wide = np.array(image)
     if int(wide.min()) < 0 or int(wide.max()) > 65535:
@@ -335,14 +338,38 @@ def quantization_tables(data: bytes) -> NDArray[np.uint8]:
         return np.array([found[0], found[min(1, len(found) - 1)]]).clip(1, 255).astype(np.uint8)
 
 
-def from_pillow(image: Image.Image) -> Pixels:
-    """uint8 [H, W, 3] of a Pillow image."""
-    return np.array(image.convert("RGB"))
+def from_pillow(image: PillowImage) -> Picture:
+    """A picture of what another program holds: gray stays gray, alpha and metadata stay with it.
+
+    Raises:
+        ImageError: pixels that have no 8- or 16-bit meaning, or none at all.
+    """
+    with _pillow():
+        _check_size(*image.size, image.width * image.height)
+        notes: list[str] = []
+        icc = profile_of(image, notes)
+        deep = image.mode in DEEP_MODES
+        picture = _deep_gray(image) if deep else _shallow(image, icc, notes)
+        xmp = image.info.get("xmp")
+        metadata = Metadata(
+            icc=None if image.mode in _CONVERTED_MODES else icc,
+            exif=exif_of(image, notes),
+            xmp=xmp if isinstance(xmp, bytes) else None,
+            dpi=dpi_of(image),
+        )
+    return replace(picture, metadata=metadata, notes=tuple(notes))
 
 
-def to_pillow(pixels: Pixels) -> Image.Image:
-    """A Pillow image of uint8 [H, W, 3]."""
-    return Image.fromarray(pixels)
+def to_pillow(picture: Picture) -> PillowImage:
+    """A Pillow image of 8 bits a channel: L or RGB, with alpha LA or RGBA, metadata in `info`."""
+    picture = picture.reduced()
+    image = Image.fromarray(picture.pixels[:, :, 0] if picture.gray else picture.pixels)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    kept, names = picture.metadata, {"icc_profile": "icc", "exif": "exif", "xmp": "xmp"}
+    found = {key: getattr(kept, name) for key, name in names.items()} | {"dpi": kept.dpi}
+    image.info.update({key: value for key, value in found.items() if value is not None})
+    return image
 
 
 def lanczos(pixels: Pixels, height: int, width: int) -> Pixels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image
 
 from irncli.io.picture import Metadata
 from irncli.io.plugins import DECODER_ERRORS
@@ -49,7 +49,7 @@ def orientation_of(exif: bytes | None) -> int:
     return turned if turned in range(2, 9) else 1
 
 
-def exif_of(image: ImageFile.ImageFile, notes: list[str]) -> bytes | None:
+def exif_of(image: Image.Image, notes: list[str]) -> bytes | None:
     """Of the file; what is none is left out, and said."""
     exif = image.info.get("exif")
     if not exif or not isinstance(exif, bytes):
@@ -62,7 +62,7 @@ def exif_of(image: ImageFile.ImageFile, notes: list[str]) -> bytes | None:
     return exif
 
 
-def _tiff_exif(image: ImageFile.ImageFile) -> bytes | None:
+def _tiff_exif(image: Image.Image) -> bytes | None:
     """What a TIFF says of the picture, which in another format is EXIF.
 
     Not its orientation: of this format alone the decoders turn the pixels upright.
@@ -80,7 +80,7 @@ def _tiff_exif(image: ImageFile.ImageFile) -> bytes | None:
     return kept.tobytes() if len(kept) else None
 
 
-def profile_of(image: ImageFile.ImageFile, notes: list[str]) -> bytes | None:
+def profile_of(image: Image.Image, notes: list[str]) -> bytes | None:
     """The profile of a file, where it is one for its colours; another is left out, and said."""
     icc = image.info.get("icc_profile")
     if not icc or not isinstance(icc, bytes):
@@ -94,7 +94,7 @@ def profile_of(image: ImageFile.ImageFile, notes: list[str]) -> bytes | None:
     return None
 
 
-def depth_of(image: ImageFile.ImageFile, data: bytes) -> int:
+def depth_of(image: Image.Image, data: bytes) -> int:
     """Bits of a channel in a file of a format that is read as 8 bits, whatever it holds.
 
     Source: AV1 codec ISO media file format binding, section 2.3, for the av1C box; Netpbm's ppm.
@@ -111,7 +111,7 @@ def depth_of(image: ImageFile.ImageFile, data: bytes) -> int:
     return 8
 
 
-def dpi_of(image: ImageFile.ImageFile) -> tuple[float, float] | None:
+def dpi_of(image: Image.Image) -> tuple[float, float] | None:
     """Of the file, where it says something."""
     value = image.info.get("dpi")
     if not isinstance(value, tuple) or len(value) != 2:

@@ -3,17 +3,13 @@
 import re
 
 import pytest
+from blocks import shell_lines
 from places import ROOT
 
 from irncli.train.presets import PRESETS
 from irncli.train.sections import SECTIONS
 
 TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-
-
-def shell_lines(text):
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    return [line for block in blocks for line in block.strip().splitlines()]
 
 
 @pytest.mark.slow
@@ -31,7 +27,7 @@ def test_the_commands_of_the_guide_to_training_run(workplace):
     assert (workplace.folder / "runs" / "mine" / "best.safetensors").exists()
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#h][^)#]*)", text):

@@ -1,0 +1,145 @@
+"""The Python interface: `irncli.restore("small.png")`, files that say how they are restored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, overload
+
+import numpy as np
+
+from irncli.api.kinds import remade
+from irncli.api.model import Model
+from irncli.api.tagged import File, Tagged, read, warn
+from irncli.engine.restorer import Restorer
+from irncli.errors import ImageError, UnavailableError
+from irncli.io.images import DEFAULT_MAX_PIXELS, PillowImage, to_pillow
+from irncli.io.picture import Picture
+from irncli.model import CompressionRestoration
+from irncli.pixels import Pixels, to_bits
+from irncli.zoo.checkpoint import Checkpoint
+from irncli.zoo.registry import default_registry
+
+__all__ = ["restore"]
+
+
+@overload
+def restore(
+    file: File,
+    seed: int | None = None,
+    temperature: float | None = None,
+    *,
+    model: Model | None = None,
+    strict: bool = False,
+    array: Literal[False] = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> PillowImage: ...
+
+
+@overload
+def restore(
+    file: File,
+    seed: int | None = None,
+    temperature: float | None = None,
+    *,
+    model: Model | None = None,
+    strict: bool = False,
+    array: Literal[True],
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Pixels: ...
+
+
+def restore(
+    file: File,
+    seed: int | None = None,
+    temperature: float | None = None,
+    *,
+    model: Model | None = None,
+    strict: bool = False,
+    array: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> PillowImage | Pixels:
+    """The picture of a file that irn made: by `save`, `downscale`, `decolor` or `compress`.
+
+    The pixels are those that `irn upscale` or `irn colorize` give of it. Whatever is in doubt, such
+    as pixels that were changed since, is a UserWarning.
+
+    Args:
+        file: path, or a binary file open for reading.
+        seed: of z; None: drawn.
+        temperature: width of z in units of the recorded one; None: that of the tag.
+        model: to use whatever the tag says; None: that of the tag, on the best device here.
+        strict: refuse what is in doubt.
+        array: return an array [H, W, 3], uint8 or, where the picture had 16 bits, uint16.
+        max_pixels: refuse larger pictures.
+
+    Returns:
+        A PIL image of 8 bits a channel with the metadata in `info`, or an array.
+
+    Raises:
+        InputMissingError, StorageError: no such file, or one that cannot be read.
+        ImageError: no image, a damaged one, or one that is too large.
+        TagError: no tag or an unusable one; with `strict` whatever is in doubt.
+        UnavailableError: a model is not here, or has other weights now.
+        UsageError: an option out of range.
+    """
+    tagged = read(file, strict=strict, max_pixels=max_pixels)
+    picture, tag, doubts = tagged.picture, tagged.tag, list(tagged.doubts)
+    bits = tag.bits if array else 8
+    if bits < tag.bits:
+        doubts.append("16 bits a channel were reduced to 8: array=True keeps them")
+    if tag.task != "plain" and not (tag.task == "color" and tag.gray):
+        chosen = model or _named(tag.model, tag.weights_sha256)
+        if chosen.weights_sha256 != tag.weights_sha256:
+            doubts.append(
+                f"made by weights {tag.weights_sha256[:12]} of {tag.model}, restored by weights "
+                f"{chosen.weights_sha256[:12]} of {chosen.name}"
+            )
+        picture = _restored(chosen, tagged, seed, temperature, bits)
+    warn(doubts)
+    return picture.pixels if array else to_pillow(picture)
+
+
+def _restored(
+    model: Model, tagged: Tagged, seed: int | None, temperature: float | None, bits: int
+) -> Picture:
+    picture, tag = tagged.picture, tagged.tag
+    width = tag.temperature if temperature is None else temperature
+    low = picture.pixels
+    if tag.task == "color":
+        if not (low == low[:, :, :1]).all():
+            raise ImageError("it has colours, expected a gray picture, such as of decolor")
+        plane = np.ascontiguousarray(low[:, :, 0])
+        return remade(replace(picture, gray=False), model.colorize(plane, seed, width, bits=bits))
+    if tag.restorer and tagged.tables is not None:
+        low = _without_codec(to_bits(low, 8), tagged)
+    pixels = model.upscale(low, seed, width, size=tagged.hr_size, scale=tag.scale, bits=bits)
+    return remade(replace(picture, gray=picture.gray or tag.gray), pixels)
+
+
+def _without_codec(low: Pixels, tagged: Tagged) -> Pixels:
+    network = _checkpoint(tagged.tag.restorer, tagged.tag.restorer_sha256).network
+    if not isinstance(network, CompressionRestoration):
+        raise UnavailableError(f"{tagged.tag.restorer} restores no compressed picture")
+    return Restorer(network).restore(low, tagged.tables)
+
+
+def _named(name: str, sha256: str) -> Model:
+    """The model that a tag names."""
+    checkpoint = _checkpoint(name, sha256)
+    if checkpoint.weights_sha256 != sha256:
+        raise UnavailableError(
+            f"made by weights {sha256[:12]} of {name}, here are weights "
+            f"{checkpoint.weights_sha256[:12]}: import the old ones, or pass model to insist"
+        )
+    return Model(checkpoint)
+
+
+def _checkpoint(name: str, sha256: str) -> Checkpoint:
+    """By name alone: what a stranger wrote into a file must not choose what is opened."""
+    registry = default_registry()
+    if name not in {entry.name for entry in registry.entries()}:
+        raise UnavailableError(
+            f"made by the model {name!r} (weights {sha256[:12]}), which is not here: import it "
+            f"with 'irn models import FILE --name {name}'"
+        )
+    return registry.load(name)

@@ -1,0 +1,256 @@
+"""Files with a tag, from Python: what was saved is restored, as the commands do it."""
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from networks import CRM, SMALL, shaken
+from pictures import values
+from PIL import Image, ImageCms
+
+import irncli
+from irncli.errors import (
+    ImageError,
+    InputMissingError,
+    OutputError,
+    TagError,
+    UnavailableError,
+    UsageError,
+)
+from irncli.io.images import probe
+from irncli.io.tag import extract
+from irncli.zoo.checkpoint import Card, serialise
+
+
+@pytest.fixture(autouse=True)
+def shelf(tmp_path, monkeypatch):
+    """A data directory with a rescaling model and one of colour, both small."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    from irncli.zoo.shelf import imported_folder
+
+    folder = imported_folder()
+    folder.mkdir(parents=True)
+    for name, network in (("small", "irn-x2"), ("gray", "color-cells")):
+        data = serialise(shaken(SMALL[network]), Card(name=name))
+        (folder / f"{name}.safetensors").write_bytes(data)
+    return folder
+
+
+@pytest.fixture
+def model():
+    return irncli.load("small", device="cpu")
+
+
+@pytest.fixture
+def color():
+    return irncli.load("gray", device="cpu")
+
+
+def tag_of(path):
+    return extract(probe(path.read_bytes()).xmp)
+
+
+def profile():
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def test_restoring_is_upscaling_with_what_the_file_remembers(model, noise, tmp_path):
+    path = tmp_path / "a.png"
+    low = model.downscale(noise(21, 31), 1.5)
+    model.save(low, path, size=(31, 21), scale=1.5)
+    expected = model.upscale(low, 7, size=(31, 21), scale=1.5)
+    assert np.array_equal(irncli.restore(path, 7, array=True), expected)
+    assert np.array_equal(np.array(irncli.restore(path, 7)), expected)
+    assert not np.array_equal(irncli.restore(path, 8, array=True), expected)
+    assert np.array_equal(irncli.restore(path, temperature=0, array=True),
+                          irncli.restore(path, temperature=0, array=True))  # fmt: skip
+
+
+def test_all_kinds_are_saved(model, noise, tmp_path):
+    low = noise(8, 9)
+    kinds = [low, Image.fromarray(low), torch.from_numpy(low).permute(2, 0, 1) / 255]
+    for index, kind in enumerate(kinds):
+        path = tmp_path / f"{index}.png"
+        model.save(kind, path)
+        assert np.array_equal(values(path), low)
+        assert tag_of(path).hr_size == (18, 16)
+    model.save(kinds[2][None], tmp_path / "batch.png")
+    with pytest.raises(UsageError, match="batch of 2"):
+        model.save(torch.stack([kinds[2]] * 2), tmp_path / "x.png")
+
+
+def test_sixteen_bits(model, noise, tmp_path):
+    path = tmp_path / "deep.png"
+    low = noise(8, 9).astype(np.uint16) * 256 + 3
+    model.save(low, path, bits=16)
+    expected = model.upscale(low, 0, bits=16)
+    assert np.array_equal(irncli.restore(path, 0, array=True), expected)
+    with pytest.warns(UserWarning, match="array=True") as caught:
+        assert irncli.restore(path, 0).mode == "RGB"
+    assert caught[0].filename == __file__
+
+
+def test_gray_alpha_and_metadata_return(model, tmp_path):
+    image = Image.new("LA", (9, 8), (90, 200))
+    image.info.update(icc_profile=None, dpi=(72.0, 72.0))
+    path = tmp_path / "gray.png"
+    model.save(model.downscale(image), path, size=image.size)
+    back = irncli.restore(path, 0)
+    assert (back.mode, back.size) == ("LA", (9, 8))
+    assert back.info["dpi"] == pytest.approx((72, 72), abs=0.1)
+    assert "xmp" not in back.info
+    assert back.getpixel((4, 4))[1] == 200
+    assert tag_of(path).gray
+
+
+def test_colours_from_gray(color, noise, tmp_path):
+    path = tmp_path / "gray.png"
+    image = Image.fromarray(noise(10, 13))
+    image.info["icc_profile"] = profile()
+    gray = color.decolor(image)
+    assert (gray.mode, gray.size) == ("L", image.size)
+    color.save(gray, path)
+    assert probe(path.read_bytes()).carries == ("XMP",)
+    assert not tag_of(path).gray
+    back = irncli.restore(path, 0)
+    assert back.mode == "RGB"
+    assert back.info["icc_profile"] == profile()
+    assert np.array_equal(np.array(back), np.array(color.colorize(gray, 0)))
+
+
+def test_gray_arrays_and_tensors(color, noise):
+    hr = noise(10, 13)
+    plane = color.decolor(hr)
+    assert plane.shape == (10, 13)
+    assert color.colorize(plane, 0).shape == hr.shape
+    tensor = torch.from_numpy(hr).permute(2, 0, 1)[None] / 255
+    low = color.decolor(tensor)
+    assert low.shape == (1, 1, 10, 13)
+    assert np.array_equal((low[0, 0] * 255).round().byte().numpy(), plane)
+    back = (color.colorize(low, 0)[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    assert np.array_equal(back, color.colorize(plane, 0))
+    deep = color.decolor(hr.astype(np.uint16) * 257, bits=16)
+    assert deep.dtype == np.uint16
+    for wrong in (hr, Image.fromarray(hr)):
+        with pytest.raises(UsageError, match=r"expected (uint8 or uint16 \[H, W\]|a gray one)"):
+            color.colorize(wrong)
+
+
+def test_a_model_does_only_what_it_is_for(model, color, noise):
+    hr = noise(8, 8)
+    for call in (model.decolor, model.colorize):
+        with pytest.raises(UsageError, match="small is a model for downscale and upscale"):
+            call(hr)
+    for call in (color.downscale, color.upscale):
+        with pytest.raises(UsageError, match="gray is a model for decolor and colorize"):
+            call(hr)
+
+
+def test_streams_and_formats(model, noise, tmp_path):
+    low = noise(8, 9)
+    stream = io.BytesIO()
+    model.save(low, stream, format="jpeg", quality=90)
+    assert stream.getvalue()[:2] == b"\xff\xd8"
+    stream.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert irncli.restore(stream, 0).size == (18, 16)
+    with pytest.raises(UsageError, match=r"\.png and \.jpg"):
+        model.save(low, tmp_path / "a.webp")
+    model.save(low, tmp_path / "a.png")
+    with pytest.raises(OutputError, match="exists already"):
+        model.save(low, tmp_path / "a.png")
+    model.save(low, tmp_path / "a.png", overwrite=True)
+
+
+def test_what_a_jpeg_cannot_hold_is_said(model, tmp_path):
+    low = Image.new("RGBA", (4, 4), (1, 2, 3, 100))
+    with pytest.raises(UsageError, match="no transparency"):
+        model.save(low, tmp_path / "a.jpg")
+    low = Image.new("RGB", (4, 4))
+    low.info["xmp"] = b"no XML"
+    with pytest.warns(UserWarning, match="XMP was dropped") as caught:
+        model.save(low, tmp_path / "a.jpg")
+    assert caught[0].filename == __file__
+    assert tag_of(tmp_path / "a.jpg").model == "small"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"size": (40, 40)}, {"scale": 3}, {"bits": 12}, {"quality": 0, "format": "jpeg"}],
+    ids=str,
+)
+def test_what_contradicts_itself_is_refused_and_nothing_written(model, noise, tmp_path, wrong):
+    with pytest.raises(UsageError, match=r"expected|LR is"):
+        model.save(noise(8, 9), tmp_path / "a.png", **wrong)
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_doubts_are_warned_of_or_refused(model, noise, tmp_path):
+    path = tmp_path / "a.png"
+    model.save(noise(8, 9), path)
+    with Image.open(path) as image:
+        packet = image.info["xmp"]
+        changed = image.resize((5, 5))
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", packet.decode())
+    changed.save(path, pnginfo=info)
+    with pytest.warns(UserWarning, match=r"changed since|resized since"):
+        assert irncli.restore(path, 0).size == (10, 10)
+    with pytest.raises(TagError, match=r"changed since.*resized since.*\(strict\)"):
+        irncli.restore(path, strict=True)
+
+
+def test_files_that_cannot_be_restored(model, noise, shelf, tmp_path):
+    with pytest.raises(InputMissingError):
+        irncli.restore(tmp_path / "none.png")
+    Image.fromarray(noise(8, 9)).save(tmp_path / "plain.png")
+    with pytest.raises(TagError, match="no irn tag"):
+        irncli.restore(tmp_path / "plain.png")
+    path = tmp_path / "a.png"
+    model.save(noise(8, 9), path)
+    with pytest.raises(ImageError, match="18x16, more than max_pixels 200"):
+        irncli.restore(path, max_pixels=200)
+    other = serialise(shaken(SMALL["irn-x2"], seed=1), Card(name="small"))
+    (shelf / "small.safetensors").write_bytes(other)
+    with pytest.raises(UnavailableError, match="pass model to insist"):
+        irncli.restore(path)
+    with pytest.warns(UserWarning, match="restored by weights"):
+        irncli.restore(path, 0, model=irncli.load("small", device="cpu"))
+    assert irncli.restore(path, 0, model=model).size == (18, 16)
+    (shelf / "small.safetensors").unlink()
+    with pytest.raises(UnavailableError, match="which is not here"):
+        irncli.restore(path)
+
+
+def test_a_model_for_something_else_is_refused(model, color, noise, tmp_path):
+    model.save(noise(8, 9), tmp_path / "a.png")
+    with pytest.raises(UsageError, match="gray is a model for decolor"):
+        irncli.restore(tmp_path / "a.png", model=color)
+
+
+@pytest.mark.slow
+def test_what_commands_write_is_restored_alike(photo, shelf, tmp_path, monkeypatch):
+    from irncli.cli.app import run
+
+    (shelf / "crm-jpeg.safetensors").write_bytes(serialise(shaken(CRM), Card(name="crm-jpeg")))
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo[:50, :63]).save("p.png")
+    for line in (
+        "downscale p.png --scale 3 -o s.png", "upscale s.png --seed 5 -o s_back.png",
+        "decolor p.png -o g.png", "colorize g.png -o g_back.png",
+        "compress p.png -o c.jpg", "upscale c.jpg --seed 5 -o c_back.png",
+        "compress p.png --auto -o a.jpg", "upscale a.jpg -o a_back.png",
+    ):  # fmt: skip
+        assert run([*line.split(), "-q"]) == 0
+    assert tag_of(tmp_path / "c.jpg").restorer == "crm-jpeg"
+    assert tag_of(tmp_path / "a.jpg").task == "plain"
+    for name in ("s.png", "g.png", "c.jpg", "a.jpg"):
+        back = irncli.restore(name, 5)
+        with Image.open(f"{name[0]}_back.png") as expected:
+            assert back.tobytes() == expected.tobytes()
+            assert back.mode == expected.mode

@@ -218,6 +218,8 @@ def run_job(
     else:
         with progress.running(len(pairs)):
             _work(_Batch(_tasks(pairs, jobs[0]), reporter, default_ledger()), jobs, progress)
+        if reporter.skipped:
+            env.say(f"irn: {reporter.skipped} of {len(pairs)} were done before")
         for line in summary.lines():
             env.say(line)
     return int(reporter.status())

@@ -74,11 +74,6 @@ class Environment:
         if not self.quiet:
             print(message, file=sys.stderr)  # noqa: T201
 
-    def detail(self, message: str) -> None:
-        """What only `--verbose` wants to know."""
-        if self.verbose:
-            self.say(f"irn: {message}")
-
     def complain(self, message: str) -> None:
         """An error; never silenced."""
         print(f"irn: {message}", file=sys.stderr)  # noqa: T201
@@ -115,6 +110,9 @@ class Reporter:
         env: where to say it.
         total: files of the batch.
         watch: shown each record.
+
+    Attributes:
+        skipped: files that were done before.
     """
 
     def __init__(
@@ -125,6 +123,7 @@ class Reporter:
         self._waiting: dict[int, Record] = {}
         self._next = 0
         self._failed: list[int] = []
+        self.skipped = 0
 
     def __len__(self) -> int:
         """Files that are over."""
@@ -146,9 +145,12 @@ class Reporter:
         if self._watch is not None:
             self._watch(record)
         self._failed += [record.status] * bool(record.status)
+        self.skipped += bool(record.skipped)
         env = self._env
         if record.error is not None:
             env.complain(f"{shown(record.input)}: {record.error}")
+        elif env.verbose:
+            env.say(_line(record))
         for message in record.messages:
             env.say(message)
         for warning in record.warnings:
@@ -162,6 +164,19 @@ class Reporter:
             self._env.complain(f"{len(self._failed)} of {self._total} failed")
             return ExitStatus.SOME_FAILED
         return ExitStatus(self._failed[0]) if self._failed else ExitStatus.OK
+
+
+def _line(record: Record) -> str:
+    """What was done with a file."""
+    said = f"irn: {shown(record.input)} -> {shown(record.output)}: "
+    if record.skipped:
+        return said + "done before"
+    sizes = [record.hr_size, record.lr_size]
+    if record.seed is not None:
+        sizes.reverse()
+    before, after = ("{}x{}".format(*size) if size else "?" for size in sizes)
+    took = "" if record.seconds is None else f", {record.bytes_out:,} bytes, {record.seconds:.2f} s"
+    return said + f"{before} to {after} by {record.model or 'no model'}{took}"
 
 
 def run_batch(

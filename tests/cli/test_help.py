@@ -163,5 +163,5 @@ def test_what_names_no_group_is_still_shown():
 def test_a_wrong_option_says_where_help_is(irn):
     outcome = irn("downscale", "a.png", "--sclae", 4)
     assert outcome.status == 2
-    assert outcome.lines[0] == "Usage: irn downscale [OPTIONS] INPUT..."
+    assert outcome.lines[0] == "Usage: irn downscale [OPTIONS] [INPUT...]"
     assert outcome.lines[1] == "Try 'irn downscale --help' for help."

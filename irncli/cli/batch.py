@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os.path import lexists
 from pathlib import Path
@@ -35,6 +36,15 @@ __all__ = ["run_job"]
 AHEAD_PIXELS = 16_000_000
 """Pictures up to this size are decoded and encoded while another is worked on. Of larger ones only
 one is in memory at a time."""
+
+
+@contextmanager
+def _abandoned(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """A pool that nobody waits for in the end: a read may wait for ever, Ctrl-C must not."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass
@@ -100,7 +110,7 @@ class _Batch:
 
     def serve(self, job: Job) -> None:
         """Work on what is left, one file after the other, until none is left or all is to stop."""
-        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        with _abandoned(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
             written: Future[None] | None = None
             ahead = self._ahead(reader, job)
             while ahead is not None and not job.tools.progress.stop.is_set():

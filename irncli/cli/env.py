@@ -87,9 +87,7 @@ class Environment:
         if path == STREAM:
             return sys.stdin.buffer.read()
         if path.is_dir():
-            raise InputMissingError(
-                "no pictures in this directory; --recursive looks below it as well"
-            )
+            raise InputMissingError("no pictures in this directory: name one that has some")
         return read_input(path)
 
     def write(

@@ -88,10 +88,7 @@ def pictures_in(
     except OSError as error:
         raise StorageError(f"{directory} cannot be read: {error.strerror}") from error
     if not files:
-        raise InputMissingError(
-            f"no pictures in the directory {directory}"
-            + ("" if recursive else "; --recursive looks below it")
-        )
+        raise InputMissingError(f"no pictures in the directory {directory}")
     return files
 
 

@@ -338,3 +338,18 @@ def test_a_batch_ends_when_asked(tmp_path, model, number, status):
     for name in made:
         with Image.open(out / name) as image:
             image.load()
+
+
+@pytest.mark.slow
+def test_ctrl_c_does_not_wait_for_standard_input(tmp_path, model):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "irncli", "downscale", "-", "--model", model, "--format", "png"],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(8)  # until it waits: nothing can be seen of that
+    process.send_signal(signal.SIGINT)
+    try:
+        assert process.wait(timeout=10) == 130
+    finally:
+        process.kill()
+        process.communicate()

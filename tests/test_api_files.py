@@ -219,7 +219,7 @@ def test_files_that_cannot_be_restored(model, noise, shelf, tmp_path):
     (shelf / "small.safetensors").write_bytes(other)
     with pytest.raises(UnavailableError, match="pass model to insist"):
         irncli.restore(path)
-    with pytest.warns(UserWarning, match="restored by weights"):
+    with pytest.warns(UserWarning, match="here are weights"):
         irncli.restore(path, 0, model=irncli.load("small", device="cpu"))
     assert irncli.restore(path, 0, model=model).size == (18, 16)
     (shelf / "small.safetensors").unlink()

@@ -16,7 +16,7 @@ from irncli.io.images import DEFAULT_MAX_PIXELS, PillowImage, to_pillow
 from irncli.io.picture import Picture
 from irncli.model import CompressionRestoration
 from irncli.pixels import Pixels, to_bits
-from irncli.zoo.checkpoint import Checkpoint
+from irncli.zoo.named import other_weights, require_named
 from irncli.zoo.registry import default_registry
 
 __all__ = ["restore"]
@@ -89,18 +89,20 @@ def restore(
         doubts.append("16 bits a channel were reduced to 8: array=True keeps them")
     if tag.task != "plain" and not (tag.task == "color" and tag.gray):
         chosen = model or _named(tag.model, tag.weights_sha256)
-        if chosen.weights_sha256 != tag.weights_sha256:
-            doubts.append(
-                f"made by weights {tag.weights_sha256[:12]} of {tag.model}, restored by weights "
-                f"{chosen.weights_sha256[:12]} of {chosen.name}"
-            )
-        picture = _restored(chosen, tagged, seed, temperature, bits)
+        message = other_weights(chosen.weights_sha256, tag.model, tag.weights_sha256)
+        doubts += [message] * bool(message)
+        picture = _restored(chosen, tagged, seed, temperature, bits, doubts)
     warn(doubts)
     return picture.pixels if array else to_pillow(picture)
 
 
 def _restored(
-    model: Model, tagged: Tagged, seed: int | None, temperature: float | None, bits: int
+    model: Model,
+    tagged: Tagged,
+    seed: int | None,
+    temperature: float | None,
+    bits: int,
+    doubts: list[str],
 ) -> Picture:
     picture, tag = tagged.picture, tagged.tag
     width = tag.temperature if temperature is None else temperature
@@ -110,36 +112,35 @@ def _restored(
             raise ImageError("it has colours, expected a gray picture, such as of decolor")
         plane = np.ascontiguousarray(low[:, :, 0])
         return remade(replace(picture, gray=False), model.colorize(plane, seed, width, bits=bits))
-    if tag.restorer and tagged.tables is not None:
-        low = _without_codec(to_bits(low, 8), tagged)
+    if tag.restorer:
+        low = _without_codec(low, tagged, doubts)
     pixels = model.upscale(low, seed, width, size=tagged.hr_size, scale=tag.scale, bits=bits)
     return remade(replace(picture, gray=picture.gray or tag.gray), pixels)
 
 
-def _without_codec(low: Pixels, tagged: Tagged) -> Pixels:
-    network = _checkpoint(tagged.tag.restorer, tagged.tag.restorer_sha256).network
+def _without_codec(low: Pixels, tagged: Tagged, doubts: list[str]) -> Pixels:
+    name, sha256 = tagged.tag.restorer, tagged.tag.restorer_sha256
+    if tagged.tables is None:
+        doubts.append("it is no JPEG any more: what that lost is not restored")
+        return low
+    registry = default_registry()
+    require_named(registry, name, sha256)
+    checkpoint = registry.load(name)
+    network = checkpoint.network
     if not isinstance(network, CompressionRestoration):
-        raise UnavailableError(f"{tagged.tag.restorer} restores no compressed picture")
-    return Restorer(network).restore(low, tagged.tables)
+        raise UnavailableError(f"{name} restores no compressed picture")
+    # It gives back LR as the network made it, so other weights are another guess, no other picture.
+    message = other_weights(checkpoint.weights_sha256, name, sha256)
+    doubts += [message] * bool(message)
+    return Restorer(network).restore(to_bits(low, 8), tagged.tables)
 
 
 def _named(name: str, sha256: str) -> Model:
     """The model that a tag names."""
-    checkpoint = _checkpoint(name, sha256)
-    if checkpoint.weights_sha256 != sha256:
-        raise UnavailableError(
-            f"made by weights {sha256[:12]} of {name}, here are weights "
-            f"{checkpoint.weights_sha256[:12]}: import the old ones, or pass model to insist"
-        )
-    return Model(checkpoint)
-
-
-def _checkpoint(name: str, sha256: str) -> Checkpoint:
-    """By name alone: what a stranger wrote into a file must not choose what is opened."""
     registry = default_registry()
-    if name not in {entry.name for entry in registry.entries()}:
-        raise UnavailableError(
-            f"made by the model {name!r} (weights {sha256[:12]}), which is not here: import it "
-            f"with 'irn models import FILE --name {name}'"
-        )
-    return registry.load(name)
+    require_named(registry, name, sha256)
+    checkpoint = registry.load(name)
+    message = other_weights(checkpoint.weights_sha256, name, sha256)
+    if message:
+        raise UnavailableError(f"{message}: import the old ones, or pass model to insist")
+    return Model(checkpoint)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from irncli.engine.rescaler import hr_size_of, lr_size
+from irncli.engine.rescaler import restored_size
 from irncli.errors import ImageError, TagError, UsageError
 from irncli.io.encoding import Format, encode, fitted, format_for_suffix
 from irncli.io.images import content_sha256, decode, quantization_tables
@@ -139,10 +139,10 @@ def _size_and_doubts(tag: Tag, picture: Picture, content: str) -> tuple[tuple[in
         doubts.append("the pixels were changed since irn wrote them: detail cannot be restored")
     if tag.task == "plain":
         return picture.size, doubts
-    if lr_size(tag.hr_size, tag.scale) == picture.size:
-        return tag.hr_size, doubts
-    width, height = hr_size = hr_size_of(picture.size, tag.scale)
-    return hr_size, [*doubts, f"resized since: restoring to {width}x{height}"]
+    width, height = hr_size = restored_size(tag.hr_size, tag.scale, picture.size)
+    if hr_size != tag.hr_size:
+        doubts.append(f"resized since: restoring to {width}x{height}")
+    return hr_size, doubts
 
 
 def _tables(data: bytes) -> NDArray[np.uint8] | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from irncli.cli.workshop import Loaded, LoadedRestorer, Workshop
-from irncli.engine.rescaler import hr_size_of, lr_size
+from irncli.engine.rescaler import hr_size_of, restored_size
 from irncli.errors import TagError, UnavailableError
 from irncli.io.tag import Tag
-from irncli.zoo.checkpoint import Checkpoint
+from irncli.zoo.named import other_weights, require_named
 
 __all__ = ["Source", "Wishes", "find_source"]
 
@@ -101,9 +101,8 @@ def find_source(
             wishes,
             warnings,
         )
-    hr_size = tag.hr_size
-    if lr_size(hr_size, tag.scale) != size:
-        hr_size = hr_size_of(size, tag.scale)
+    hr_size = restored_size(tag.hr_size, tag.scale, size)
+    if hr_size != tag.hr_size:
         _doubt(f"resized since: restoring to {hr_size[0]}x{hr_size[1]}", wishes, warnings)
     return Source(
         model=loaded, restorer=restorer, scale=tag.scale, hr_size=hr_size,
@@ -141,9 +140,9 @@ def _untagged(
 
 def _tagged_model(workshop: Workshop, tag: Tag, wishes: Wishes, warnings: list[str]) -> Loaded:
     if wishes.model is None:
-        _require_here(workshop, tag.model, tag.weights_sha256)
+        require_named(workshop.registry, tag.model, tag.weights_sha256)
     loaded = workshop.load(wishes.model or tag.model, tag.task)
-    message = _other_weights(loaded.checkpoint, tag.model, tag.weights_sha256)
+    message = other_weights(loaded.checkpoint.weights_sha256, tag.model, tag.weights_sha256)
     if message and wishes.model is None:
         raise UnavailableError(f"{message}: import the old ones, or pass --model to insist")
     warnings += [message] * bool(message)
@@ -157,26 +156,9 @@ def _tagged_model(workshop: Workshop, tag: Tag, wishes: Wishes, warnings: list[s
 def _tagged_restorer(workshop: Workshop, tag: Tag, warnings: list[str]) -> LoadedRestorer | None:
     if not tag.restorer:
         return None
-    _require_here(workshop, tag.restorer, tag.restorer_sha256)
+    require_named(workshop.registry, tag.restorer, tag.restorer_sha256)
     loaded = workshop.load_restorer(tag.restorer)
     # It gives back LR as the network made it, so other weights are another guess, no other picture.
-    message = _other_weights(loaded.checkpoint, tag.restorer, tag.restorer_sha256)
+    message = other_weights(loaded.checkpoint.weights_sha256, tag.restorer, tag.restorer_sha256)
     warnings += [message] * bool(message)
     return loaded
-
-
-def _require_here(workshop: Workshop, name: str, sha256: str) -> None:
-    """A tag names models, never files: what a stranger wrote must not choose what is opened."""
-    if name not in {entry.name for entry in workshop.registry.entries()}:
-        raise UnavailableError(
-            f"made by the model {name!r} (weights {sha256[:12]}), which is not here: import it "
-            f"with 'irn models import FILE --name {name}'"
-        )
-
-
-def _other_weights(checkpoint: Checkpoint, name: str, sha256: str) -> str:
-    """A message, where the weights are not those that the tag names; else ""."""
-    here = checkpoint.weights_sha256
-    if here == sha256:
-        return ""
-    return f"made by weights {sha256[:12]} of {name}, here are weights {here[:12]}"

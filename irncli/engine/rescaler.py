@@ -57,6 +57,11 @@ def hr_size_of(lr_size: tuple[int, int], scale: float) -> tuple[int, int]:
     return width, height
 
 
+def restored_size(hr_size: tuple[int, int], scale: float, lr: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of what comes out of LR: `hr_size`, unless LR was resized since."""
+    return hr_size if lr_size(hr_size, scale) == lr else hr_size_of(lr, scale)
+
+
 @dataclass
 class Rescaler(Placed):
     """One network on one device: HR to LR and back.

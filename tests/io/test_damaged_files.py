@@ -16,7 +16,7 @@ from PIL import Image
 from irncli.errors import ImageError, TagError
 from irncli.io.images import content_sha256, decode, probe
 from irncli.io.jpeg import coded_sha256, insert_xmp
-from irncli.io.jxl import find_xmp, size_of
+from irncli.io.jxl import find_xmp, header_of
 from irncli.io.tag import NAMESPACE, embed, extract, remove
 
 TAG = replace(PLAIN_TAG, restorer="crm-jpeg", restorer_sha256="c" * 64, icc=b"profile")
@@ -162,7 +162,7 @@ JXL = b"\x00\x00\x00\x0cJXL \r\n\x87\n\x00\x00\x00\x0exml <a></a>\x00\x00\x00\x1
 @settings(max_examples=300)
 @given(mutated(JXL + b"\xff\x0a" + bytes(range(14)), [b"jxlc", b"jxlp", b"xml ", b"\xff\x0a"]))
 def test_boxes_are_walked_or_refused(damaged):
-    for read in (find_xmp, size_of):
+    for read in (find_xmp, header_of):
         try:
             read(damaged)
         except ImageError as error:

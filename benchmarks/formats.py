@@ -238,7 +238,7 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 ## Metadata
 
 - Colour profile, EXIF and text of a PNG are carried byte for byte, other people's XMP unchanged,
-  DPI to 0.1, gamma and colour chunks of a PNG as they are. A profile that is not one for the
+  DPI to 0.1 (in a JPEG whole numbers, which is said), gamma and colour chunks of a PNG as they are. A profile that is not one for the
   colours of the file is left out. Pixels are not turned: the orientation stays in EXIF.
 - TIFF and HEIC are the exception: their decoders turn them upright. What a TIFF says in tags
   (description, camera, date, artist, copyright, exposure, place) becomes EXIF.
@@ -252,7 +252,8 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 
 A file of 17x23 pixels of every kind, through `irn downscale --scale 2` and `irn upscale` into PNG:
 what it comes back as, which metadata come back, and what was said. The size is that of the file,
-always.
+always. The tests do the same with 1x1, 1x9 and 640x427 pixels, and with `decolor` and `colorize`,
+and `compress` (of 8 bits) and `upscale`.
 
 | format | pixels | comes back as | metadata | said |
 |---|---|---|---|---|

@@ -48,6 +48,10 @@ WEBP_METHOD = 6
 AVIF_SPEED = 6
 """0.3 to 0.5 s for 0.4 megapixels. 5 takes six times as long for 3 %; 8 is 4 to 13 % larger."""
 MAX_EXIF = 65_527
+"""Bytes of EXIF that fit into a segment of a JPEG, behind the six it begins with."""
+DPI_TOLERANCE = 0.1
+"""Off by more than this, a resolution is another."""
+_JPEG_EXIF = b"Exif\0\0"
 MAX_AVIF_PIXELS = 1 << 28
 
 # AV1 allows 65536; libavif, by which nearly all read, refuses more than this.
@@ -73,12 +77,29 @@ def fitted(picture: Picture, format: Format) -> tuple[Picture, list[str]]:  # no
     if metadata.chunks:
         lost.append(f"text and gamma of the PNG were left out: {name} has no place for them")
         metadata = replace(metadata, chunks=())
-    if metadata.dpi is not None and format != "jpeg":
-        lost.append(f"the resolution (DPI) was left out: {name} has no place for it")
-        metadata = replace(metadata, dpi=None)
+    if metadata.dpi is not None:
+        metadata, said = _resolved(metadata, metadata.dpi, format, name)
+        lost += said
     if picture.alpha is not None and picture.opaque:
         picture = replace(picture, alpha=None)
     return replace(picture, metadata=metadata), lost
+
+
+def _resolved(
+    metadata: Metadata,
+    dpi: tuple[float, float],
+    format: Format,  # noqa: A002
+    name: str,
+) -> tuple[Metadata, list[str]]:
+    """With the resolution that a lossy format has a place for, and what is to be said of it."""
+    if format != "jpeg":
+        said = [f"the resolution (DPI) was left out: {name} has no place for it"]
+        return replace(metadata, dpi=None), said
+    across, down = whole = (round(dpi[0]), round(dpi[1]))
+    if max(abs(dpi[0] - across), abs(dpi[1] - down)) <= DPI_TOLERANCE:
+        return metadata, []
+    was = f"the resolution of {dpi[0]:g}x{dpi[1]:g} DPI"
+    return replace(metadata, dpi=whole), [f"{was} became {across}x{down}: JPEG has whole ones"]
 
 
 def encode(
@@ -151,7 +172,7 @@ def _check(picture: Picture, format: Format, quality: int) -> None:  # noqa: A00
 def _check_jpeg(picture: Picture) -> None:
     if picture.alpha is not None:
         raise UsageError("JPEG has no transparency: use --format png")
-    exif = picture.metadata.exif
+    exif = _exif(picture.metadata)
     if exif is not None and len(exif) > MAX_EXIF:
         raise ImageError(f"EXIF of {len(exif)} bytes does not fit a JPEG: use --format png")
 
@@ -174,9 +195,15 @@ def _stored(picture: Picture) -> Image.Image:
     return image
 
 
+def _exif(metadata: Metadata, prefix: bytes = b"") -> bytes | None:
+    """EXIF behind what JPEG alone begins it with; Pillow reads both and does not add it."""
+    exif = metadata.exif
+    return exif and prefix + exif.removeprefix(_JPEG_EXIF)
+
+
 def _options(metadata: Metadata) -> dict[str, object]:
     """What Pillow takes by one name for all formats; it passes over what a format lacks."""
-    options = {"icc_profile": metadata.icc, "exif": metadata.exif, "dpi": metadata.dpi}
+    options = {"icc_profile": metadata.icc, "exif": _exif(metadata), "dpi": metadata.dpi}
     return {key: value for key, value in options.items() if value is not None}
 
 
@@ -230,13 +257,14 @@ def _encode_jpeg(
     progressive: bool,
     xmp: Packet | None,
 ) -> bytes:
-    options = {
+    options: dict[str, object] = {
         "quality": quality,
         "subsampling": subsampling,
         "progressive": progressive,
         "optimize": True,
     }
-    data = _save(_stored(picture), "JPEG", options | _options(picture.metadata))
+    options |= _options(picture.metadata) | {"exif": _exif(picture.metadata, _JPEG_EXIF) or b""}
+    data = _save(_stored(picture), "JPEG", options)
     packet = xmp(coded_sha256(data)) if xmp else picture.metadata.xmp
     return insert_xmp(data, packet) if packet else data
 

@@ -17,7 +17,9 @@ __all__ = [
     "stripped",
 ]
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _X_RESOLUTION, _RESOLUTION_UNIT = 0x0112, 0x011A, 0x0128
+_INCH, _CENTIMETRE = 1, 2
+"""Units of the density in a JFIF segment."""
 # Description, make, model, software, date, artist, copyright.
 _DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 
@@ -98,4 +100,15 @@ def dpi_of(image: Image.Image) -> tuple[float, float] | None:
     across, down = (float(v) for v in value)
     # One dot an inch is what Pillow gives where a TIFF says nothing.
     known = 0 < across < 1e6 and 0 < down < 1e6 and (across, down) != (1, 1)
-    return (across, down) if known else None
+    return (across, down) if known and not _is_invented(image) else None
+
+
+def _is_invented(image: Image.Image) -> bool:
+    """Pillow says 72 of a JPEG that has EXIF and does not say how large it is."""
+    by_jfif = image.info.get("jfif_unit") in (_INCH, _CENTIMETRE)
+    if image.format not in ("JPEG", "MPO") or by_jfif or image.info["dpi"] != (72, 72):
+        return False
+    try:
+        return not {_X_RESOLUTION, _RESOLUTION_UNIT} <= set(image.getexif())
+    except DECODER_ERRORS:
+        return True

@@ -38,7 +38,7 @@ XMP = (
 DPI = (300.0, 300.0)
 
 MODES: dict[str, tuple[str, ...]] = {
-    "png": ("RGB", "RGBA", "L", "LA", "1", "P", "P+clear", "RGB;16", "RGBA;16", "L;16"),
+    "png": ("RGB", "RGBA", "L", "LA", "1", "P", "P+clear", "RGB;16", "RGBA;16", "L;16", "LA;16"),
     "jpeg": ("RGB", "L", "CMYK"),
     "webp": ("RGB", "RGBA"),
     "avif": ("RGB", "RGBA", "RGB;10"),

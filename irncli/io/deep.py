@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -12,7 +14,7 @@ from PIL import ImageFile
 
 from irncli.errors import ImageError
 from irncli.io.jpeg2000 import Component, components, is_sycc
-from irncli.io.png import bit_depth
+from irncli.io.png import GRAY_WITH_ALPHA, PNG_LEVEL, SIGNATURE, bit_depth, framed
 
 __all__ = ["Deep", "read_deep", "write_deep"]
 
@@ -140,10 +142,23 @@ def _jpeg2000(image: ImageFile.ImageFile, data: bytes, bits: int) -> Deep:
 
 
 def write_deep(values: Deep) -> bytes:
-    """A PNG of uint16 [H, W], [H, W, 3] or [H, W, 4], without metadata."""
+    """A PNG of uint16 [H, W], or [H, W, 2], [H, W, 3] or [H, W, 4], without metadata."""
     import imageio.v3 as iio
 
+    if values.ndim == 3 and values.shape[2] == 2:
+        return _gray_alpha_png(values)
     _opencv()
     data = iio.imwrite("<bytes>", values, extension=".png", plugin="opencv")
     assert isinstance(data, bytes)  # noqa: S101
     return data
+
+
+def _gray_alpha_png(values: Deep) -> bytes:
+    """OpenCV writes none. Rows are stored as differences to those above: filter type 2."""
+    height, width = values.shape[:2]
+    rows = values.astype(">u2").view(np.uint8).reshape(height, 4 * width)
+    differences = np.diff(rows, axis=0, prepend=np.zeros((1, 4 * width), np.uint8))
+    filtered = np.insert(differences, 0, 2, axis=1).tobytes()
+    header = struct.pack(">IIBBBBB", width, height, 16, GRAY_WITH_ALPHA, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered, PNG_LEVEL)), (b"IEND", b""))
+    return SIGNATURE + b"".join(framed(kind, body) for kind, body in parts)

@@ -27,7 +27,7 @@ from irncli.io.jxl import find_xmp, header_of, is_jxl
 from irncli.io.metadata import dpi_of, exif_of, profile_of
 from irncli.io.picture import Metadata, Picture, reduction
 from irncli.io.plugins import DECODER_ERRORS, formats, heif_is_here, is_heif, jxl_is_here
-from irncli.io.png import bit_depth, carried_chunks
+from irncli.io.png import GRAY_WITH_ALPHA, bit_depth, carried_chunks
 from irncli.pixels import Pixels
 
 __all__ = [
@@ -59,8 +59,6 @@ _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB",
 _ICONS = (b"\0\0\1\0", b"\0\0\2\0", b"icns")
 """How ICO, CUR and ICNS begin."""
 _FLOAT_MODES = ("F", "F;16", "F;32")
-_GRAY_WITH_ALPHA = 4
-"""Colour type of a PNG."""
 _CONVERTED_MODES = ("CMYK", "YCbCr", "LAB")
 
 
@@ -267,7 +265,7 @@ def _of_channels(values: Deep, image: ImageFile.ImageFile, data: bytes) -> Pictu
         raise ImageError("damaged image: two decoders find two sizes")
     if values.ndim == 2:
         return Picture(values[:, :, None].repeat(3, axis=2), gray=True)
-    gray = bit_depth(data)[1] == _GRAY_WITH_ALPHA
+    gray = bit_depth(data)[1] == GRAY_WITH_ALPHA
     alpha = np.ascontiguousarray(values[:, :, 3]) if values.shape[2] == 4 else None
     return Picture(np.ascontiguousarray(values[:, :, :3]), alpha, gray)
 

@@ -40,7 +40,7 @@ def test_all_levels_survive(deep, gray, alpha):
     pixels = deep[:, :, :1].repeat(3, axis=2) if gray else deep
     mask = deep[:, :, 1] if alpha else None
     back = decode(encode(Picture(pixels, mask, gray), format="png"), deep=True)
-    assert back.bits == 16
+    assert (back.bits, back.gray) == (16, gray)
     assert np.array_equal(back.pixels, pixels)
     assert (back.alpha is None) is (not alpha)
     assert not alpha or np.array_equal(back.alpha, mask)

@@ -315,3 +315,16 @@ def test_a_resolution_that_a_jpeg_cannot_hold_is_said(pixels):
     assert lost == ["the resolution of 300.4x72.009 DPI became 300x72: JPEG has whole ones"]
     assert decode(encode(held, format="jpeg")).metadata.dpi == (300, 72)
     assert fitted(replace(picture, metadata=Metadata(dpi=(72.009, 72.009))), "jpeg")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("format", "alpha", "held"),
+    [("webp", False, False), ("avif", True, False), ("avif", False, True), ("jpeg", False, True)],
+)
+def test_a_profile_for_gray_stays_with_gray(pixels, format, alpha, held):
+    icc = ICC[:16] + b"GRAY" + ICC[20:]
+    gray = pixels[:, :, :1].repeat(3, axis=2)
+    plane = np.full(gray.shape[:2], 128, np.uint8) if alpha else None
+    fitting, lost = fitted(Picture(gray, plane, gray=True, metadata=Metadata(icc=icc)), format)
+    assert (fitting.metadata.icc == icc, lost == []) == (held, held)
+    assert decode(encode(fitting, format=format)).metadata.icc == (icc if held else None)

@@ -38,19 +38,19 @@ XMP = (
 DPI = (300.0, 300.0)
 
 MODES: dict[str, tuple[str, ...]] = {
-    "png": ("RGB", "RGBA", "L", "LA", "1", "P", "P+clear", "RGB;16", "RGBA;16", "L;16"),
+    "png": ("RGB", "RGBA", "L", "LA", "1", "P", "P+clear", "RGB;16", "RGBA;16", "L;16", "LA;16"),
     "jpeg": ("RGB", "L", "CMYK"),
     "webp": ("RGB", "RGBA"),
-    "avif": ("RGB", "RGBA"),
+    "avif": ("RGB", "RGBA", "RGB;10"),
     "tiff": ("RGB", "RGBA", "L", "1", "P", "CMYK", "LAB", "RGB;16", "L;16"),
     "gif": ("P", "P+clear", "L"),
     "bmp": ("RGB", "L", "1", "P"),
     "tga": ("RGB", "RGBA", "L"),
     "ppm": ("RGB", "L", "1"),
-    "jpeg2000": ("RGB", "RGBA", "L"),
+    "jpeg2000": ("RGB", "RGBA", "L", "L;16"),
     "ico": ("RGBA",),
 }
-"""Types of pixels by format: `P+clear` is a palette with a transparent entry."""
+"""By format: `P+clear` is a palette with a transparent entry, `RGB;10` has 10 bits a channel."""
 _SUFFIX = {"jpeg": "jpg", "tiff": "tif", "jpeg2000": "jp2"}
 _OF_PLUGINS = {".jxl", ".heic", ".heif", ".heics", ".heifs", ".hif"}
 _WITH_METADATA = ("png", "jpeg", "webp", "avif", "tiff")
@@ -88,8 +88,8 @@ def samples(width: int, height: int) -> Iterator[Sample]:
     """One file of every kind, with all the metadata that its format knows."""
     for format_, modes in MODES.items():
         for mode in modes:
-            yield Sample(format_, mode, _deep(format_, mode, width, height) if ";16" in mode
-                         else _shallow(format_, mode, width, height))  # fmt: skip
+            make = _deep if ";1" in mode else _shallow
+            yield Sample(format_, mode, make(format_, mode, width, height))
 
 
 def _exif() -> bytes:
@@ -103,14 +103,19 @@ def _mask(width: int, height: int) -> np.ndarray:
 
 
 def _deep(format_: str, mode: str, width: int, height: int) -> bytes:
+    import cv2
     import imageio.v3 as iio
 
     values = colours(width, height).astype(np.uint16) * 257 + 5
     gray = mode.startswith("L")
-    if format_ == "tiff" and gray:
+    if format_ in ("tiff", "jpeg2000") and gray:
         buffer = io.BytesIO()
-        Image.fromarray(values[:, :, 0]).save(buffer, "TIFF", dpi=DPI, icc_profile=ICC)
+        options = {"dpi": DPI, "icc_profile": ICC} if format_ == "tiff" else {}
+        Image.fromarray(values[:, :, 0]).save(buffer, format_, **options)
         return buffer.getvalue()
+    if format_ == "avif":
+        ten = np.ascontiguousarray(values[:, :, ::-1] >> 6)
+        return cv2.imencode(".avif", ten, [cv2.IMWRITE_AVIF_DEPTH, 10])[1].tobytes()
     if format_ == "tiff":
         return iio.imwrite("<bytes>", values, extension=".tiff", plugin="opencv")
     alpha = _mask(width, height).astype(np.uint16) * 257 if "A" in mode else None
@@ -196,10 +201,7 @@ def _row(sample: Sample, record: dict[str, Any], restored: Path) -> str:
 
 def page() -> str:
     """docs/formats.md."""
-    suffixes = sorted(
-        suffix[1:]
-        for suffix in readable_suffixes() - {".jxl", ".heic", ".heif", ".heics", ".heifs", ".hif"}
-    )
+    suffixes = sorted(suffix[1:] for suffix in readable_suffixes() - _OF_PLUGINS)
     readable = textwrap.fill(", ".join(suffixes), 98, subsequent_indent="  ")
     table = "\n".join(rows())
     return TEXT.format(table=table, readable=readable)
@@ -214,16 +216,18 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
   {readable}. JPEG XL and HEIC by their plug-ins: `pip install 'irncli[jxl,heic]'`.
 - Written: PNG and JPEG; restored pictures and what `irn compress` makes as WebP, AVIF and, with its
   plug-in, JPEG XL as well.
-- Several frames (GIF, APNG, WebP, TIFF) are refused, with their number. Of a JPEG that holds
+- Several frames (GIF, APNG, WebP, TIFF, AVIF, JPEG XL) are refused. Of a JPEG that holds
   several pictures (MPO) the first is taken, and that is said.
 
 ## Pixels
 
-- **Depth.** PNG and TIFF of 16 bits a channel are read as they are; the small picture has 8 bits,
-  or with `--bits 16` (PNG only) 16. The restored picture has the depth of the original, which the
-  tag knows. `irn compress` works on 8 bits. HEIC, AVIF and colour PPM of more than 8 bits are read
-  as 8 bits, which is said; so is JPEG 2000, which is not. Floating-point and 32-bit pixels are
-  refused.
+- **Depth.** PNG, TIFF, JPEG 2000, AVIF and HEIC are read at the depth that they have, up to 16 bits
+  a channel; the small picture has 8 bits, or with `--bits 16` (PNG only) 16. The restored picture
+  has 16 bits where the original had more than 8; the tag knows. `irn compress` works on 8 bits.
+  Colours of JPEG XL, PPM and SGI, and TIFF other than RGB, are read as 8 bits, which is said.
+  Refused are floating-point and 32-bit pixels, and JPEG 2000 of more than 8 bits with gray and
+  alpha, with components that differ, or with luma and colour differences: no library here reads
+  those rightly.
 - **Gray stays gray**: one channel in the small picture and in the restored one. Black and white
   becomes gray; a palette RGB, or gray where all its colours are.
 - **CMYK** is converted through its profile, where it has one, Lab by its definition, to sRGB.
@@ -234,8 +238,9 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 ## Metadata
 
 - Colour profile, EXIF and text of a PNG are carried byte for byte, other people's XMP unchanged,
-  DPI to 0.1, gamma and colour chunks of a PNG as they are. A profile that is not one for the
-  colours of the file is left out. Pixels are not turned: the orientation stays in EXIF.
+  DPI to 0.1 (in a JPEG as whole numbers, which is said where they are others), gamma and colour
+  chunks of a PNG as they are. A profile that is not one for the colours of the file is left out.
+  Pixels are not turned: the orientation stays in EXIF.
 - TIFF and HEIC are the exception: their decoders turn them upright. What a TIFF says in tags
   (description, camera, date, artist, copyright, exposure, place) becomes EXIF.
 - What a format has no place for is left out and said: text and gamma in anything but PNG, DPI in
@@ -248,7 +253,8 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 
 A file of 17x23 pixels of every kind, through `irn downscale --scale 2` and `irn upscale` into PNG:
 what it comes back as, which metadata come back, and what was said. The size is that of the file,
-always.
+always. The tests do the same with 1x1, 1x9 and 640x427 pixels, and with `decolor` and `colorize`,
+and `compress` (of 8 bits) and `upscale`.
 
 | format | pixels | comes back as | metadata | said |
 |---|---|---|---|---|

@@ -19,7 +19,7 @@ from irncli.engine.metrics import psnr, ssim
 from irncli.engine.refine import STEP_COST
 from irncli.engine.rescaler import Pixels, lr_size, resize_plane, to_gray
 from irncli.errors import UsageError
-from irncli.io.encoding import Format, encode, fitted
+from irncli.io.encoding import Format, encode, fitted, holds_profile
 from irncli.io.images import Picture
 from irncli.io.tag import PLAIN, Tag
 
@@ -107,13 +107,18 @@ class Compress(Job):
     def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> Encode:  # noqa: A002
         """See Job."""
         planned = self.plan(picture, data, format, record)
+        fields: dict[str, Any] = {"gray": picture.gray}
+        icc = picture.metadata.icc
+        if not holds_profile(picture, format):
+            # It waits in the tag, as that of a picture without its colours does.
+            fields["icc"] = icc
+            picture = replace(picture, metadata=replace(picture.metadata, icc=None))
         picture, lost = fitted(picture, format)
         record.warnings += lost
         loaded, (width, height) = planned.model, planned.low
         assert loaded is not None  # noqa: S101
         restorer = self._restorer(format)
         compressor = Compressor(loaded.rescaler, format, restorer.restorer if restorer else None)
-        fields: dict[str, Any] = {"gray": picture.gray}
         if restorer:
             fields["restorer"] = restorer.name
             fields["restorer_sha256"] = restorer.checkpoint.weights_sha256
@@ -130,7 +135,8 @@ class Compress(Job):
         if self.refine:
             low = self._refined(compressor, loaded, picture, low, coded.quality, record)
             coded = self._search(compressor, picture, low, xmp)
-        chosen = self._reported(compressor, picture, len(data), coded, record)
+        whole = replace(picture, metadata=replace(picture.metadata, icc=icc))
+        chosen = self._reported(compressor, whole, len(data), coded, record)
         return lambda: chosen
 
     def _restorer(self, format: Format) -> LoadedRestorer | None:  # noqa: A002

@@ -1,23 +1,27 @@
-"""Pictures of 16 bits a channel, which Pillow reads and writes as 8-bit ones without a word."""
+"""Pictures of more than 8 bits a channel, which Pillow reads and writes as 8-bit ones."""
 
 from __future__ import annotations
 
+import struct
+import zlib
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
 from irncli.errors import ImageError
-from irncli.io.png import bit_depth
+from irncli.io.jpeg2000 import Component, components, is_sycc
+from irncli.io.png import GRAY_WITH_ALPHA, PNG_LEVEL, SIGNATURE, bit_depth, framed
 
-__all__ = ["Deep", "is_deep_colour", "read_deep", "write_deep"]
+__all__ = ["Deep", "read_deep", "write_deep"]
 
 Deep = NDArray[np.uint16]
 
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
-_UNSIGNED, _RGB = 1, 2
+_PHOTOMETRIC, _SAMPLE_FORMAT = 262, 339
+_UNSIGNED, _WHITE_IS_ZERO, _RGB = 1, 0, 2
 
 
 @cache
@@ -29,35 +33,77 @@ def _opencv() -> ModuleType:
     return cv2
 
 
-def is_deep_colour(image: ImageFile.ImageFile, data: bytes) -> bool:
-    """Whether a file has several channels of 16 bits, in a format that `read_deep` knows.
+def read_deep(image: ImageFile.ImageFile, data: bytes, bits: int) -> Deep | None:
+    """Channels of a file at their depth: uint16 [H, W], gray, or [H, W, 3 or 4], RGB and alpha.
 
-    One channel is no matter: Pillow reads it well.
-    """
-    if image.format == "PNG":
-        bits, colour_type = bit_depth(data)
-        return bits == 16 and colour_type != 0
-    if image.format == "TIFF":
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        formats = set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,)))
-        deep = set(tags.get(_BITS_PER_SAMPLE, (1,))) == {16} and formats == {_UNSIGNED}
-        return deep and tags.get(_PHOTOMETRIC) == _RGB
-    return False
+    Args:
+        image: as Pillow has loaded it, so that it is known to be undamaged.
+        data: the file.
+        bits: of a channel. The values that come back are spread over 16.
 
-
-def read_deep(data: bytes) -> Deep:
-    """Channels of a file that `is_deep_colour`: uint16 [H, W, 3], RGB, or [H, W, 4] with alpha.
+    Returns:
+        None where what Pillow read is all that can be read.
 
     Raises:
         ImageError: damaged, or a variant that cannot be read.
     """
+    if bits <= 8:
+        return None
+    if _is_deep_png_or_tiff(image, data, bits):
+        return _required(_by_opencv(data))
+    if image.format == "TIFF" and image.mode in ("I;16", "I;16B"):
+        return _gray_tiff(image, bits)
+    if image.format == "JPEG2000" and image.mode in ("L", "I;16", "LA", "RGB", "RGBA"):
+        return _jpeg2000(image, data, bits)
+    if image.format == "AVIF":
+        return _sound(_by_opencv(data), image, bits)
+    if image.format == "HEIF":
+        return _sound(_by_pillow_heif(data, bits), image, bits)
+    return None
+
+
+def _is_deep_png_or_tiff(image: ImageFile.ImageFile, data: bytes, bits: int) -> bool:
+    """With several channels; one Pillow reads itself."""
+    if image.format == "PNG":
+        return bit_depth(data)[1] != 0
+    if image.format == "TIFF" and bits == 16:
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        unsigned = set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))) == {_UNSIGNED}
+        return unsigned and tags.get(_PHOTOMETRIC) == _RGB
+    return False
+
+
+def _gray_tiff(image: ImageFile.ImageFile, bits: int) -> Deep | None:
+    """Values as they are stored, which Pillow gives, made those of gray of 16 bits."""
+    values = _sound(np.array(image).astype(np.uint16), image, bits)
+    white_is_zero = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO  # type: ignore[attr-defined]
+    return ~values if values is not None and white_is_zero else values
+
+
+def _by_opencv(data: bytes) -> NDArray[Any] | None:
+    """What OpenCV reads, colours as RGB; None: it does not."""
     import imageio.v3 as iio
 
     cv2 = _opencv()
     try:
-        values = iio.imread(data, plugin="opencv", flags=cv2.IMREAD_UNCHANGED)
-    except (cv2.error, OSError, ValueError, RuntimeError) as error:
-        raise ImageError("damaged image: its 16-bit pixels cannot be decoded") from error
+        return iio.imread(data, plugin="opencv", flags=cv2.IMREAD_UNCHANGED)
+    except (cv2.error, OSError, ValueError, RuntimeError):
+        return None
+
+
+def _by_pillow_heif(data: bytes, bits: int) -> NDArray[Any] | None:
+    import pillow_heif
+
+    try:
+        values = np.asarray(pillow_heif.open_heif(data, convert_hdr_to_8bit=False))
+    except (OSError, ValueError, SyntaxError, RuntimeError, EOFError):
+        return None
+    return values >> (16 - bits) if values.dtype == np.uint16 else None
+
+
+def _required(values: NDArray[Any] | None) -> Deep:
+    if values is None:
+        raise ImageError("damaged image: its 16-bit pixels cannot be decoded")
     if values.dtype != np.uint16 or values.ndim != 3 or values.shape[2] not in (3, 4):
         raise ImageError(
             f"16-bit pixels that decode to {values.dtype} {list(values.shape)}, expected three or "
@@ -66,11 +112,53 @@ def read_deep(data: bytes) -> Deep:
     return values
 
 
+def _sound(values: NDArray[Any] | None, image: ImageFile.ImageFile, bits: int) -> Deep | None:
+    """Values of `bits` spread over 16, where they are of the size and the channels of `image`."""
+    if values is None or values.dtype != np.uint16 or bits > 16:
+        return None
+    shape = (image.height, image.width, *{"RGB": (3,), "RGBA": (4,)}.get(image.mode, ()))
+    if values.shape != shape:
+        return None
+    top = (1 << bits) - 1
+    spread = (np.arange(65536).clip(max=top) * 65535 + top // 2) // top
+    found: Deep = spread.astype(np.uint16)[values]
+    return found
+
+
+def _jpeg2000(image: ImageFile.ImageFile, data: bytes, bits: int) -> Deep:
+    """Not as Pillow reads them: it makes the brightest values black.
+
+    Raises:
+        ImageError: components that differ, or that OpenCV reads wrongly or not at all.
+    """
+    plain = set(components(data)) == {Component(bits, False, (1, 1))} and not is_sycc(data)
+    values = _sound(_by_opencv(data), image, bits) if plain else None
+    if values is None:
+        raise ImageError(
+            f"a JPEG 2000 of {bits} bits and mode {image.mode} that cannot be read rightly: "
+            "convert it to a 16-bit PNG first"
+        )
+    return values
+
+
 def write_deep(values: Deep) -> bytes:
-    """A PNG of uint16 [H, W], [H, W, 3] or [H, W, 4], without metadata."""
+    """A PNG of uint16 [H, W], or [H, W, 2], [H, W, 3] or [H, W, 4], without metadata."""
     import imageio.v3 as iio
 
+    if values.ndim == 3 and values.shape[2] == 2:
+        return _gray_alpha_png(values)
     _opencv()
     data = iio.imwrite("<bytes>", values, extension=".png", plugin="opencv")
     assert isinstance(data, bytes)  # noqa: S101
     return data
+
+
+def _gray_alpha_png(values: Deep) -> bytes:
+    """OpenCV writes none. Rows are stored as differences to those above: filter type 2."""
+    height, width = values.shape[:2]
+    rows = values.astype(">u2").view(np.uint8).reshape(height, 4 * width)
+    differences = np.diff(rows, axis=0, prepend=np.zeros((1, 4 * width), np.uint8))
+    filtered = np.insert(differences, 0, 2, axis=1).tobytes()
+    header = struct.pack(">IIBBBBB", width, height, 16, GRAY_WITH_ALPHA, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered, PNG_LEVEL)), (b"IEND", b""))
+    return SIGNATURE + b"".join(framed(kind, body) for kind, body in parts)

@@ -24,7 +24,7 @@ from irncli.io.images import (
 )
 from irncli.io.jpeg import coded_sha256, insert_xmp
 from irncli.io.plugins import jxl_is_here
-from irncli.io.png import chunks, with_chunks
+from irncli.io.png import PNG_LEVEL, chunks, with_chunks
 
 __all__ = [
     "Format",
@@ -33,6 +33,7 @@ __all__ = [
     "encode",
     "fitted",
     "format_for_suffix",
+    "holds_profile",
     "suffix_for_format",
 ]
 
@@ -41,13 +42,15 @@ Subsampling = Literal["4:4:4", "4:2:0"]
 Packet = Callable[[str], bytes | None]
 """From the `content_sha256` of a file to the XMP that is stored in it."""
 
-PNG_LEVEL = 4
-"""zlib level: on photographs within 2 % of level 9 at a fifth of its time."""
 WEBP_METHOD = 6
 """The slowest: 5 to 7 % smaller than 4; 0.1 s for 0.4 megapixels."""
 AVIF_SPEED = 6
 """0.3 to 0.5 s for 0.4 megapixels. 5 takes six times as long for 3 %; 8 is 4 to 13 % larger."""
 MAX_EXIF = 65_527
+"""Bytes of EXIF that fit into a segment of a JPEG, behind the six it begins with."""
+DPI_TOLERANCE = 0.1
+"""Off by more than this, a resolution is another."""
+_JPEG_EXIF = b"Exif\0\0"
 MAX_AVIF_PIXELS = 1 << 28
 
 # AV1 allows 65536; libavif, by which nearly all read, refuses more than this.
@@ -70,15 +73,43 @@ def fitted(picture: Picture, format: Format) -> tuple[Picture, list[str]]:  # no
     if picture.bits > 8:
         lost.append(f"16 bits a channel were reduced to 8: {name} holds no more")
         picture = picture.reduced()
+    if not holds_profile(picture, format):
+        lost.append(f"its colour profile, one for gray, was left out: {name} stores it in colours")
+        metadata = replace(metadata, icc=None)
     if metadata.chunks:
         lost.append(f"text and gamma of the PNG were left out: {name} has no place for them")
         metadata = replace(metadata, chunks=())
-    if metadata.dpi is not None and format != "jpeg":
-        lost.append(f"the resolution (DPI) was left out: {name} has no place for it")
-        metadata = replace(metadata, dpi=None)
+    if metadata.dpi is not None:
+        metadata, said = _resolved(metadata, metadata.dpi, format, name)
+        lost += said
     if picture.alpha is not None and picture.opaque:
         picture = replace(picture, alpha=None)
     return replace(picture, metadata=metadata), lost
+
+
+def holds_profile(picture: Picture, format: Format) -> bool:  # noqa: A002
+    """Whether a format stores a picture in the colours that its profile is for."""
+    icc = picture.metadata.icc
+    if icc is None or icc[16:20] != b"GRAY":
+        return True
+    return format != "webp" and (format != "avif" or picture.alpha is None)
+
+
+def _resolved(
+    metadata: Metadata,
+    dpi: tuple[float, float],
+    format: Format,  # noqa: A002
+    name: str,
+) -> tuple[Metadata, list[str]]:
+    """With the resolution that a lossy format has a place for, and what is to be said of it."""
+    if format != "jpeg":
+        said = [f"the resolution (DPI) was left out: {name} has no place for it"]
+        return replace(metadata, dpi=None), said
+    across, down = whole = (round(dpi[0]), round(dpi[1]))
+    if max(abs(dpi[0] - across), abs(dpi[1] - down)) <= DPI_TOLERANCE:
+        return metadata, []
+    was = f"the resolution of {dpi[0]:g}x{dpi[1]:g} DPI"
+    return replace(metadata, dpi=whole), [f"{was} became {across}x{down}: JPEG has whole ones"]
 
 
 def encode(
@@ -150,10 +181,10 @@ def _check(picture: Picture, format: Format, quality: int) -> None:  # noqa: A00
 
 def _check_jpeg(picture: Picture) -> None:
     if picture.alpha is not None:
-        raise UsageError("JPEG has no transparency: use --format png")
-    exif = picture.metadata.exif
+        raise UsageError("JPEG has no transparency: use PNG")
+    exif = _exif(picture.metadata)
     if exif is not None and len(exif) > MAX_EXIF:
-        raise ImageError(f"EXIF of {len(exif)} bytes does not fit a JPEG: use --format png")
+        raise ImageError(f"EXIF of {len(exif)} bytes does not fit a JPEG: use PNG")
 
 
 def _check_jxl(picture: Picture) -> None:
@@ -174,9 +205,15 @@ def _stored(picture: Picture) -> Image.Image:
     return image
 
 
+def _exif(metadata: Metadata, prefix: bytes = b"") -> bytes | None:
+    """EXIF behind what JPEG alone begins it with; Pillow reads both and does not add it."""
+    exif = metadata.exif
+    return exif and prefix + exif.removeprefix(_JPEG_EXIF)
+
+
 def _options(metadata: Metadata) -> dict[str, object]:
     """What Pillow takes by one name for all formats; it passes over what a format lacks."""
-    options = {"icc_profile": metadata.icc, "exif": metadata.exif, "dpi": metadata.dpi}
+    options = {"icc_profile": metadata.icc, "exif": _exif(metadata), "dpi": metadata.dpi}
     return {key: value for key, value in options.items() if value is not None}
 
 
@@ -207,15 +244,12 @@ def _png(image: Image.Image, metadata: Metadata, packet: bytes | None) -> bytes:
 
 
 def _encode_deep_png(picture: Picture, xmp: Packet | None) -> bytes:
-    """Pixels by a library that knows 16 bits; metadata as Pillow writes them beside one pixel.
-
-    A gray picture with alpha is stored in colours, with equal channels.
-    """
+    """Pixels without Pillow, which has no 16 bits; metadata as it writes them beside one pixel."""
     pixels, metadata = picture.pixels, picture.metadata
+    if picture.gray:
+        pixels = np.ascontiguousarray(pixels[:, :, 0])
     if picture.alpha is not None:
         pixels = np.dstack((pixels, picture.alpha))
-    elif picture.gray:
-        pixels = np.ascontiguousarray(pixels[:, :, 0])
     data = write_deep(pixels)
     packet = xmp(content_sha256(data, max_pixels=pixels.size)) if xmp else metadata.xmp
     beside = chunks(_png(Image.new("L", (1, 1)), metadata, packet))
@@ -230,13 +264,14 @@ def _encode_jpeg(
     progressive: bool,
     xmp: Packet | None,
 ) -> bytes:
-    options = {
+    options: dict[str, object] = {
         "quality": quality,
         "subsampling": subsampling,
         "progressive": progressive,
         "optimize": True,
     }
-    data = _save(_stored(picture), "JPEG", options | _options(picture.metadata))
+    options |= _options(picture.metadata) | {"exif": _exif(picture.metadata, _JPEG_EXIF) or b""}
+    data = _save(_stored(picture), "JPEG", options)
     packet = xmp(coded_sha256(data)) if xmp else picture.metadata.xmp
     return insert_xmp(data, packet) if packet else data
 

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from irncli.errors import ImageError
-from irncli.io.deep import is_deep_colour, read_deep
+from irncli.io.deep import Deep, read_deep
+from irncli.io.depth import DEEP_MODES, depth_of
 from irncli.io.jpeg import coded_sha256
-from irncli.io.jxl import find_xmp, is_jxl, size_of
-from irncli.io.metadata import DEEP_MODES, depth_of, dpi_of, exif_of, profile_of
-from irncli.io.picture import Metadata, Picture
+from irncli.io.jxl import find_xmp, header_of, is_jxl
+from irncli.io.metadata import dpi_of, exif_of, profile_of
+from irncli.io.picture import Metadata, Picture, reduction
 from irncli.io.plugins import DECODER_ERRORS, formats, heif_is_here, is_heif, jxl_is_here
-from irncli.io.png import bit_depth, carried_chunks
+from irncli.io.png import GRAY_WITH_ALPHA, bit_depth, carried_chunks
 from irncli.pixels import Pixels
 
 __all__ = [
@@ -58,8 +59,6 @@ _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB",
 _ICONS = (b"\0\0\1\0", b"\0\0\2\0", b"icns")
 """How ICO, CUR and ICNS begin."""
 _FLOAT_MODES = ("F", "F;16", "F;32")
-_GRAY_WITH_ALPHA = 4
-"""Colour type of a PNG."""
 _CONVERTED_MODES = ("CMYK", "YCbCr", "LAB")
 
 
@@ -128,8 +127,11 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     if is_jxl(data):
         if not jxl_is_here():
             raise ImageError("a JPEG XL file: to read it, pip install 'irncli[jxl]'")
-        # Its plug-in decodes all when it opens.
-        _check_size(*size_of(data), max_pixels)
+        # Its plug-in decodes all when it opens, and of an animation what comes first.
+        header = header_of(data)
+        _check_size(header.width, header.height, max_pixels)
+        if header.animated:
+            raise ImageError("an animation, expected one picture: extract the frame you want first")
     if is_heif(data) and not heif_is_here():
         raise ImageError("a HEIC file: to read it, pip install 'irncli[heic]'")
     if data[:2] == b"\xff\xd8" and data.count(b"\xff\xda") > MAX_SCANS:
@@ -137,7 +139,7 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     if data[:4] in _ICONS:
         # The picture inside is decoded at once. Pillow refuses twice as many.
         Image.MAX_IMAGE_PIXELS = max_pixels
-    image = Image.open(io.BytesIO(data), formats=formats())
+    image = Image.open(io.BytesIO(data), formats=formats(data))
     _check_size(*image.size, max_pixels)
     return image
 
@@ -168,13 +170,12 @@ def probe(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
         ImageError: not an image, damaged, or too large.
     """
     with _pillow(max_pixels), _open(data, max_pixels) as image:
-        deep = image.mode in DEEP_MODES or is_deep_colour(image, data)
         return Header(
             format=(image.format or "").lower(),
             width=image.width,
             height=image.height,
             mode=image.mode,
-            bits=16 if deep else depth_of(image, data),
+            bits=depth_of(image, data),
             xmp=_xmp(image, data),
             carries=_carried(image, data),
         )
@@ -213,14 +214,14 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
         notes = [f"{frames} pictures in one file: the first was taken"] * (frames > 1)
         icc = profile_of(image, notes)
         bits = depth_of(image, data)
-        if bits > 8:
-            notes.append(f"{bits} bits a channel were reduced to 8")
-        if is_deep_colour(image, data):
-            picture = _deep_colour(image, data)
+        channels = read_deep(image, data, bits)
+        if channels is not None:
+            picture = _of_channels(channels, image, data)
         elif image.mode in DEEP_MODES:
             picture = _deep_gray(image)
         else:
             picture = _shallow(image, icc, notes)
+            notes += [reduction(bits)] * (bits > 8)
         metadata = Metadata(
             icc=None if image.mode in _CONVERTED_MODES else icc,
             exif=exif_of(image, notes),
@@ -229,7 +230,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
             chunks=carried_chunks(data),
         )
     picture = replace(picture, metadata=metadata, notes=tuple(notes))
-    return picture if deep else picture.reduced()
+    return picture if deep else picture.reduced(bits)
 
 
 def _has_alpha(image: Image.Image) -> bool:
@@ -258,12 +259,13 @@ def _shallow(image: Image.Image, icc: bytes | None, notes: list[str]) -> Picture
     return Picture(pixels, alpha, gray)
 
 
-def _deep_colour(image: ImageFile.ImageFile, data: bytes) -> Picture:
-    """Of 16 bits and several channels."""
-    values = read_deep(data)
+def _of_channels(values: Deep, image: ImageFile.ImageFile, data: bytes) -> Picture:
+    """Of 16 bits."""
     if values.shape[:2] != (image.height, image.width):
         raise ImageError("damaged image: two decoders find two sizes")
-    gray = bit_depth(data)[1] == _GRAY_WITH_ALPHA
+    if values.ndim == 2:
+        return Picture(values[:, :, None].repeat(3, axis=2), gray=True)
+    gray = bit_depth(data)[1] == GRAY_WITH_ALPHA
     alpha = np.ascontiguousarray(values[:, :, 3]) if values.shape[2] == 4 else None
     return Picture(np.ascontiguousarray(values[:, :, :3]), alpha, gray)
 
@@ -316,9 +318,9 @@ def content_sha256(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> str:
         if image.format in ("JPEG", "MPO"):
             return coded_sha256(data)
         image.load()
-        if is_deep_colour(image, data):
-            values = read_deep(data).astype("<u2")
-            return _sha256(f"{image.mode};16", image.size, values.tobytes())
+        values = read_deep(image, data, depth_of(image, data))
+        if values is not None:
+            return _sha256(f"{image.mode};16", image.size, values.astype("<u2").tobytes())
         return pixel_sha256(image)
 
 

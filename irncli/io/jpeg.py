@@ -82,7 +82,7 @@ def insert_xmp(data: bytes, xmp: bytes) -> bytes:
     """
     if len(xmp) > MAX_XMP:
         raise ImageError(
-            f"XMP of {len(xmp)} bytes does not fit a JPEG (at most {MAX_XMP}): use --format png"
+            f"XMP of {len(xmp)} bytes does not fit a JPEG (at most {MAX_XMP}): use PNG"
         )
     payload = _XMP_HEADER + xmp
     segment = b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload

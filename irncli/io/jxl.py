@@ -1,22 +1,47 @@
-"""What Pillow's plug-in for JPEG XL does not say: XMP, and the size before pixels are decoded.
+"""What Pillow's plug-in for JPEG XL does not say: XMP, depth, frames, and the size before decoding.
 
-Source: ISO/IEC 18181-1, annex D, for the size; 18181-2 for the boxes.
+Source: ISO/IEC 18181-1, annex D, for the headers; 18181-2 for the boxes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from irncli.errors import ImageError
 
-__all__ = ["find_xmp", "is_jxl", "size_of"]
+__all__ = ["Header", "find_xmp", "header_of", "is_jxl"]
 
 _CODESTREAM = b"\xff\x0a"
 _CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _WIDTHS = (9, 13, 18, 30)
-_HEADER = 11
-"""Bytes of the longest header: 2 of the signature, 68 bits of the size."""
+_SMALLEST = 11
+"""Bytes that a file has at least: 2 of the signature, 68 bits of the longest size."""
+_HEADER = 64
+"""Bytes that are enough for all that is read here."""
+# Selected by two bits: (a number, how many bits are added to it).
+_BITS = ((8, 0), (10, 0), (12, 0), (1, 6))
+_FLOAT_BITS = ((32, 0), (16, 0), (24, 0), (1, 6))
+_PREVIEW_BY_8 = ((16, 0), (32, 0), (1, 5), (33, 9))
+_PREVIEW = ((1, 6), (65, 8), (321, 10), (1345, 12))
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a codestream says of itself.
+
+    Attributes:
+        width: in pixels.
+        height: in pixels.
+        bits: of a channel.
+        animated: it has frames, and times between them.
+    """
+
+    width: int
+    height: int
+    bits: int = 8
+    animated: bool = False
 
 
 def is_jxl(data: bytes) -> bool:
@@ -51,7 +76,7 @@ def find_xmp(data: bytes) -> bytes | None:
 
 
 def _codestream(data: bytes) -> bytes:
-    """The first of its bytes, at least as many as the size needs."""
+    """The first of its bytes."""
     if data.startswith(_CODESTREAM):
         return data[:_HEADER]
     found = b""
@@ -76,17 +101,31 @@ class _Bits:
         self._left >>= count
         return value
 
+    def choose(self, choices: tuple[tuple[int, int], ...]) -> int:
+        """U32 of the standard."""
+        least, count = choices[self.take(2)]
+        return least + self.take(count)
 
-def size_of(data: bytes) -> tuple[int, int]:
-    """Width and height, as the header says.
+
+def header_of(data: bytes) -> Header:
+    """Size, depth and frames, as the header says.
 
     Raises:
         ImageError: there is no header.
     """
     stream = _codestream(data)
-    if not stream.startswith(_CODESTREAM) or len(stream) < _HEADER:
+    if not stream.startswith(_CODESTREAM) or len(stream) < _SMALLEST:
         raise ImageError("damaged JPEG XL: no header")
     bits = _Bits(stream[2:])
+    width, height = _size(bits)
+    if bits.take(1):  # all as usual
+        return Header(width, height)
+    animated = bool(bits.take(1)) and _extra_fields(bits)
+    depth = bits.choose(_FLOAT_BITS if bits.take(1) else _BITS)
+    return Header(width, height, depth, animated)
+
+
+def _size(bits: _Bits) -> tuple[int, int]:
     small = bits.take(1)
 
     def side() -> int:
@@ -95,3 +134,22 @@ def size_of(data: bytes) -> tuple[int, int]:
     height = side()
     above, below = _RATIOS[bits.take(3)]
     return height * above // below if above else side(), height
+
+
+def _extra_fields(bits: _Bits) -> bool:
+    """Passes over orientation, the size to show and a preview; whether it is animated."""
+    bits.take(3)
+    if bits.take(1):
+        _size(bits)
+    if bits.take(1):
+        choices = _PREVIEW_BY_8 if bits.take(1) else _PREVIEW
+        bits.choose(choices)
+        if bits.take(3) == 0:
+            bits.choose(choices)
+    animated = bool(bits.take(1))
+    if animated:
+        bits.choose(((100, 0), (1000, 0), (1, 10), (1, 30)))
+        bits.choose(((1, 0), (1001, 0), (1, 8), (1, 10)))
+        bits.choose(((0, 0), (0, 3), (0, 16), (0, 32)))
+        bits.take(1)
+    return animated

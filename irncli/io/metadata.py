@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from PIL import ExifTags, Image
 
+from irncli.io.depth import DEEP_MODES
 from irncli.io.picture import Metadata
 from irncli.io.plugins import DECODER_ERRORS
 from irncli.io.png import COLOUR
 
 __all__ = [
-    "DEEP_MODES",
-    "depth_of",
     "dpi_of",
     "exif_of",
     "orientation_of",
@@ -20,8 +17,9 @@ __all__ = [
     "stripped",
 ]
 
-DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_ORIENTATION = 0x0112
+_ORIENTATION, _X_RESOLUTION, _RESOLUTION_UNIT = 0x0112, 0x011A, 0x0128
+_INCH, _CENTIMETRE = 1, 2
+"""Units of the density in a JFIF segment."""
 # Description, make, model, software, date, artist, copyright.
 _DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 
@@ -94,23 +92,6 @@ def profile_of(image: Image.Image, notes: list[str]) -> bytes | None:
     return None
 
 
-def depth_of(image: Image.Image, data: bytes) -> int:
-    """Bits of a channel in a file of a format that is read as 8 bits, whatever it holds.
-
-    Source: AV1 codec ISO media file format binding, section 2.3, for the av1C box; Netpbm's ppm.
-    """
-    if image.format == "HEIF":
-        return int(image.info.get("bit_depth", 8))
-    if image.format == "AVIF":
-        at = data.find(b"av1C")
-        flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
-        return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
-    if image.format == "PPM" and image.mode == "RGB":
-        header = re.match(rb"P[36](?:\s+|#[^\n]*\n)+(?:\d+(?:\s+|#[^\n]*\n)+){2}(\d{1,5})", data)
-        return int(header[1]).bit_length() if header else 8
-    return 8
-
-
 def dpi_of(image: Image.Image) -> tuple[float, float] | None:
     """Of the file, where it says something."""
     value = image.info.get("dpi")
@@ -119,4 +100,15 @@ def dpi_of(image: Image.Image) -> tuple[float, float] | None:
     across, down = (float(v) for v in value)
     # One dot an inch is what Pillow gives where a TIFF says nothing.
     known = 0 < across < 1e6 and 0 < down < 1e6 and (across, down) != (1, 1)
-    return (across, down) if known else None
+    return (across, down) if known and not _is_invented(image) else None
+
+
+def _is_invented(image: Image.Image) -> bool:
+    """Pillow says 72 of a JPEG that has EXIF and does not say how large it is."""
+    by_jfif = image.info.get("jfif_unit") in (_INCH, _CENTIMETRE)
+    if image.format not in ("JPEG", "MPO") or by_jfif or image.info["dpi"] != (72, 72):
+        return False
+    try:
+        return not {_X_RESOLUTION, _RESOLUTION_UNIT} <= set(image.getexif())
+    except DECODER_ERRORS:
+        return True

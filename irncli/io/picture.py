@@ -7,7 +7,12 @@ from dataclasses import dataclass, field, replace
 from irncli.io.png import Chunk
 from irncli.pixels import Pixels, bits_of, most, to_bits
 
-__all__ = ["Metadata", "Picture"]
+__all__ = ["Metadata", "Picture", "reduction"]
+
+
+def reduction(bits: int) -> str:
+    """What is said where the depth of a file is lost."""
+    return f"{bits} bits a channel were reduced to 8"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +67,17 @@ class Picture:
         """Nothing shines through."""
         return self.alpha is None or bool((self.alpha == most(self.alpha)).all())
 
-    def reduced(self) -> Picture:
-        """In 8 bits, with a note of it; itself, where it has no more."""
+    def reduced(self, bits: int = 16) -> Picture:
+        """In 8 bits, with a note of it; itself, where it has no more.
+
+        Args:
+            bits: of a channel in the file that it comes from.
+        """
         if self.bits == 8:
             return self
         return replace(
             self,
             pixels=to_bits(self.pixels, 8),
             alpha=None if self.alpha is None else to_bits(self.alpha, 8),
-            notes=(*self.notes, "16 bits a channel were reduced to 8"),
+            notes=(*self.notes, reduction(bits)),
         )

@@ -38,6 +38,13 @@ DECODER_ERRORS = (
 # which it opens what is inside, whatever that is.
 _UNREAD = ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG", "IPTC")
 
+_PNG_OR_JPEG = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+# Brands of HEIF; under the last two are AV1 pictures too, which Pillow tries first.
+_HEVC = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"))
+_ANY_CODEC = frozenset((b"mif1", b"msf1"))
+_LONGEST_BRANDS = 256
+"""Bytes of the first box that are looked at."""
+
 
 @cache
 def jxl_is_here() -> bool:
@@ -60,19 +67,37 @@ def heif_is_here() -> bool:
 
 
 def is_heif(data: bytes) -> bool:
-    """By the brand in its first box: HEVC, not AV1."""
-    return data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc")
+    """By the brands in its first box: HEVC, not AV1."""
+    if data[4:8] != b"ftyp":
+        return False
+    major, end = data[8:12], int.from_bytes(data[:4], "big")
+    others = [data[at : at + 4] for at in range(16, min(end, _LONGEST_BRANDS), 4)]
+    return major in _HEVC or (major in _ANY_CODEC and not _HEVC.isdisjoint(others))
 
 
-def formats() -> list[str]:
-    """All that Pillow reads, but EPS, which would start Ghostscript, and its like."""
+def formats(data: bytes) -> list[str]:
+    """Those that may read a file which begins like this, and no plug-in that it does not need.
+
+    All that Pillow reads, but EPS, which would start Ghostscript, and its like.
+    """
+    if data.startswith(_PNG_OR_JPEG):
+        Image.preinit()
+        return ["PNG", "JPEG"]
     Image.init()
-    jxl_is_here()
-    heif_is_here()
+    if data[4:8] == b"ftyp" and data[8:12] in _HEVC | _ANY_CODEC:
+        heif_is_here()
+    return _read()
+
+
+def _read() -> list[str]:
+    """Of the formats that are loaded, those that irn reads."""
     return [name for name in Image.ID if name not in _UNREAD]
 
 
 def readable_suffixes() -> frozenset[str]:
     """File name endings of the formats that irn reads, lower case, with their dot."""
-    opened = set(formats()) & set(Image.OPEN)
+    Image.init()
+    jxl_is_here()
+    heif_is_here()
+    opened = set(_read()) & set(Image.OPEN)
     return frozenset(s for s, name in Image.registered_extensions().items() if name in opened)

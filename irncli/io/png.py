@@ -6,13 +6,29 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-__all__ = ["COLOUR", "TEXT", "Chunk", "bit_depth", "carried_chunks", "chunks", "with_chunks"]
+__all__ = [
+    "COLOUR",
+    "GRAY_WITH_ALPHA",
+    "PNG_LEVEL",
+    "SIGNATURE",
+    "TEXT",
+    "Chunk",
+    "bit_depth",
+    "carried_chunks",
+    "chunks",
+    "framed",
+    "with_chunks",
+]
 
 Chunk = tuple[bytes, bytes]
 """Type, of four letters, and body."""
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
+GRAY_WITH_ALPHA = 4
+"""A colour type."""
+PNG_LEVEL = 4
+"""zlib level: on photographs within 2 % of level 9 at a fifth of its time."""
 MAX_CARRIED = 16 << 20
 """Bytes of text and colour chunks that go along with a picture."""
 
@@ -58,10 +74,13 @@ def carried_chunks(data: bytes) -> tuple[Chunk, ...]:
     return tuple(found)
 
 
+def framed(kind: bytes, body: bytes) -> bytes:
+    """The bytes of a chunk in a file."""
+    check = zlib.crc32(kind + body)
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
+
+
 def with_chunks(data: bytes, added: tuple[Chunk, ...]) -> bytes:
     """The file with chunks added behind its header, where all that is not pixels may stand."""
-    parts = [data[:_HEADER_END]]
-    for kind, body in added:
-        check = zlib.crc32(kind + body)
-        parts.append(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check))
-    return b"".join([*parts, data[_HEADER_END:]])
+    inside = b"".join(framed(kind, body) for kind, body in added)
+    return data[:_HEADER_END] + inside + data[_HEADER_END:]

@@ -20,7 +20,7 @@ __all__ = ["adapt_reference"]
 
 State = dict[str, torch.Tensor]
 
-_OPERATION = re.compile(r"operations\.(\d+)\.(.+)")
+_OPERATION = re.compile(r"operations\.(\d{1,6})\.(.+)")
 
 
 def adapt_reference(state: Mapping[str, object]) -> tuple[Architecture, State]:
@@ -57,13 +57,21 @@ def _tensors(state: Mapping[str, object]) -> State:
     return tensors
 
 
+def _out_channels(tensors: State, key: str) -> int:
+    """Of the weights of a convolution."""
+    weight = tensors[key]
+    if weight.ndim != 4:
+        raise CheckpointError(f"{key} has shape {list(weight.shape)}, expected [out, in, 3, 3]")
+    return weight.shape[0]
+
+
 def _adapt_crm(tensors: State) -> tuple[Architecture, State]:
     blocks = {key.split(".")[1] for key in tensors if key.startswith("RRDB_trunk.")}
-    growth = tensors.get("RRDB_trunk.0.RDB1.conv1.weight")
-    if growth is None:
+    if "RRDB_trunk.0.RDB1.conv1.weight" not in tensors:
         raise CheckpointError("a restoration module without RRDB_trunk.0: the file is not whole")
-    features = tensors["conv_first.weight"].shape[0]
-    config = CrmConfig(blocks=len(blocks), features=features, growth=growth.shape[0])
+    growth = _out_channels(tensors, "RRDB_trunk.0.RDB1.conv1.weight")
+    features = _out_channels(tensors, "conv_first.weight")
+    config = CrmConfig(blocks=len(blocks), features=features, growth=growth)
     return config, {re.sub(r"^RRDB_trunk", "trunk", key): value for key, value in tensors.items()}
 
 
@@ -81,8 +89,8 @@ def _adapt_invertible(tensors: State) -> tuple[Architecture, State]:
         elif levels and "F.conv1.weight" in operation and "F.conv5.weight" in operation:
             last = levels[-1]
             levels[-1] = Level(transform=last.transform, factor=last.factor, blocks=last.blocks + 1)
-            growth = operation["F.conv1.weight"].shape[0]
-            low_channels = operation["F.conv5.weight"].shape[0]
+            growth = _out_channels(operation, "F.conv1.weight")
+            low_channels = _out_channels(operation, "F.conv5.weight")
             state |= {f"operations.{index}.{name}": value for name, value in operation.items()}
         else:
             raise CheckpointError(
@@ -105,7 +113,7 @@ def _group_operations(tensors: State) -> list[State]:
     for key, value in tensors.items():
         match = _OPERATION.fullmatch(key)
         if match is None:
-            raise CheckpointError(f"unexpected key {key!r} beside operations.*")
+            raise CheckpointError(f"unexpected key {key[:80]!r} beside operations.*")
         groups.setdefault(int(match[1]), {})[match[2]] = value
     missing = set(range(len(groups))) - groups.keys()
     if missing:
@@ -114,7 +122,7 @@ def _group_operations(tensors: State) -> list[State]:
 
 
 def _learned_level(matrix: torch.Tensor) -> Level:
-    size = matrix.shape[0]
+    size = matrix.shape[0] if matrix.ndim else 0
     if matrix.shape == (3, 3):
         return Level(transform="color", factor=1, blocks=0)
     factor = math.isqrt(size)

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from places import ROOT
 
 from irncli.cli.compress import parse_size
@@ -250,3 +250,15 @@ def test_a_stream(spawn, irn, photograph):
     assert small.out[:2] == b"\xff\xd8"
     back = spawn("upscale", "-", "--seed", 0, stdin=small.out)
     assert decode(back.out).size == (121, 97)
+
+
+def test_a_profile_for_gray_waits_in_the_tag_of_a_file_in_colours(irn, tmp_path, photo):
+    icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    icc[16:20] = b"GRAY"
+    source, low, back = (tmp_path / name for name in ("a.png", "a.webp", "b.png"))
+    Image.fromarray(photo[100:140, 100:150]).convert("L").save(source, icc_profile=bytes(icc))
+    outcome = irn("compress", source, "-o", low, "--no-report")
+    assert (outcome.status, "warning" in outcome.err) == (0, False)
+    assert irn("upscale", low, "--temperature", 0, "-o", back).status == 0
+    with Image.open(back) as image:
+        assert (image.mode, image.info["icc_profile"]) == ("L", bytes(icc))

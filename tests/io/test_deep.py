@@ -1,8 +1,10 @@
 """Pictures of 16 bits: all 65,536 levels, alpha, metadata and identity survive a PNG."""
 
 import io
+import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from irncli.errors import ImageError, UsageError
+from irncli.io import images
 from irncli.io.encoding import encode, fitted
-from irncli.io.images import Metadata, Picture, content_sha256, decode
+from irncli.io.images import Metadata, Picture, content_sha256, decode, probe
+from irncli.io.plugins import heif_is_here
 from irncli.io.png import chunks, with_chunks
 from irncli.io.tag import PLAIN, Tag, embed, extract
 from irncli.pixels import to_bits
@@ -36,7 +40,7 @@ def test_all_levels_survive(deep, gray, alpha):
     pixels = deep[:, :, :1].repeat(3, axis=2) if gray else deep
     mask = deep[:, :, 1] if alpha else None
     back = decode(encode(Picture(pixels, mask, gray), format="png"), deep=True)
-    assert back.bits == 16
+    assert (back.bits, back.gray) == (16, gray)
     assert np.array_equal(back.pixels, pixels)
     assert (back.alpha is None) is (not alpha)
     assert not alpha or np.array_equal(back.alpha, mask)
@@ -155,3 +159,128 @@ def test_xmp_is_not_carried_twice():
     Image.new("RGB", (2, 2)).save(buffer, "PNG", pnginfo=text)
     again = encode(decode(buffer.getvalue()), format="png")
     assert again.count(b"XML:com.adobe.xmp") == 1
+
+
+def jpeg2000(values, bits, suffix):
+    """A lossless file: OpenCV writes 16 bits only, so those of `bits` are made of them.
+
+    Values are stored around zero, which lies at half of what `bits` hold.
+    """
+    shifted = (values.astype(int) - (1 << bits - 1) + (1 << 15)).astype(np.uint16)
+    if values.ndim == 3:
+        shifted = np.ascontiguousarray(shifted[:, :, [2, 1, 0, 3][: values.shape[2]]])
+    data = bytearray(cv2.imencode(".jp2", shifted)[1])
+    start = data.index(b"\xff\x4f\xff\x51")
+    for at in range(start + 42, start + 42 + 3 * data[start + 41], 3):
+        data[at] = bits - 1
+    data[data.index(b"ihdr") + 14] = bits - 1
+    return bytes(data[start:] if suffix == "j2k" else data)
+
+
+@pytest.fixture
+def ramp():
+    """From black to white in every channel, uint16 [40, 64, 4]; of another depth, divide."""
+    levels = np.linspace(0, 65535, 40 * 64).round().astype(np.uint16).reshape(40, 64)
+    return np.stack([levels, levels[::-1], levels[:, ::-1], levels.T.reshape(40, 64)], axis=2)
+
+
+@pytest.mark.parametrize("suffix", ["jp2", "j2k"])
+@pytest.mark.parametrize("bits", [9, 10, 12, 15, 16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_jpeg_2000_is_read_at_its_depth(ramp, channels, bits, suffix):
+    most = (1 << bits) - 1
+    values = (ramp * (most / 65535)).round().astype(np.uint16)
+    kept = values[:, :, 0] if channels == 1 else values[:, :, :channels]
+    data = jpeg2000(kept, bits, suffix)
+    back = decode(data, deep=True)
+    assert (back.bits, back.gray, back.notes) == (16, channels == 1, ())
+    wanted = (values.astype(int) * 65535 + most // 2) // most
+    colours = wanted[:, :, :1] if channels == 1 else wanted[:, :, :3]
+    assert np.array_equal(back.pixels, np.broadcast_to(colours, back.pixels.shape))
+    assert channels != 4 or np.array_equal(back.alpha, wanted[:, :, 3])
+    assert probe(data).bits == bits
+    assert decode(data).notes == (f"{bits} bits a channel were reduced to 8",)
+
+
+def test_jpeg_2000_that_would_be_read_wrongly_is_refused(ramp):
+    """Pillow makes white of 12 bits black; OpenCV mistakes luma and differences of 12 bits."""
+    data = jpeg2000(ramp[:, :, :3] >> 4, 12, "jp2")
+    at = data.index(b"colr\x01")
+    luma = data[: at + 10] + b"\x12" + data[at + 11 :]
+    second = data.index(b"\xff\x4f\xff\x51") + 45
+    mixed = data[:second] + b"\x0a" + data[second + 1 :]
+    for wrong in (luma, mixed):
+        with pytest.raises(ImageError, match="12 bits and mode RGB that cannot be read rightly"):
+            decode(wrong)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_avif_is_read_at_its_depth(ramp, bits):
+    written = cv2.imencode(
+        ".avif",
+        np.ascontiguousarray(ramp[:, :, 2::-1] >> (16 - bits)),
+        [cv2.IMWRITE_AVIF_DEPTH, bits, cv2.IMWRITE_AVIF_QUALITY, 100],
+    )
+    data = written[1].tobytes()
+    back = decode(data, deep=True)
+    assert back.bits == 16
+    assert np.abs(back.pixels.astype(int) - ramp[:, :, :3]).max() < 700
+    assert len(np.unique(back.pixels)) > 500
+    assert probe(data).bits == bits
+
+
+@pytest.mark.skipif(not heif_is_here(), reason="pillow-heif is not here")
+def test_heic_is_read_at_its_depth(ramp):
+    import pillow_heif
+
+    file = pillow_heif.from_bytes("RGB;16", (64, 40), ramp[:, :, :3].tobytes())
+    buffer = io.BytesIO()
+    file.save(buffer, quality=-1, chroma=444, matrix_coefficients=0)
+    back = decode(buffer.getvalue(), deep=True)
+    assert back.bits == 16
+    assert np.abs(back.pixels.astype(int) - ramp[:, :, :3]).max() <= 64
+    assert back.pixels.max() == 65535
+    assert probe(buffer.getvalue()).bits == 10
+
+
+@pytest.mark.parametrize("format", ["AVIF", "HEIF"])
+def test_what_no_library_reads_at_its_depth_is_reduced_and_said(format, monkeypatch):
+    if format == "HEIF" and not heif_is_here():
+        pytest.skip("pillow-heif is not here")
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (255, 0, 9)).save(buffer, format)
+    monkeypatch.setattr(images, "depth_of", lambda *_: 12)  # while its pixels have 8
+    back = decode(buffer.getvalue(), deep=True)
+    assert (back.bits, back.notes) == (8, ("12 bits a channel were reduced to 8",))
+
+
+def gray_tiff(bits, photometric, strip, width):
+    tags = (
+        (256, 3, width), (257, 3, 1), (258, 3, bits), (259, 3, 1), (262, 3, photometric),
+        (273, 4, 14 + 9 * 12), (277, 3, 1), (278, 3, 1), (279, 4, len(strip)),
+    )  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    return b"II*\0\x08\0\0\0\x09\0" + entries + bytes(4) + strip
+
+
+@pytest.mark.parametrize(
+    ("data", "values"),
+    [
+        (gray_tiff(12, 1, bytes.fromhex("000001fff800"), 4), [0, 16, 65535, 32776]),
+        (gray_tiff(16, 0, np.array([0, 1, 65535], "<u2").tobytes(), 3), [65535, 65534, 0]),
+    ],
+    ids=["twelve bits", "white is zero"],
+)
+def test_gray_tiff_of_other_kinds(data, values):
+    assert decode(data, deep=True).pixels[0, :, 1].tolist() == values
+
+
+def test_sixteen_bits_of_other_formats_are_said():
+    buffer = io.BytesIO()
+    Image.new("RGB", (3, 2)).save(buffer, "SGI", bpc=1)
+    data = bytearray(buffer.getvalue())
+    assert decode(bytes(data)).notes == ()
+    data[3] = 2
+    assert decode(bytes(data) + bytes(18), deep=True).notes == (
+        "16 bits a channel were reduced to 8",
+    )

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from irncli.engine.metrics import psnr
 from irncli.errors import ImageError, UnavailableError, UsageError
 from irncli.io import encoding
-from irncli.io.encoding import encode, format_for_suffix, suffix_for_format
+from irncli.io.encoding import encode, fitted, format_for_suffix, suffix_for_format
 from irncli.io.images import Metadata, Picture, content_sha256, decode
 from irncli.io.plugins import jxl_is_here
 from irncli.io.tag import PLAIN, Tag, embed, extract
@@ -285,3 +285,46 @@ def test_jpeg_keeps_full_colour_resolution():
     stripes[:, ::2, 0] = 255
     back = decode(encode(Picture(stripes), format="jpeg", quality=98)).pixels
     assert np.abs(back.astype(int) - stripes).mean() < 6
+
+
+@pytest.mark.parametrize("prefix", [b"", b"Exif\0\0"])
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", JXL])
+def test_exif_is_found_whatever_format_it_comes_from(pixels, format, prefix):
+    exif = tiff(exif_bytes())
+    data = encode(Picture(pixels, metadata=Metadata(exif=prefix + exif)), format=format)
+    assert tiff(decode(data).metadata.exif) == exif
+    assert data.count(b"Exif\0\0") == (format == "jpeg")
+
+
+def test_a_jpeg_that_says_no_resolution_has_none(pixels):
+    data = encode(Picture(pixels, metadata=Metadata(exif=exif_bytes())), format="jpeg")
+    assert Image.open(io.BytesIO(data)).info["dpi"] == (72, 72)  # Pillow invents it
+    assert decode(data).metadata.dpi is None
+    for dpi in ((72.0, 72.0), (300.0, 150.0)):
+        metadata = Metadata(exif=exif_bytes(), dpi=dpi)
+        assert decode(encode(Picture(pixels, metadata=metadata), format="jpeg")).metadata.dpi == dpi
+    exif = Image.Exif()
+    exif[0x011A], exif[0x0128] = 72.0, 2
+    data = encode(Picture(pixels, metadata=Metadata(exif=exif.tobytes())), format="jpeg")
+    assert decode(data).metadata.dpi == (72, 72)
+
+
+def test_a_resolution_that_a_jpeg_cannot_hold_is_said(pixels):
+    picture = Picture(pixels, metadata=Metadata(dpi=(300.4, 72.009)))
+    held, lost = fitted(picture, "jpeg")
+    assert lost == ["the resolution of 300.4x72.009 DPI became 300x72: JPEG has whole ones"]
+    assert decode(encode(held, format="jpeg")).metadata.dpi == (300, 72)
+    assert fitted(replace(picture, metadata=Metadata(dpi=(72.009, 72.009))), "jpeg")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("format", "alpha", "held"),
+    [("webp", False, False), ("avif", True, False), ("avif", False, True), ("jpeg", False, True)],
+)
+def test_a_profile_for_gray_stays_with_gray(pixels, format, alpha, held):
+    icc = ICC[:16] + b"GRAY" + ICC[20:]
+    gray = pixels[:, :, :1].repeat(3, axis=2)
+    plane = np.full(gray.shape[:2], 128, np.uint8) if alpha else None
+    fitting, lost = fitted(Picture(gray, plane, gray=True, metadata=Metadata(icc=icc)), format)
+    assert (fitting.metadata.icc == icc, lost == []) == (held, held)
+    assert decode(encode(fitting, format=format)).metadata.icc == (icc if held else None)

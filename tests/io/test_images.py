@@ -10,6 +10,7 @@ from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from irncli.errors import ImageError, IrnError
 from irncli.io import images
+from irncli.io.depth import depth_of
 from irncli.io.encoding import encode, fitted
 from irncli.io.images import (
     Metadata,
@@ -18,7 +19,7 @@ from irncli.io.images import (
     decode,
     probe,
 )
-from irncli.io.metadata import depth_of, stripped
+from irncli.io.metadata import stripped
 from irncli.io.plugins import heif_is_here
 
 

@@ -9,7 +9,7 @@ from irncli.errors import ImageError
 from irncli.io import images
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode, probe
-from irncli.io.jxl import find_xmp, is_jxl, size_of
+from irncli.io.jxl import Header, find_xmp, header_of, is_jxl
 from irncli.io.plugins import jxl_is_here
 
 with_plugin = pytest.mark.skipif(not jxl_is_here(), reason="pillow-jxl-plugin is not here")
@@ -23,6 +23,11 @@ def stream(width, height):
         bits |= value << used
         used += count
     return b"\xff\x0a" + bits.to_bytes(9, "little") + b"pixels"
+
+
+def sides(data):
+    header = header_of(data)
+    return header.width, header.height
 
 
 def box(kind, content, *, wide=False):
@@ -41,7 +46,7 @@ def test_the_size_is_read_with_and_without_a_container(width, height, wide):
     parts = SIGNATURE + first + box(b"Exif", bytes(20)) + last
     for data in (bare, whole, parts):
         assert is_jxl(data)
-        assert size_of(data) == (width, height)
+        assert sides(data) == (width, height)
     assert find_xmp(whole) == b"<a/>"
     assert find_xmp(parts) is find_xmp(bare) is None
 
@@ -67,7 +72,7 @@ def test_a_last_box_may_be_open():
 def test_a_damaged_file_is_refused(data):
     assert is_jxl(data)
     with pytest.raises(ImageError, match="JPEG XL"):
-        size_of(data)
+        header_of(data)
 
 
 def test_without_the_plug_in_it_is_named(monkeypatch):
@@ -90,7 +95,31 @@ def test_a_bomb_is_refused_before_the_plug_in_sees_it(monkeypatch):
 )
 def test_the_size_is_that_of_the_plug_in(width, height):
     data = encode(Picture(np.zeros((height, width, 3), np.uint8)), format="jxl")
-    assert size_of(data) == decode(data).size == (width, height)
+    assert sides(data) == decode(data).size == (width, height)
+
+
+# Of 2x2 pixels, by libjxl: white of 12 bits a channel; two frames.
+TWELVE = bytes.fromhex("ff0a08101850b4080804010030004b188b15c269411f80fe0f00")
+ANIMATION = bytes.fromhex("ff0a08104113008809080401001c004b188b15820300080405001c004b188b15820300")
+
+
+def test_depth_and_frames_are_read():
+    assert header_of(TWELVE) == Header(2, 2, bits=12)
+    assert header_of(ANIMATION) == Header(2, 2, animated=True)
+
+
+@with_plugin
+def test_a_reduction_to_eight_bits_is_said():
+    picture = decode(TWELVE, deep=True)
+    assert (picture.pixels == 255).all()
+    assert picture.notes == ("12 bits a channel were reduced to 8",)
+    assert probe(TWELVE).bits == 12
+
+
+@with_plugin
+def test_an_animation_is_refused():
+    with pytest.raises(ImageError, match="animation, expected one picture"):
+        decode(ANIMATION)
 
 
 @with_plugin

@@ -5,9 +5,10 @@ import struct
 
 import pytest
 import torch
-from hypothesis import given, settings
-from mutations import mutated
-from networks import SMALL, shaken
+from hypothesis import given
+from hypothesis import strategies as st
+from mutations import fuzz, mutated
+from networks import CRM, SMALL, shaken
 
 from irncli.errors import CheckpointError
 from irncli.zoo.checkpoint import Card, read_checkpoint, read_summary, serialise
@@ -37,7 +38,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(max_examples=60)
+@fuzz(200)
 @given(mutated(OURS[:HEAD], WORDS))
 def test_a_damaged_header_is_read_or_refused(folder, head):
     path = folder / "a.safetensors"
@@ -45,7 +46,7 @@ def test_a_damaged_header_is_read_or_refused(folder, head):
     read_or_refused(path)
 
 
-@settings(max_examples=100)
+@fuzz(1200)
 @given(mutated(OURS[8:HEAD], WORDS))
 def test_a_damaged_header_of_the_right_length_is_read_or_refused(folder, head):
     path = folder / "b.safetensors"
@@ -58,7 +59,7 @@ METADATA = json.loads(OURS[8:HEAD])["__metadata__"]
 
 @pytest.mark.parametrize("key", ["architecture", "card"])
 def test_damaged_metadata_are_read_or_refused(folder, key):
-    @settings(max_examples=70)
+    @fuzz(500)
     @given(mutated(METADATA[key].encode(), WORDS))
     def check(damaged):
         header = json.loads(OURS[8:HEAD])
@@ -91,7 +92,7 @@ def pickled(folder):
 
 @pytest.mark.parametrize("kind", ["old", "zip"])
 def test_a_damaged_pth_is_read_or_refused(folder, pickled, kind):
-    @settings(max_examples=150)
+    @fuzz(1500)
     @given(mutated(pickled[kind], PICKLE))
     def check(damaged):
         path = folder / "d.pth"
@@ -99,3 +100,70 @@ def test_a_damaged_pth_is_read_or_refused(folder, pickled, kind):
         read_or_refused(path)
 
     check()
+
+
+def foreign(name):
+    """The state dict of the reference for a network of ours."""
+    network = shaken(CRM if name == "crm" else SMALL[name])
+    state = dict(network.state_dict())
+    if name == "crm":
+        return {key.replace("trunk.", "RRDB_trunk.", 1): value for key, value in state.items()}
+    del state["latent_sigma"]
+    renamed = {key.replace(".matrix", ".conv_weights"): value for key, value in state.items()}
+    places = [key for key in renamed if key.endswith("conv_weights")]
+    return renamed if places else {"operations.0.haar_weights": torch.zeros(12, 1, 2, 2)} | renamed
+
+
+FOREIGN = {name: foreign(name) for name in ("irn-x2", "irn-ld-x2", "color", "crm")}
+KEYS = sorted({key for state in FOREIGN.values() for key in state})
+ODD_KEYS = [
+    *KEYS, "", "a\nb", "operations.-1.x", f"operations.{'9' * 5000}.x", "conv_first.weight",
+    "operations.7.haar_weights", "module.operations.0.conv_weights", "RRDB_trunk.",
+    "RRDB_trunk.99.RDB1.conv1.weight",
+]  # fmt: skip
+SHAPES = st.lists(st.integers(0, 20), max_size=5).map(torch.zeros)
+ODD_VALUES = SHAPES | st.sampled_from(
+    [
+        torch.tensor(float("nan")), torch.zeros(3, 3, dtype=torch.int64), torch.eye(2).to_sparse(),
+        None, 1, "text", [1.0], {"a": 1},
+    ]
+)  # fmt: skip
+EDITS = st.tuples(
+    st.sampled_from(["drop", "rename", "replace", "add"]),
+    st.integers(0, 100),
+    st.sampled_from(ODD_KEYS),
+    ODD_VALUES,
+)
+
+
+def edited(name, edits):
+    """A state dict of the reference with a few entries gone, renamed, added, or of other shapes."""
+    state = dict(FOREIGN[name])
+    for kind, place, key, value in edits:
+        keys = sorted(state)
+        if kind == "add" or not keys:
+            state[key] = value
+            continue
+        old = keys[place % len(keys)]
+        if kind == "replace":
+            state[old] = value
+            continue
+        kept = state.pop(old)
+        if kind == "rename":
+            state[key] = kept
+    return state
+
+
+@fuzz(1200)
+@given(st.sampled_from(sorted(FOREIGN)), st.lists(EDITS, min_size=1, max_size=4))
+def test_an_odd_state_dict_is_read_or_refused(folder, name, edits):
+    path = folder / "e.pth"
+    torch.save(edited(name, edits), path)
+    read_or_refused(path)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_state_dict_that_is_not_odd_is_read(folder, name):
+    path = folder / "f.pth"
+    torch.save(FOREIGN[name], path)
+    assert read_checkpoint(path).architecture == (CRM if name == "crm" else SMALL[name])

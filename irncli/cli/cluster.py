@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -38,7 +39,6 @@ PATIENCE_SECONDS = 20.0
 """After that long without a worker it is said what is waited for."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # It would send the working directory, pictures and all, to every machine.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -106,21 +106,44 @@ def _connect(address: str) -> Any:
     """The module, in touch with a cluster."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    _knock(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
     before = signal.getsignal(signal.SIGTERM)
     try:
         import ray
+        from ray._private import worker
 
+        # It writes what befalls its nodes to standard output, where data go, and has no public
+        # way to be told not to.
+        worker._worker_logs_enabled = False
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
+    except ConnectionError as error:
         raise UnavailableError(
-            f"--ray {address}: {reason or type(error).__name__}; is a cluster running there, of "
-            "this version of Ray and Python? 'ray start --head' starts one"
+            f"--ray {address}: no cluster answers: 'ray start --head' starts one on this machine, "
+            "--ray HOST:PORT names another"
         ) from error
+    except (RuntimeError, TimeoutError, ValueError, ImportError) as error:
+        # Among them other versions of Ray or Python than there.
+        reason = " ".join(str(error).split())[:400]
+        raise UnavailableError(f"--ray {address}: {reason or type(error).__name__}") from error
     finally:
         # Ray takes it, and would end with another status.
         signal.signal(signal.SIGTERM, before)
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raise UnavailableError where nobody listens at HOST:PORT: Ray would try for a minute."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in address:
+        return
+    try:
+        with socket.create_connection((host, int(port)), timeout=10):
+            pass
+    except (OSError, OverflowError) as error:
+        raise UnavailableError(
+            f"--ray {address}: nobody listens there: expected the address that 'ray start --head' "
+            "said, such as 10.0.0.1:6379"
+        ) from error
 
 
 class _Pool:
@@ -192,6 +215,7 @@ class _Pool:
 
     def replace(self, worker: Any) -> None:
         """A worker is dead, or out of reach."""
+        self._say("irn: a worker died: its file goes to another")
         self._hire()  # first: at no time are there to be none
         self._dismiss(worker)
 

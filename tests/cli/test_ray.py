@@ -1,0 +1,237 @@
+"""Batches over a cluster: what a worker makes, and a cluster of two nodes, one of which is killed.
+
+The tests of the first part need no Ray.
+"""
+
+import importlib.util
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import SMALL, shaken
+from PIL import Image
+from places import ROOT
+
+from irncli.cli import remote
+from irncli.cli.cluster import Layout, layout_of
+from irncli.cli.env import Environment, Record
+from irncli.cli.jobs import Common, Tools
+from irncli.cli.making import Downscale
+from irncli.cli.progress import Progress
+from irncli.cli.workshop import Workshop
+from irncli.errors import ImageError, UnavailableError
+from irncli.zoo.checkpoint import Card, serialise
+from irncli.zoo.parcel import pack
+from irncli.zoo.registry import Registry
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None or sys.platform == "win32",
+    reason="Ray is not installed: pip install 'irncli[ray]'",
+)
+FILES = 8
+
+
+@pytest.fixture(scope="module")
+def place():
+    """A folder with a tiny model and pictures that take it a moment; short, for Ray's sockets."""
+    with tempfile.TemporaryDirectory(prefix="irn-ray-") as folder:
+        place = Path(folder)
+        tiny = serialise(shaken(SMALL["irn-x4"]), Card(name="tiny"))
+        (place / "models").mkdir()
+        (place / "models" / "tiny.safetensors").write_bytes(tiny)
+        (place / "in").mkdir()
+        for n in range(FILES):
+            values = np.random.default_rng(n).integers(0, 256, (256, 192, 3), dtype=np.uint8)
+            Image.fromarray(values).save(place / "in" / f"{n}.png")
+        (place / "in" / "bad.png").write_bytes(b"no picture")
+        yield place
+
+
+def common(**changed):
+    values = dict.fromkeys(Common.__annotations__)
+    values |= {"quality": 95, "tile": "auto", "device": "cpu", "precision": "auto", "debug": False}
+    return Common(
+        **(values | {"max_pixels": 10**6, "strip": False, "inputs": [Path("x")]} | changed)
+    )
+
+
+def ordered(job_model, registry, **changed):
+    """An order and models as a worker gets them."""
+    tools = Tools(
+        Environment(), Workshop("cpu", "auto", None, print, registry), Progress(), common(**changed)
+    )
+    job = Downscale(tools, scale=4, model=job_model, bits=8, refine=0)
+    sent = remote.order_of(job, "cpu", 1), pack(registry, job.asked_model)
+    return pickle.loads(pickle.dumps(sent))
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_a_worker_makes_what_is_made_here(irn, place, tmp_path, by_path):
+    model = place / "models" / "tiny.safetensors"
+    registry = Registry(tmp_path / "none", tmp_path / "none" if by_path else place / "models")
+    order, parcel = ordered(str(model) if by_path else "tiny", registry)
+    assert order.job.tools is None
+    assert order.options.inputs is None
+    # On the worker the path of the model leads nowhere.
+    moved = {**parcel.paths}
+    if by_path:
+        moved = {"/gone/tiny.safetensors": moved[str(model)]}
+        order.job.model = "/gone/tiny.safetensors"
+    bench = remote.Bench(order, type(parcel)(parcel.files, moved).unpack(tmp_path / "there"))
+    data = (place / "in" / "0.png").read_bytes()
+    made = bench.make(Record("0.png", "out.png"), "png", data)
+    words = ("--model", model, "--scale", 4, "--device", "cpu", "--json")
+    local = irn("downscale", place / "in" / "0.png", *words, "-o", tmp_path / "here.png")
+    assert made.data == (tmp_path / "here.png").read_bytes()
+    (record,) = map(json.loads, local.out.splitlines())
+    ours = json.loads(json.dumps(made.record.as_json()))
+    on_the_machine_of_the_user = {"input", "output", "seconds", "bytes_out"}
+    assert {k: v for k, v in record.items() if k not in on_the_machine_of_the_user} == {
+        k: v for k, v in ours.items() if k not in on_the_machine_of_the_user
+    }
+
+
+def test_what_irn_refuses_comes_back_as_a_result(place, tmp_path):
+    order, parcel = ordered("tiny", Registry(tmp_path, place / "models"), debug=True)
+    bench = remote.Bench(order, parcel.unpack(tmp_path / "there"))
+    made = pickle.loads(pickle.dumps(bench.make(Record("bad.png"), "png", b"no picture")))
+    assert isinstance(made.error, ImageError)
+    assert made.data == b""
+    assert "Traceback" in made.error.__notes__[0]  # of --debug
+    order, parcel = ordered("other", Registry(tmp_path, place / "models"))
+    data = (place / "in" / "0.png").read_bytes()
+    made = remote.Bench(order, parcel.unpack(tmp_path / "there")).make(Record("0"), "png", data)
+    assert isinstance(made.error, UnavailableError)
+    assert "there are: tiny" in str(made.error)
+
+
+def test_workers_are_of_the_size_of_the_cluster():
+    assert layout_of([{"CPU": 16}, {"CPU": 6.5}], "auto") == Layout(workers=5, cpus=4)
+    assert layout_of([{"CPU": 2}, {"CPU": 5}, {}], "cpu") == Layout(workers=3, cpus=2)
+    nodes = [{"CPU": 8, "GPU": 2}, {"CPU": 8}, {"CPU": 8, "GPU": 1}]
+    assert layout_of(nodes, "auto") == Layout(workers=3, cpus=1, gpus=1)
+    assert layout_of(nodes, "cuda").device == "cuda"
+    assert layout_of(nodes, "cpu").device == "cpu"
+    with pytest.raises(UnavailableError, match="no GPU"):
+        layout_of([{"CPU": 8}], "cuda")
+    with pytest.raises(UnavailableError, match="no CPU"):
+        layout_of([{"GPU": 0}], "auto")
+
+
+def test_without_ray_it_is_said_what_to_install(irn, place, tmp_path, monkeypatch):
+    monkeypatch.setattr("irncli.cli.planning.find_spec", lambda name: None)
+    result = irn("downscale", place / "in", "--scale", 4, "--ray", "auto", "--output-dir", tmp_path)
+    assert result.status == 69
+    assert result.lines == ["irn: --ray needs Ray: pip install 'irncli[ray]', on every machine"]
+
+
+def test_ray_chooses_among_devices(irn, place):
+    result = irn("downscale", place / "in", "--scale", 4, "--ray", "auto", "--device", "cuda:1")
+    assert result.status == 2
+    assert "expected auto, cpu or cuda" in result.err
+
+
+def environment(place):
+    """Of a user on every machine of the cluster, without what an outer Ray may have set."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return {**kept, "XDG_DATA_HOME": str(place / "data"), "OMP_NUM_THREADS": "1"}
+
+
+def command(place, out, *more):
+    words = ["downscale", place / "in", "--model", place / "models" / "tiny.safetensors"]
+    words += ["--scale", 4, "--output-dir", place / out, "--json", *more]
+    return [sys.executable, "-m", "irncli", *map(str, words)]
+
+
+def call(place, *words):
+    return subprocess.run(
+        command(place, *words), env=environment(place), capture_output=True, text=True
+    )
+
+
+@contextmanager
+def cluster(place):
+    """Of two nodes; gives its process."""
+    script = [sys.executable, ROOT / "tests" / "ray_cluster.py", place / "ray"]
+    with subprocess.Popen(
+        script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(place),
+        stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.stdin.close()
+            process.wait(60)
+
+
+def records(text):
+    found = [json.loads(line) for line in text.splitlines()]
+    return [{k: v for k, v in record.items() if k not in ("seconds", "output")} for record in found]
+
+
+def wait_for_files(folder, count, process, out):
+    """As many outputs are there; each line of standard output is a file that is over."""
+    for _ in range(count):
+        assert out.readline(), process.wait()
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_cluster_of_which_a_node_is_killed(place):
+    local = call(place, "local")
+    assert local.returncode == 1, local.stderr  # of the picture that is none
+    with cluster(place) as nodes:
+        address = nodes.stdout.readline().strip()
+        with subprocess.Popen(
+            command(place, "spread", "--ray", address), env=environment(place), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as batch:  # fmt: skip
+            first = batch.stdout.readline()
+            nodes.stdin.write("\n")
+            nodes.stdin.flush()
+            out, said = batch.communicate(timeout=120)
+        assert nodes.stdout.readline() == "killed\n"
+        assert batch.returncode == 1
+        assert "irn: a worker died: its file goes to another" in said
+        assert set(said.splitlines()) - set(local.stderr.splitlines()) == {
+            "irn: a worker died: its file goes to another"
+        }
+        assert records(first + out) == records(local.stdout)
+        for path in (place / "local").iterdir():
+            assert (place / "spread" / path.name).read_bytes() == path.read_bytes()
+        assert len(list((place / "spread").iterdir())) == FILES
+        # On the node that is left: what is there is skipped, and SIGTERM ends it.
+        again = call(place, "spread", "--ray", address, "--skip-existing")
+        assert f"irn: {FILES} of {FILES + 1} were done before" in again.stderr
+        with subprocess.Popen(
+            command(place, "ended", "--ray", address), env=environment(place), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as batch:  # fmt: skip
+            batch.stdout.readline()
+            batch.send_signal(signal.SIGTERM)
+            _, said = batch.communicate(timeout=60)
+        assert batch.returncode == 143
+        assert said.splitlines()[-1] == "irn: terminated; nothing half written is left"
+        assert {path.suffix for path in (place / "ended").iterdir()} == {".png"}
+        shutil.rmtree(place / "ended")
+
+
+@needs_ray
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("auto", "no cluster answers"), ("127.0.0.1:1", "nobody listens there"), ("what", "what")],
+)
+def test_where_there_is_no_cluster(place, address, said):
+    result = call(place, "nothing", "--ray", address)
+    assert result.returncode == 69
+    (line,) = result.stderr.splitlines()
+    assert said in line

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
@@ -178,10 +177,20 @@ def records(text):
     return [{k: v for k, v in record.items() if k not in ("seconds", "output")} for record in found]
 
 
-def wait_for_files(folder, count, process, out):
-    """As many outputs are there; each line of standard output is a file that is over."""
-    for _ in range(count):
-        assert out.readline(), process.wait()
+@contextmanager
+def begun(place, *words):
+    """A batch whose first file is over: its process, and what it has said and will say."""
+    with (
+        (place / "said").open("w") as said,
+        subprocess.Popen(
+            command(place, *words), env=environment(place), text=True,
+            stdout=subprocess.PIPE, stderr=said,
+        ) as process,
+    ):  # fmt: skip
+        lines = [process.stdout.readline()]
+        assert lines[0], (place / "said").read_text()
+        yield process, lines
+        lines += process.stdout.readlines()
 
 
 @needs_ray
@@ -191,38 +200,28 @@ def test_a_cluster_of_which_a_node_is_killed(place):
     assert local.returncode == 1, local.stderr  # of the picture that is none
     with cluster(place) as nodes:
         address = nodes.stdout.readline().strip()
-        with subprocess.Popen(
-            command(place, "spread", "--ray", address), env=environment(place), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        ) as batch:  # fmt: skip
-            first = batch.stdout.readline()
+        with begun(place, "spread", "--ray", address) as (batch, lines):
             nodes.stdin.write("\n")
             nodes.stdin.flush()
-            out, said = batch.communicate(timeout=120)
-        assert nodes.stdout.readline() == "killed\n"
+            assert nodes.stdout.readline() == "killed\n"
         assert batch.returncode == 1
-        assert "irn: a worker died: its file goes to another" in said
-        assert set(said.splitlines()) - set(local.stderr.splitlines()) == {
+        said = (place / "said").read_text().splitlines()
+        assert set(said) - set(local.stderr.splitlines()) == {
             "irn: a worker died: its file goes to another"
         }
-        assert records(first + out) == records(local.stdout)
+        assert records("".join(lines)) == records(local.stdout)
         for path in (place / "local").iterdir():
             assert (place / "spread" / path.name).read_bytes() == path.read_bytes()
         assert len(list((place / "spread").iterdir())) == FILES
         # On the node that is left: what is there is skipped, and SIGTERM ends it.
         again = call(place, "spread", "--ray", address, "--skip-existing")
         assert f"irn: {FILES} of {FILES + 1} were done before" in again.stderr
-        with subprocess.Popen(
-            command(place, "ended", "--ray", address), env=environment(place), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        ) as batch:  # fmt: skip
-            batch.stdout.readline()
+        with begun(place, "ended", "--ray", address) as (batch, _):
             batch.send_signal(signal.SIGTERM)
-            _, said = batch.communicate(timeout=60)
         assert batch.returncode == 143
-        assert said.splitlines()[-1] == "irn: terminated; nothing half written is left"
+        last = (place / "said").read_text().splitlines()[-1]
+        assert last == "irn: terminated; nothing half written is left"
         assert {path.suffix for path in (place / "ended").iterdir()} == {".png"}
-        shutil.rmtree(place / "ended")
 
 
 @needs_ray

@@ -11,8 +11,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,8 +22,9 @@ from networks import SMALL, shaken
 from PIL import Image
 from places import ROOT
 
+from irncli import __version__
 from irncli.cli import remote
-from irncli.cli.cluster import Layout, layout_of
+from irncli.cli.cluster import QUIET, Layout, _connect, _Pool, layout_of
 from irncli.cli.env import Environment, Record
 from irncli.cli.jobs import Common, Tools
 from irncli.cli.making import Downscale
@@ -139,6 +142,77 @@ def test_ray_chooses_among_devices(irn, place):
     assert "expected auto, cpu or cuda" in result.err
 
 
+class Hand:
+    """Of a fake cluster: a worker, whose calls are what they give."""
+
+    def __init__(self, version):
+        self.version, self.begin = Call(version), Call(None)
+
+
+class Call:
+    def __init__(self, value):
+        self.value = value
+
+    def remote(self, *arguments):
+        return self
+
+    def future(self):
+        future = Future()
+        future.set_result(None)
+        return future
+
+
+class Lost(Exception):
+    actor_init_failed = True
+
+
+class FakeRay:
+    """Hands out workers that are here at once, with what they say of their version."""
+
+    exceptions = SimpleNamespace(
+        RayActorError=Lost, ObjectLostError=Lost, RayTaskError=KeyError, RayError=Lost
+    )
+
+    def __init__(self, *versions):
+        self.versions, self.killed = iter(versions), []
+        self.put, self.kill = lambda value: value, self.killed.append
+
+    def remote(self, **needs):
+        return lambda kind: SimpleNamespace(remote=lambda: Hand(next(self.versions)))
+
+    def wait(self, calls, timeout):
+        return calls, []
+
+    def get(self, call):
+        if isinstance(call.value, Exception):
+            raise call.value
+        return call.value
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("0.0.1", f"irn 0.0.1, here is irn {__version__}"),
+        (Lost("traceback\nModuleNotFoundError: No module named 'irncli'"), "pip install"),
+    ],
+)
+def test_workers_of_another_version_are_of_no_use(place, tmp_path, capsys, first, said):
+    registry = Registry(tmp_path, place / "models")
+    tools = Tools(
+        Environment(), Workshop("cpu", "auto", None, print, registry), Progress(), common()
+    )
+    job = Downscale(tools, scale=4, model="tiny", bits=8, refine=0)
+    with pytest.raises(UnavailableError, match="no worker of the cluster is of use") as refusal:
+        _Pool(FakeRay(first, first), job, Layout(workers=2, cpus=1)).open(9)
+    assert said in str(refusal.value)
+    assert capsys.readouterr().err.count(said) == 1
+    ray = FakeRay(first, __version__)
+    pool = _Pool(ray, job, Layout(workers=2, cpus=1))
+    assert len(pool.open(9)) == 2
+    assert len(ray.killed) == 1
+    assert pool.take().version.value == __version__
+
+
 def environment(place):
     """Of a user on every machine of the cluster, without what an outer Ray may have set."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
@@ -226,11 +300,37 @@ def test_a_cluster_of_which_a_node_is_killed(place):
 
 @needs_ray
 @pytest.mark.parametrize(
-    ("address", "said"),
-    [("auto", "no cluster answers"), ("127.0.0.1:1", "nobody listens there"), ("what", "what")],
+    ("address", "said"), [("auto", "nobody listens there"), ("what", "Invalid address")]
 )
-def test_where_there_is_no_cluster(place, address, said):
-    result = call(place, "nothing", "--ray", address)
+def test_where_there_is_no_cluster(place, address, said, monkeypatch):
+    # Left alone, auto finds whatever cluster runs on the machine of the tests.
+    result = subprocess.run(
+        command(place, "nothing", "--ray", address),
+        env={**environment(place), "RAY_ADDRESS": "127.0.0.1:1"}, capture_output=True, text=True,
+    )  # fmt: skip
     assert result.returncode == 69
     (line,) = result.stderr.splitlines()
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConnectionError("whatever"), "--ray auto: no cluster answers: 'ray start --head' starts"),
+        (RuntimeError("Version\n mismatch: Ray 2.1"), "--ray auto: Version mismatch: Ray 2.1"),
+    ],
+)
+def test_what_ray_says_becomes_a_line(monkeypatch, error, said):
+    def init(**options):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as it takes it
+        raise error
+
+    private = SimpleNamespace(worker=SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init, _private=private))
+    monkeypatch.setitem(sys.modules, "ray._private", private)
+    for name in QUIET:
+        monkeypatch.setenv(name, "")
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(UnavailableError, match=said):
+        _connect("auto")
+    assert signal.getsignal(signal.SIGTERM) == before

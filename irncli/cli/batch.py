@@ -157,7 +157,7 @@ def run_job(
         IrnError: the request contradicts itself, or nothing could be begun.
     """
     if options.ray is not None:
-        require_ray(options.device)
+        require_ray(options.ray, options.device)
     env = Environment(options.quiet, options.json, options.debug, options.verbose)
     progress = Progress(quiet=options.quiet)
     side = tile_side(options.tile)

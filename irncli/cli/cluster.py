@@ -121,8 +121,8 @@ def _connect(address: str) -> Any:
             f"--ray {address}: no cluster answers: 'ray start --head' starts one on this machine, "
             "--ray HOST:PORT names another"
         ) from error
-    except (RuntimeError, TimeoutError, ValueError, ImportError) as error:
-        # Among them other versions of Ray or Python than there.
+    except Exception as error:
+        # Of many kinds: other versions of Ray or Python than there, no right to enter.
         reason = " ".join(str(error).split())[:400]
         raise UnavailableError(f"--ray {address}: {reason or type(error).__name__}") from error
     finally:

@@ -40,13 +40,18 @@ def tile_side(text: str) -> int | None:
     return int(text)
 
 
-def require_ray(device: str) -> None:
-    """Before any work: `--ray` goes with this `--device`, and its package is here.
+def require_ray(address: str, device: str) -> None:
+    """Before any work: this `--ray` goes with this `--device`, and its package is here.
 
     Raises:
-        UsageError: a device of this machine, or several.
+        UsageError: a device of this machine, or several; an address of Ray Client.
         UnavailableError: the package is not installed.
     """
+    if "://" in address:
+        raise UsageError(
+            f"--ray {address}: Ray Client is not supported: expected auto or HOST:PORT, on a "
+            "machine of the cluster"
+        )
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(
             f"--device {device} with --ray: expected auto, cpu or cuda, Ray chooses among them"

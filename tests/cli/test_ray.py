@@ -136,6 +136,12 @@ def test_without_ray_it_is_said_what_to_install(irn, place, tmp_path, monkeypatc
     assert result.lines == ["irn: --ray needs Ray: pip install 'irncli[ray]', on every machine"]
 
 
+def test_ray_client_is_refused(irn, place):
+    result = irn("downscale", place / "in", "--scale", 4, "--ray", "ray://127.0.0.1:10001")
+    assert result.status == 2
+    assert "expected auto or HOST:PORT" in result.err
+
+
 def test_ray_chooses_among_devices(irn, place):
     result = irn("downscale", place / "in", "--scale", 4, "--ray", "auto", "--device", "cuda:1")
     assert result.status == 2

@@ -146,6 +146,9 @@ Seed {seed}; {cpu}, {cores} cores, torch {torch}, Python {python}.
 - **SIGKILL** gives nobody time to tidy up: a hidden file `.NAME.irn-XXXXXXXX.tmp` may be left
   beside the outputs. It is never read, never taken for an output and of no use: delete it when no
   `irn` is at work there. A second run makes what is missing.
+- **A cluster** (`--ray`) is tried by tests/cli/test_ray.py: of two nodes one is killed while files
+  are on it. The batch ends as on one machine, with the same bytes and records: workers write no
+  files, and those of the dead go to others. [More](guide/cluster.md).
 - **No room for a file**: a limit on the size of files (`RLIMIT_FSIZE`) makes writing fail on the
   way. **Disk full**: the outputs go to a small file system (tmpfs). The file has status 74, what
   still fits is written.

@@ -19,23 +19,19 @@ from irncli.cli.planning import (
     output_format,
     plan,
     refuse_existing,
+    require_ray,
     tile_side,
 )
 from irncli.cli.progress import Progress
 from irncli.cli.rehearsal import Rehearsal
+from irncli.cli.tasks import Here, Maker, Task
 from irncli.cli.workshop import Workshop
-from irncli.errors import InputMissingError, IrnError, OutputError, UsageError
-from irncli.io.encoding import Format
-from irncli.io.images import Picture, probe
+from irncli.errors import InputMissingError, OutputError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.io.ledger import Ledger, default_ledger
 from irncli.io.paths import STREAM, times_of
 
 __all__ = ["run_job"]
-
-AHEAD_PIXELS = 16_000_000
-"""Pictures up to this size are decoded and encoded while another is worked on. Of larger ones only
-one is in memory at a time."""
 
 
 @contextmanager
@@ -48,97 +44,54 @@ def _abandoned(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
 
 
 @dataclass
-class _Task:
-    """One file on its way.
-
-    Attributes:
-        index: in the batch.
-        path: of the input.
-        output: of the output.
-        format: of the output.
-        record: what is known of it.
-        data: the input file.
-        key: of input and options, for the ledger.
-        large: not to be in memory beside others.
-        picture: None: not decoded yet.
-        began: when its reading began, by the performance counter.
-        error: why it ended before it was done.
-        skipped: it was done before.
-    """
-
-    index: int
-    path: Path
-    output: Path
-    format: Format
-    record: Record
-    began: float = 0.0
-    data: bytes = b""
-    key: str = ""
-    large: bool = False
-    picture: Picture | None = None
-    error: IrnError | None = None
-    skipped: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Nothing is left to be done."""
-        return self.skipped or self.error is not None
-
-    def attempt(self, work: Callable[[], None]) -> None:
-        """Do a part of the work, if there is any left; what irn refuses ends the task."""
-        if not self.over:
-            try:
-                work()
-            except IrnError as error:
-                self.error = error
-
-
-@dataclass
 class _Batch:
-    """The files of a batch, and who works on them.
+    """The files of a batch, read and written here, whoever works on them.
 
     Attributes:
+        job: of the command.
         tasks: not yet begun.
         reporter: told of each that is over.
         ledger: of outputs that were made.
     """
 
-    tasks: Iterator[_Task]
+    job: Job
+    tasks: Iterator[Task]
     reporter: Reporter
     ledger: Ledger
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def serve(self, job: Job) -> None:
+    def serve(self, maker: Maker) -> None:
         """Work on what is left, one file after the other, until none is left or all is to stop."""
         with _abandoned(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
             written: Future[None] | None = None
-            ahead = self._ahead(reader, job)
-            while ahead is not None and not job.tools.progress.stop.is_set():
+            ahead = self._ahead(reader, maker)
+            while ahead is not None and not self.job.tools.progress.stop.is_set():
                 task = ahead.result()
                 if not task.large:
-                    ahead = self._ahead(reader, job)
-                encode = self._changed(task, job)
+                    ahead = self._ahead(reader, maker)
+                encode = self._made(task, maker)
                 if written is not None:
                     written.result()
-                written = writer.submit(self._end, task, job, encode)
+                written = writer.submit(self._end, task, encode)
                 if task.large:
                     written.result()
-                    ahead = self._ahead(reader, job)
+                    ahead = self._ahead(reader, maker)
             if written is not None:
                 written.result()
 
-    def _ahead(self, reader: ThreadPoolExecutor, job: Job) -> Future[_Task] | None:
+    def _ahead(self, reader: ThreadPoolExecutor, maker: Maker) -> Future[Task] | None:
         with self._lock:
             task = next(self.tasks, None)
-        return None if task is None else reader.submit(self._read, task, job)
+        return None if task is None else reader.submit(self._read, task, maker)
 
-    def _read(self, task: _Task, job: Job) -> _Task:
+    def _read(self, task: Task, maker: Maker) -> Task:
         task.began = time.perf_counter()
-        task.attempt(lambda: self._load(task, job))
+        task.attempt(lambda: self._load(task))
+        task.attempt(lambda: maker.prepare(task))
         return task
 
-    def _load(self, task: _Task, job: Job) -> None:
-        options = job.tools.options
+    def _load(self, task: Task) -> None:
+        job, options = self.job, self.job.tools.options
         if not options.skip_existing:
             refuse_existing(task.output, options.overwrite)
         task.data = job.tools.env.read(task.path)
@@ -147,32 +100,22 @@ class _Batch:
             task.skipped = task.output != STREAM and self.ledger.has(task.output, task.key)
             if task.skipped:
                 task.record.skipped = True
-                return
-            if not options.overwrite and task.output != STREAM and lexists(task.output):
+            elif not options.overwrite and task.output != STREAM and lexists(task.output):
                 raise OutputError(
                     f"{task.output} exists, but is not known to be made of this file with these "
                     "options: pass --overwrite to replace it"
                 )
-        header = probe(task.data, max_pixels=options.max_pixels)
-        task.large = header.width * header.height > AHEAD_PIXELS
-        if not task.large:
-            task.picture = job.decode(task.data, task.record)
 
     @staticmethod
-    def _changed(task: _Task, job: Job) -> Encode | None:
+    def _made(task: Task, maker: Maker) -> Encode | None:
         made: list[Encode] = []
-
-        def change() -> None:
-            picture = task.picture or job.decode(task.data, task.record)
-            task.picture = None
-            made.append(job.convert(picture, task.data, task.format, task.record))
-
-        task.attempt(change)
+        task.attempt(lambda: made.append(maker.make(task)))
         return made[0] if made else None
 
-    def _end(self, task: _Task, job: Job, encode: Encode | None) -> None:
+    def _end(self, task: Task, encode: Encode | None) -> None:
         """Encode and write a picture, and say what became of it."""
-        env, options, record = job.tools.env, job.tools.options, task.record
+        tools, record = self.job.tools, task.record
+        env, options = tools.env, tools.options
 
         def write() -> None:
             assert encode is not None  # noqa: S101
@@ -187,7 +130,7 @@ class _Batch:
         task.attempt(write)
         task.data = b""
         self.reporter.done(task.index, record, task.error)
-        job.tools.progress.count(len(self.reporter))
+        tools.progress.count(len(self.reporter))
 
 
 def run_job(
@@ -213,6 +156,8 @@ def run_job(
     Raises:
         IrnError: the request contradicts itself, or nothing could be begun.
     """
+    if options.ray is not None:
+        require_ray(options.ray, options.device)
     env = Environment(options.quiet, options.json, options.debug, options.verbose)
     progress = Progress(quiet=options.quiet)
     side = tile_side(options.tile)
@@ -226,8 +171,9 @@ def run_job(
     if options.dry_run:
         Rehearsal(jobs[0], reporter).run(pairs)
     else:
-        with progress.running(len(pairs)):
-            _work(_Batch(_tasks(pairs, jobs[0]), reporter, default_ledger()), jobs, progress)
+        batch = _Batch(jobs[0], _tasks(pairs, jobs[0]), reporter, default_ledger())
+        with _makers(jobs, len(pairs)) as makers, progress.running(len(pairs)):
+            _work(batch, makers, progress)
         if reporter.skipped:
             env.say(f"irn: {reporter.skipped} of {len(pairs)} were done before")
         for line in summary.lines():
@@ -235,20 +181,32 @@ def run_job(
     return int(reporter.status())
 
 
-def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[_Task]:
+def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
     """One at a time, so that those that are over need no memory."""
     for index, (path, output) in enumerate(pairs):
         wanted = output_format(output, job.tools.options.format, job.formats)
-        yield _Task(index, path, output, wanted, Record(str(path), str(output)))
+        yield Task(index, path, output, wanted, Record(str(path), str(output)))
 
 
-def _work(batch: _Batch, jobs: Sequence[Job], progress: Progress) -> None:
-    """All jobs at once, the first in this thread: there Ctrl-C arrives."""
+@contextmanager
+def _makers(jobs: Sequence[Job], files: int) -> Iterator[Sequence[Maker]]:
+    """What works on a batch of so many files: one for each device, or for each worker."""
+    if jobs[0].tools.options.ray is None:
+        yield [Here(job) for job in jobs]
+        return
+    from irncli.cli.cluster import crew
+
+    with crew(jobs[0], files) as makers:
+        yield makers
+
+
+def _work(batch: _Batch, makers: Sequence[Maker], progress: Progress) -> None:
+    """All makers at once, the first in this thread: there Ctrl-C arrives."""
     try:
-        with ThreadPoolExecutor(max(1, len(jobs) - 1)) as others:
-            running = [others.submit(batch.serve, job) for job in jobs[1:]]
+        with ThreadPoolExecutor(max(1, len(makers) - 1)) as others:
+            running = [others.submit(batch.serve, maker) for maker in makers[1:]]
             try:
-                batch.serve(jobs[0])
+                batch.serve(makers[0])
             except BaseException:
                 progress.stop.set()
                 raise

@@ -107,6 +107,7 @@ def compress(
     model: options.Model = None,
     tile: options.TileSide = "auto",
     device: options.Device = "auto",
+    ray: options.Ray = None,
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,

@@ -89,6 +89,11 @@ class Compress(Job):
     report: bool
     refine: int
 
+    @property
+    def asked_model(self) -> str | None:
+        """See Job."""
+        return self.model
+
     def model_name(self, format: Format) -> str:  # noqa: A002
         """See Job."""
         return self.model or model_for(self.scale, format)

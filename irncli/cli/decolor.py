@@ -20,6 +20,7 @@ def decolor(
     refine: options.Refine = 0,
     tile: options.TileSide = "auto",
     device: options.Device = "auto",
+    ray: options.Ray = None,
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,

@@ -36,6 +36,7 @@ class Common:
     quality: int
     tile: str
     device: str
+    ray: str | None
     precision: str
     max_pixels: int
     overwrite: bool
@@ -125,6 +126,11 @@ class Job(ABC):
         if options.strip:
             picture = replace(picture, metadata=stripped(picture.metadata))
         return picture
+
+    @property
+    def asked_model(self) -> str | None:
+        """The model that the user named."""
+        return None
 
     def model_name(self, format: Format) -> str | None:  # noqa: A002, ARG002
         """The model that this job takes to write a format; None: files say it themselves."""

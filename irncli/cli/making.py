@@ -99,6 +99,11 @@ class _Making(Job):
     refine: int
 
     @property
+    def asked_model(self) -> str | None:
+        """See Job."""
+        return self.model
+
+    @property
     def _downs(self) -> float:
         return 1 + STEP_COST * self.refine
 

@@ -134,6 +134,15 @@ Device = Annotated[
         rich_help_panel=panels.MACHINE,
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Spread the files over a Ray cluster: auto (the one that runs here) or HOST:PORT.",
+        rich_help_panel=panels.MACHINE,
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from irncli.cli.templates import fill, is_template
-from irncli.errors import OutputError, UsageError
+from irncli.errors import OutputError, UnavailableError, UsageError
 from irncli.io.encoding import Format, format_for_suffix, suffix_for_format
 from irncli.io.inputs import Input
 from irncli.io.paths import STREAM, identity, make_directory, plan_outputs
@@ -21,6 +22,7 @@ __all__ = [
     "output_format",
     "plan",
     "refuse_existing",
+    "require_ray",
     "tile_side",
 ]
 
@@ -36,6 +38,26 @@ def tile_side(text: str) -> int | None:
     if not text.isdecimal() or 0 < int(text) < 64:
         raise UsageError(f"--tile {text}: expected auto, 0 (none) or at least 64 HR pixels")
     return int(text)
+
+
+def require_ray(address: str, device: str) -> None:
+    """Before any work: this `--ray` goes with this `--device`, and its package is here.
+
+    Raises:
+        UsageError: a device of this machine, or several; an address of Ray Client.
+        UnavailableError: the package is not installed.
+    """
+    if "://" in address:
+        raise UsageError(
+            f"--ray {address}: Ray Client is not supported: expected auto or HOST:PORT, on a "
+            "machine of the cluster"
+        )
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(
+            f"--device {device} with --ray: expected auto, cpu or cuda, Ray chooses among them"
+        )
+    if find_spec("ray") is None:
+        raise UnavailableError("--ray needs Ray: pip install 'irncli[ray]', on every machine")
 
 
 def output_format(

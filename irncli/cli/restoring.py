@@ -46,6 +46,11 @@ class Restore(Job):
     temperature: float | None
     drawn: int = field(compare=False)
 
+    @property
+    def asked_model(self) -> str | None:
+        """See Job."""
+        return self.wishes.model
+
     def plan(self, picture: Picture, data: bytes, format: Format, record: Record) -> Planned:  # noqa: A002, ARG002
         """See Job."""
         source = self._source(picture, data, record)

@@ -35,6 +35,7 @@ def upscale(
     quality: options.Quality = 95,
     tile: options.TileSide = "auto",
     device: options.Device = "auto",
+    ray: options.Ray = None,
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,
     overwrite: options.Overwrite = False,

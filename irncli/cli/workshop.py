@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from irncli.engine.device import Precision
 from irncli.engine.rescaler import Rescaler
@@ -55,14 +54,10 @@ class Workshop:
     precision: Precision
     tile: int | None
     warn: Callable[[str], None]
+    registry: Registry = field(default_factory=default_registry)
     _models: dict[str, Loaded] = field(default_factory=dict)
     _restorers: dict[str, LoadedRestorer] = field(default_factory=dict)
     _hashes: dict[str, str | None] = field(default_factory=dict)
-
-    @cached_property
-    def registry(self) -> Registry:
-        """Shipped and imported models."""
-        return default_registry()
 
     def recorded_sha256(self, name: str) -> str | None:
         """What the file of a model says of its weights, without loading it.

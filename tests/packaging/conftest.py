@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,13 @@ class Workplace:
         )
         assert result.returncode == 0, (line, result.stderr)
         return result
+
+
+@pytest.fixture
+def short_folder():
+    """Where Ray keeps its sockets, whose paths have at most 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="irn-ray-") as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -1,0 +1,105 @@
+"""The files of a batch on their way, and what works on them: here, or elsewhere (cluster.py)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from irncli.cli.env import Record
+from irncli.cli.jobs import Encode, Job
+from irncli.errors import IrnError
+from irncli.io.encoding import Format
+from irncli.io.images import Picture, probe
+
+__all__ = ["Here", "Maker", "Task"]
+
+AHEAD_PIXELS = 16_000_000
+"""Pictures up to this size are decoded and encoded while another is worked on. Of larger ones only
+one is in memory at a time."""
+
+
+@dataclass
+class Task:
+    """One file on its way.
+
+    Attributes:
+        index: in the batch.
+        path: of the input.
+        output: of the output.
+        format: of the output.
+        record: what is known of it.
+        data: the input file.
+        key: of input and options, for the ledger.
+        large: not to be in memory beside others.
+        picture: None: not decoded yet.
+        began: when its reading began, by the performance counter.
+        error: why it ended before it was done.
+        skipped: it was done before.
+    """
+
+    index: int
+    path: Path
+    output: Path
+    format: Format
+    record: Record
+    began: float = 0.0
+    data: bytes = b""
+    key: str = ""
+    large: bool = False
+    picture: Picture | None = None
+    error: IrnError | None = None
+    skipped: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Nothing is left to be done."""
+        return self.skipped or self.error is not None
+
+    def attempt(self, work: Callable[[], None]) -> None:
+        """Do a part of the work, if there is any left; what irn refuses ends the task."""
+        if not self.over:
+            try:
+                work()
+            except IrnError as error:
+                self.error = error
+
+
+class Maker(ABC):
+    """Makes outputs of inputs that were read, one at a time."""
+
+    def prepare(self, task: Task) -> None:  # noqa: B027 -- most have nothing to do
+        """What can be done while another file is worked on.
+
+        Raises:
+            IrnError: this input cannot be done.
+        """
+
+    @abstractmethod
+    def make(self, task: Task) -> Encode:
+        """What makes the output file; what was done goes into the record.
+
+        Raises:
+            IrnError: this input cannot be done.
+        """
+
+
+@dataclass
+class Here(Maker):
+    """Works in this process, on the device of a job."""
+
+    job: Job
+
+    def prepare(self, task: Task) -> None:
+        """See Maker."""
+        header = probe(task.data, max_pixels=self.job.tools.options.max_pixels)
+        task.large = header.width * header.height > AHEAD_PIXELS
+        if not task.large:
+            task.picture = self.job.decode(task.data, task.record)
+
+    def make(self, task: Task) -> Encode:
+        """See Maker."""
+        picture = task.picture or self.job.decode(task.data, task.record)
+        task.picture = None
+        return self.job.convert(picture, task.data, task.format, task.record)

@@ -143,9 +143,10 @@ Seed {seed}; {cpu}, {cores} cores, torch {torch}, Python {python}.
 - Status 1: some outputs were there already and there was no `--overwrite`, or some inputs failed.
   With 0 or 1 after a signal all had been done before it came; so with -2 or -15, where the
   interpreter was ending already.
-- **SIGKILL** gives nobody time to tidy up: a hidden file `.NAME.irn-XXXXXXXX.tmp` may be left
-  beside the outputs. It is never read, never taken for an output and of no use: delete it when no
-  `irn` is at work there. A second run makes what is missing.
+- **SIGKILL** gives nobody time to tidy up: a hidden file `.NAME.irn-XXXX.tmp` may be left beside
+  the outputs. It is never read and never taken for an output. The next command that writes there
+  on the same machine deletes it, if it is older than 5 seconds and no living process holds its
+  lock; where the file system has no locks it stays. A second run makes what is missing.
 - **A cluster** (`--ray`) is tried by tests/cli/test_ray.py: of two nodes one is killed while files
   are on it. The batch ends as on one machine, with the same bytes and records: workers write no
   files, and those of the dead go to others. [More](guide/cluster.md).

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from irncli.errors import ImageError, InputMissingError, OutputError, StorageError, UsageError
+from irncli.io.partials import LOCKED_UNTIL_NAMED, new_partial, remove_abandoned
 
 __all__ = [
     "STREAM",
@@ -67,7 +68,7 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | Non
 
     The bytes go to a hidden file in the same directory, to the disk, and then under their name in
     one operation, which without `overwrite` fails if the name was taken meanwhile. With `times` the
-    file has those.
+    file has those. Hidden files that killed processes left there are deleted.
 
     Raises:
         OutputError: the name is taken, or the directory cannot be written.
@@ -75,15 +76,9 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | Non
     """
     if not overwrite and os.path.lexists(path):
         raise OutputError(f"{path} exists already: pass --overwrite to replace it")
-    partial = path.with_name(f".{path.name[:80]}.irn-{secrets.token_hex(4)}.tmp")
+    _tidy(path.parent)
     try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if times is not None:
-            os.utime(partial, ns=times)
-        _publish(partial, path, overwrite)
+        _write(path, data, overwrite, times)
     except FileExistsError as error:
         raise OutputError(f"{path} exists already: pass --overwrite to replace it") from error
     except OSError as error:
@@ -92,6 +87,26 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | Non
         raise OutputError(
             f"cannot create {path}: {error.strerror}; choose another place"
         ) from error
+
+
+@lru_cache(maxsize=1024)
+def _tidy(directory: Path) -> None:
+    """Before the first file of this process there."""
+    remove_abandoned(directory)
+
+
+def _write(path: Path, data: bytes, overwrite: bool, times: Times | None) -> None:
+    partial, file = new_partial(path)
+    try:
+        with file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            if not LOCKED_UNTIL_NAMED:
+                file.close()
+            if times is not None:
+                os.utime(partial, ns=times)
+            _publish(partial, path, overwrite)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()

@@ -108,9 +108,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _complain("interrupted; nothing half written is left")
         return int(ExitStatus.INTERRUPTED)
     except BrokenPipeError:
-        # The reader is gone: that is its right. Keep the interpreter from flushing into it.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader is gone: that is its right
         return int(ExitStatus.OK)
     except IrnError as error:
         _complain(str(error))
@@ -119,6 +117,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _complain("not enough memory: close other programs or use a machine with more")
         return int(ExitStatus.NO_MEMORY)
     except OSError as error:
+        _drop_output()
         _complain(f"{error.strerror or error}")
         return int(ExitStatus.IO)
 
@@ -141,6 +140,12 @@ def _get_ready_for_shells() -> None:
     from irncli.cli.shells import get_ready
 
     get_ready()
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from flushing at its end what could not be written."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> None:

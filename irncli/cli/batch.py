@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from os.path import lexists
 from pathlib import Path
 
 from irncli.cli.env import Environment, Record, Reporter
@@ -18,7 +17,6 @@ from irncli.cli.planning import (
     make_directories,
     output_format,
     plan,
-    refuse_existing,
     require_ray,
     tile_side,
 )
@@ -26,12 +24,15 @@ from irncli.cli.progress import Progress
 from irncli.cli.rehearsal import Rehearsal
 from irncli.cli.tasks import Here, Maker, Task
 from irncli.cli.workshop import Workshop
-from irncli.errors import InputMissingError, OutputError, UsageError
+from irncli.errors import InputMissingError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.io.ledger import Ledger, default_ledger
 from irncli.io.paths import STREAM, times_of
 
 __all__ = ["run_job"]
+
+GLANCE_SECONDS = 0.2
+"""So often a thread that waits for a file looks whether all is to stop."""
 
 
 @contextmanager
@@ -66,7 +67,9 @@ class _Batch:
             written: Future[None] | None = None
             ahead = self._ahead(reader, maker)
             while ahead is not None and not self.job.tools.progress.stop.is_set():
-                task = ahead.result()
+                task = self._arrived(ahead)
+                if task is None:
+                    break
                 if not task.large:
                     ahead = self._ahead(reader, maker)
                 encode = self._made(task, maker)
@@ -79,6 +82,13 @@ class _Batch:
             if written is not None:
                 written.result()
 
+    def _arrived(self, ahead: Future[Task]) -> Task | None:
+        """A file, as soon as it was read; None: all is to stop, and reading may take for ever."""
+        while not self.job.tools.progress.stop.is_set():
+            with suppress(TimeoutError):
+                return ahead.result(timeout=GLANCE_SECONDS)
+        return None
+
     def _ahead(self, reader: ThreadPoolExecutor, maker: Maker) -> Future[Task] | None:
         with self._lock:
             task = next(self.tasks, None)
@@ -86,25 +96,9 @@ class _Batch:
 
     def _read(self, task: Task, maker: Maker) -> Task:
         task.began = time.perf_counter()
-        task.attempt(lambda: self._load(task))
+        task.attempt(lambda: task.load(self.job, self.ledger))
         task.attempt(lambda: maker.prepare(task))
         return task
-
-    def _load(self, task: Task) -> None:
-        job, options = self.job, self.job.tools.options
-        if not options.skip_existing:
-            refuse_existing(task.output, options.overwrite)
-        task.data = job.tools.env.read(task.path)
-        task.key = job.key(task.data, task.format)
-        if options.skip_existing:
-            task.skipped = task.output != STREAM and self.ledger.has(task.output, task.key)
-            if task.skipped:
-                task.record.skipped = True
-            elif not options.overwrite and task.output != STREAM and lexists(task.output):
-                raise OutputError(
-                    f"{task.output} exists, but is not known to be made of this file with these "
-                    "options: pass --overwrite to replace it"
-                )
 
     @staticmethod
     def _made(task: Task, maker: Maker) -> Encode | None:
@@ -159,7 +153,7 @@ def run_job(
     if options.ray is not None:
         require_ray(options.ray, options.device)
     env = Environment(options.quiet, options.json, options.debug, options.verbose)
-    progress = Progress(quiet=options.quiet)
+    progress = Progress(quiet=options.quiet, records=options.json)
     side = tile_side(options.tile)
     jobs = [
         make(Tools(env, Workshop(device, options.precision, side, env.say), progress, options))  # type: ignore[arg-type]
@@ -168,10 +162,11 @@ def run_job(
     pairs = _pairs(options, label, jobs[0], scale)
     summary = summary or Summary()
     reporter = Reporter(env, len(pairs), summary.add)
+    tasks, ledger = _tasks(pairs, jobs[0]), default_ledger()
     if options.dry_run:
-        Rehearsal(jobs[0], reporter).run(pairs)
+        Rehearsal(jobs[0], reporter, ledger).run(tasks)
     else:
-        batch = _Batch(jobs[0], _tasks(pairs, jobs[0]), reporter, default_ledger())
+        batch = _Batch(jobs[0], tasks, reporter, ledger)
         with _makers(jobs, len(pairs)) as makers, progress.running(len(pairs)):
             _work(batch, makers, progress)
         if reporter.skipped:
@@ -204,14 +199,14 @@ def _work(batch: _Batch, makers: Sequence[Maker], progress: Progress) -> None:
     """All makers at once, the first in this thread: there Ctrl-C arrives."""
     try:
         with ThreadPoolExecutor(max(1, len(makers) - 1)) as others:
-            running = [others.submit(batch.serve, maker) for maker in makers[1:]]
             try:
+                running = [others.submit(batch.serve, maker) for maker in makers[1:]]
                 batch.serve(makers[0])
+                for each in running:
+                    each.result()
             except BaseException:
                 progress.stop.set()
                 raise
-            for each in running:
-                each.result()
     finally:
         batch.ledger.close()
 

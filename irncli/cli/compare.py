@@ -19,6 +19,7 @@ def compare(
             metavar="A",
             help="A picture, usually the original; - reads one.",
             rich_help_panel=panels.FILES,
+            readable=False,
         ),
     ],
     b: Annotated[
@@ -27,6 +28,7 @@ def compare(
             metavar="B",
             help="Another, such as the restored one; - reads one.",
             rich_help_panel=panels.FILES,
+            readable=False,
         ),
     ],
     output: Annotated[
@@ -38,6 +40,7 @@ def compare(
             help="Also a picture (.png) or a page with a slider (.html) of both; - is standard "
             "output.",
             rich_help_panel=panels.FILES,
+            readable=False,
         ),
     ] = None,
     format: Annotated[  # noqa: A002

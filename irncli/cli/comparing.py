@@ -11,14 +11,13 @@ import typer
 
 from irncli import __version__
 from irncli.cli.env import Environment
-from irncli.cli.planning import refuse_existing
 from irncli.comparison.numbers import Numbers, measure
 from irncli.comparison.page import page
 from irncli.comparison.pair import Pair, Side, paired
 from irncli.comparison.sheet import sheet
 from irncli.errors import ExitStatus, IrnError, UsageError
 from irncli.io.images import decode
-from irncli.io.paths import STREAM, plan_outputs
+from irncli.io.paths import STREAM, plan_outputs, refuse_existing
 from irncli.io.picture import Picture
 
 __all__ = ["Wanted", "run_comparison"]
@@ -111,11 +110,12 @@ def _kind(wanted: Wanted) -> Kind | None:
         if wanted.json:
             raise UsageError("--json and -o - cannot both go to standard output: give -o FILE")
         return wanted.format or "png"
+    if not output.suffix and wanted.format is not None:
+        return wanted.format
     by_suffix = _SUFFIXES.get(output.suffix.lower())
     if by_suffix is None:
-        raise UsageError(
-            f"{output}: irn compare writes .png and .html, not {output.suffix or 'no suffix'}"
-        )
+        got = f"not {output.suffix}" if output.suffix else "say which by a suffix or --format"
+        raise UsageError(f"{output}: irn compare writes .png and .html, {got}")
     if wanted.format not in (None, by_suffix):
         raise UsageError(
             f"{output} is {by_suffix} by its suffix, but --format says {wanted.format}"

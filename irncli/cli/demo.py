@@ -23,6 +23,7 @@ def demo(
             metavar="FILE",
             help="The side-by-side picture.",
             rich_help_panel=panels.FILES,
+            readable=False,
         ),
     ] = Path("irn-demo.png"),
     overwrite: options.Overwrite = False,
@@ -34,13 +35,12 @@ def demo(
       irn demo -o irn-demo.png
     """
     from irncli.api import load
-    from irncli.cli.planning import refuse_existing
     from irncli.engine.metrics import luma, psnr, ssim
     from irncli.engine.rescaler import bicubic
     from irncli.eval.montage import side_by_side
     from irncli.io.encoding import encode
     from irncli.io.images import Picture, decode
-    from irncli.io.paths import atomic_write
+    from irncli.io.paths import atomic_write, refuse_existing
 
     refuse_existing(output, overwrite)
     data = (Path(__file__).parents[1] / "demo" / "photo.png").read_bytes()

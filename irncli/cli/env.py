@@ -85,7 +85,10 @@ class Environment:
     def read(self, path: Path) -> bytes:
         """An input file or standard input."""
         if path == STREAM:
-            return sys.stdin.buffer.read()
+            try:
+                return sys.stdin.buffer.read()
+            except OSError as error:
+                raise InputMissingError(f"standard input: {error.strerror or error}") from error
         if path.is_dir():
             raise InputMissingError("no pictures in this directory: name one that has some")
         return read_input(path)

@@ -36,6 +36,7 @@ Data = Annotated[
         metavar="DATA...",
         help="Folders, a set each; files by themselves make one more.",
         rich_help_panel=MEASURED,
+        readable=False,
     ),
 ]
 Task = Annotated[
@@ -124,24 +125,42 @@ Perceptual = Annotated[
 JsonFile = Annotated[
     Path | None,
     typer.Option(
-        "--json", metavar="F", help="Records; - is standard output.", rich_help_panel=FILES
+        "--json",
+        metavar="F",
+        help="Records; - is standard output.",
+        rich_help_panel=FILES,
+        readable=False,
     ),
 ]
 CsvFile = Annotated[
     Path | None,
     typer.Option(
-        "--csv", metavar="F", help="A line for each set and picture.", rich_help_panel=FILES
+        "--csv",
+        metavar="F",
+        help="A line for each set and picture.",
+        rich_help_panel=FILES,
+        readable=False,
     ),
 ]
 Page = Annotated[
     Path | None,
     typer.Option(
-        "--markdown", metavar="F", help="Page beside the paper's table.", rich_help_panel=FILES
+        "--markdown",
+        metavar="F",
+        help="Page beside the paper's table.",
+        rich_help_panel=FILES,
+        readable=False,
     ),
 ]
 Chart = Annotated[
     Path | None,
-    typer.Option("--plot", metavar="F.png", help="Chart, by matplotlib.", rich_help_panel=FILES),
+    typer.Option(
+        "--plot",
+        metavar="F.png",
+        help="Chart, by matplotlib.",
+        rich_help_panel=FILES,
+        readable=False,
+    ),
 ]
 Save = Annotated[
     Path | None,
@@ -150,6 +169,7 @@ Save = Annotated[
         metavar="DIR",
         help="LR, restored pictures and comparisons.",
         rich_help_panel=FILES,
+        readable=False,
     ),
 ]
 Remark = Annotated[
@@ -168,5 +188,6 @@ Source = Annotated[
         metavar="F.json",
         help="Records to show, instead of measuring.",
         rich_help_panel=FILES,
+        readable=False,
     ),
 ]

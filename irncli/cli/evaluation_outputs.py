@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irncli.cli.env import Environment
-from irncli.cli.planning import refuse_existing
 from irncli.engine.rescaler import Pixels, bicubic
 from irncli.errors import OutputError, UsageError
 from irncli.eval import page, plot, report
@@ -17,7 +16,7 @@ from irncli.eval.montage import comparison
 from irncli.eval.records import Record, dumps
 from irncli.io.encoding import encode
 from irncli.io.images import Picture
-from irncli.io.paths import STREAM, atomic_write, make_directory
+from irncli.io.paths import STREAM, atomic_write, make_directory, refuse_existing
 
 __all__ = ["Outputs", "SavedPictures", "Showing"]
 

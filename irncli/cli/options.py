@@ -27,6 +27,7 @@ Output = Annotated[
         metavar="FILE",
         help="Output; - is standard output. Or a template, such as 'out/{stem}_x{scale}{ext}'.",
         rich_help_panel=panels.FILES,
+        readable=False,
     ),
 ]
 OutputDir = Annotated[
@@ -36,6 +37,7 @@ OutputDir = Annotated[
         metavar="DIR",
         help="Directory of the outputs.",
         rich_help_panel=panels.FILES,
+        readable=False,
     ),
 ]
 FilesFrom = Annotated[

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from irncli.cli.templates import fill, is_template
-from irncli.errors import OutputError, UnavailableError, UsageError
+from irncli.errors import UnavailableError, UsageError
 from irncli.io.encoding import Format, format_for_suffix, suffix_for_format
 from irncli.io.inputs import Input
 from irncli.io.paths import STREAM, identity, make_directory, plan_outputs
@@ -21,7 +20,6 @@ __all__ = [
     "make_directories",
     "output_format",
     "plan",
-    "refuse_existing",
     "require_ray",
     "tile_side",
 ]
@@ -63,7 +61,7 @@ def require_ray(address: str, device: str) -> None:
 def output_format(
     output: Path, wanted: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
 ) -> Format:
-    """The format to write: by the suffix, which `--format` must not contradict.
+    """The format to write: by the suffix, which `--format` must not contradict, or by that alone.
 
     Args:
         output: a file, or `-`.
@@ -75,20 +73,17 @@ def output_format(
     """
     if output == STREAM:
         return wanted or "png"
+    if not output.suffix and wanted is not None:
+        return wanted
     by_suffix = format_for_suffix(output.suffix)
     if by_suffix not in allowed:
         *most, last = map(suffix_for_format, allowed)
         known = f"{', '.join(most)} and {last}" if most else last
-        raise UsageError(f"{output}: irn writes {known}, not {output.suffix or 'no suffix'}")
+        got = f"not {output.suffix}" if output.suffix else "say which by a suffix or --format"
+        raise UsageError(f"{output}: irn writes {known}, {got}")
     if wanted is not None and wanted != by_suffix:
         raise UsageError(f"{output} is {by_suffix} by its suffix, but --format says {wanted}")
     return by_suffix
-
-
-def refuse_existing(output: Path, overwrite: bool) -> None:
-    """Raise OutputError for an output that is there: before the work, not after it."""
-    if not overwrite and output != STREAM and os.path.lexists(output):
-        raise OutputError(f"{output} exists already: pass --overwrite to replace it")
 
 
 @dataclass(frozen=True, kw_only=True)

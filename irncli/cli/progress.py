@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -22,14 +23,17 @@ class Progress:
 
     Args:
         quiet: show nothing.
+        records: lines go to standard output meanwhile; where that is a terminal, too, they stand
+            in for the bar, which they would tear.
 
     Attributes:
         stop: when set, files that are being worked on end at their next tile.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, records: bool = False) -> None:
         self._bar: Any = None
-        self._shown = sys.stderr.isatty() and not quiet
+        silent = quiet or (records and sys.stdout.isatty())
+        self._shown = not silent and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self.stop = threading.Event()
 
     @contextmanager
@@ -41,14 +45,18 @@ class Progress:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
+        from rich.table import Column
 
+        name = Column(no_wrap=True, max_width=24, overflow="ellipsis")
         columns = (
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=name),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(),
         )
-        with Bar(*columns, console=Console(stderr=True), transient=True) as self._bar:
+        console = Console(stderr=True, soft_wrap=True)  # messages are not broken into lines
+        # Only messages go above the bar: data are standard output's.
+        with Bar(*columns, console=console, transient=True, redirect_stdout=False) as self._bar:
             self._task = self._bar.add_task("", total=total)
             yield
         self._bar = None

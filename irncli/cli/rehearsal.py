@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from irncli.cli.env import Record, Reporter, shown
+from irncli.cli.env import Reporter, shown
 from irncli.cli.jobs import Job, Planned
-from irncli.cli.planning import output_format, refuse_existing
+from irncli.cli.tasks import Task
 from irncli.engine.forecast import forecast, seconds_per_pixel
-from irncli.errors import IrnError
+from irncli.io.ledger import Ledger
 
 __all__ = ["Rehearsal"]
 
@@ -25,36 +24,42 @@ class Rehearsal:
     Attributes:
         job: of the command.
         reporter: told of each file.
+        ledger: of outputs that were made; only read.
     """
 
     job: Job
     reporter: Reporter
+    ledger: Ledger
     _rates: dict[tuple[str, bool], float] = field(default_factory=dict)
 
-    def run(self, pairs: Sequence[tuple[Path, Path]]) -> None:
-        """Say of each pair what would be done, and of all what it would take."""
-        seconds = 0.0
-        for index, (path, output) in enumerate(pairs):
-            record, failure = Record(str(path), str(output)), None
-            try:
-                seconds += self._file(path, output, record)
-            except IrnError as error:
-                failure = error
-            self.reporter.done(index, record, failure)
-        env = self.job.tools.env
-        env.say(f"irn: {len(pairs)} files, about {_spoken(seconds)}; nothing was written")
+    def run(self, tasks: Iterable[Task]) -> None:
+        """Say of each file what would be done, and of all what it would take."""
+        seconds = sum(self._said(task) for task in tasks)
+        self.ledger.close()
+        done = self.reporter.skipped
+        self.job.tools.env.say(
+            f"irn: {len(self.reporter)} files, {f'{done} of them done before, ' if done else ''}"
+            f"about {_spoken(seconds)}; nothing was written"
+        )
 
-    def _file(self, path: Path, output: Path, record: Record) -> float:
-        options = self.job.tools.options
-        if not options.skip_existing:
-            refuse_existing(output, options.overwrite)
-        data = self.job.tools.env.read(path)
-        picture = self.job.decode(data, record)
-        wanted = output_format(output, options.format, self.job.formats)
-        planned = self.job.plan(picture, data, wanted, record)
+    def _said(self, task: Task) -> float:
+        """The seconds that a file would take, when that is said."""
+        seconds: list[float] = []
+        task.attempt(lambda: task.load(self.job, self.ledger))
+        task.attempt(lambda: seconds.append(self._file(task)))
+        if task.skipped:
+            name = f"{shown(task.path)} -> {shown(task.output)}"
+            task.record.messages.append(f"{name}: done before")
+        self.reporter.done(task.index, task.record, task.error)
+        return sum(seconds)
+
+    def _file(self, task: Task) -> float:
+        record = task.record
+        picture = self.job.decode(task.data, record)
+        planned = self.job.plan(picture, task.data, task.format, record)
         record.forecast = self._forecast(planned, picture.bits)
         record.messages.append(
-            f"{shown(path)} -> {shown(output)}: {_line(planned, record.forecast)}"
+            f"{shown(task.path)} -> {shown(task.output)}: {_line(planned, record.forecast)}"
         )
         return float(record.forecast["seconds"])
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 
 from irncli.cli.env import Record
 from irncli.cli.jobs import Encode, Job
-from irncli.errors import IrnError
+from irncli.errors import IrnError, OutputError
 from irncli.io.encoding import Format
 from irncli.io.images import Picture, probe
+from irncli.io.ledger import Ledger
+from irncli.io.paths import STREAM, refuse_existing
 
 __all__ = ["Here", "Maker", "Task"]
 
@@ -56,6 +59,32 @@ class Task:
     def over(self) -> bool:
         """Nothing is left to be done."""
         return self.skipped or self.error is not None
+
+    def load(self, job: Job, ledger: Ledger) -> None:
+        """Read the input, and find out whether its output is there and what it was made of.
+
+        Args:
+            job: of the command.
+            ledger: of outputs that were made.
+
+        Raises:
+            OutputError: the output exists and is not to be replaced.
+            IrnError: the input cannot be read.
+        """
+        options = job.tools.options
+        if not options.skip_existing:
+            refuse_existing(self.output, options.overwrite)
+        self.data = job.tools.env.read(self.path)
+        self.key = job.key(self.data, self.format)
+        if not options.skip_existing or self.output == STREAM:
+            return
+        if ledger.has(self.output, self.key):
+            self.skipped = self.record.skipped = True
+        elif not options.overwrite and lexists(self.output):
+            raise OutputError(
+                f"{self.output} exists, but is not known to be made of this file with these "
+                "options: pass --overwrite to replace it"
+            )
 
     def attempt(self, work: Callable[[], None]) -> None:
         """Do a part of the work, if there is any left; what irn refuses ends the task."""

@@ -38,11 +38,14 @@ def train(
             metavar="PATH",
             help="Folder, pattern, tar shard or picture; repeatable.",
             rich_help_panel=RECIPE,
+            readable=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="RUN", help="Run directory.", rich_help_panel=RECIPE),
+        typer.Option(
+            "--out", metavar="RUN", help="Run directory.", rich_help_panel=RECIPE, readable=False
+        ),
     ] = None,
     recipe: Annotated[
         Literal["irn", "paper"],
@@ -57,6 +60,7 @@ def train(
             metavar="FILE",
             help="TOML file with fields of the recipe.",
             rich_help_panel=RECIPE,
+            readable=False,
         ),
     ] = None,
     changes: Annotated[
@@ -85,6 +89,7 @@ def train(
             metavar="PATH",
             help="Pictures to validate on; else 1 in 24 of --data.",
             rich_help_panel=RECIPE,
+            readable=False,
         ),
     ] = None,
     minutes: Annotated[

@@ -20,9 +20,12 @@ __all__ = ["Ledger", "default_ledger"]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS made (
     output BLOB PRIMARY KEY, key TEXT NOT NULL, size INTEGER NOT NULL, changed INTEGER NOT NULL
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS looked_at (one INTEGER PRIMARY KEY, output BLOB NOT NULL);
 """
 _PATIENCE_SECONDS = 5.0
+LOOKED_AT = 500
+"""Outputs of former runs that a run looks at, to forget those that are gone: they go round."""
 
 
 class Ledger:
@@ -36,6 +39,7 @@ class Ledger:
         self._path = path
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
+        self._noted = False
 
     def note(self, output: Path, key: str) -> None:
         """Remember that the file `output`, as it is now, was made of what `key` stands for."""
@@ -44,11 +48,14 @@ class Ledger:
             row = (_name(output), key, state.st_size, state.st_mtime_ns)
             with self._database() as database:
                 database.execute("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)", row)
+            self._noted = True
 
     def has(self, output: Path, key: str) -> bool:
         """Whether `output` was made of what `key` stands for, and has not been changed since."""
         with self._lock, contextlib.suppress(OSError, sqlite3.Error):
             state = output.stat()
+            if not self._path.exists():
+                return False
             found = self._database().execute(
                 "SELECT key, size, changed FROM made WHERE output = ?", (_name(output),)
             )
@@ -56,10 +63,25 @@ class Ledger:
         return False
 
     def close(self) -> None:
-        """Let go of the database."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        """Let go of the database; where something was noted, forget some of what is gone."""
+        with self._lock:
+            if self._noted:
+                self._forget()
+            if self._open is not None:
+                self._open.close()
+            self._open, self._noted = None, False
+
+    def _forget(self) -> None:
+        with contextlib.suppress(OSError, sqlite3.Error), self._database() as database:
+            last = database.execute("SELECT output FROM looked_at").fetchone() or (b"",)
+            rows = database.execute(
+                "SELECT output FROM made WHERE output > ? ORDER BY output LIMIT ?",
+                (*last, LOOKED_AT),
+            ).fetchall()
+            gone = [row for row in rows if _is_gone(Path(os.fsdecode(row[0])))]
+            database.executemany("DELETE FROM made WHERE output = ?", gone)
+            last = rows[-1] if len(rows) == LOOKED_AT else (b"",)
+            database.execute("INSERT OR REPLACE INTO looked_at VALUES (0, ?)", last)
 
     def _database(self) -> sqlite3.Connection:
         if self._open is None:
@@ -67,13 +89,18 @@ class Ledger:
             self._open = sqlite3.connect(
                 self._path, timeout=_PATIENCE_SECONDS, check_same_thread=False
             )
-            self._open.execute(_SCHEMA)
+            self._open.executescript(_SCHEMA)
         return self._open
 
 
 def _name(output: Path) -> bytes:
     """By its directory's real name and its own, so that a link is not followed."""
     return os.fsencode(output.parent.resolve() / output.name)
+
+
+def _is_gone(output: Path) -> bool:
+    """Its directory is there, and it is not: a drive that is not mounted now may come back."""
+    return output.parent.is_dir() and not os.path.lexists(output)
 
 
 def default_ledger() -> Ledger:

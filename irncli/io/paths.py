@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = [
     "make_directory",
     "plan_outputs",
     "read_input",
+    "refuse_existing",
     "remove_partials",
     "times_of",
 ]
@@ -38,9 +40,11 @@ def read_input(path: Path) -> bytes:
 
     Raises:
         InputMissingError: there is no such file.
-        ImageError: a directory, or an empty file.
+        ImageError: a directory, a device (some never end), or an empty file.
         StorageError: it cannot be read.
     """
+    if _kind(path) in (stat.S_IFCHR, stat.S_IFBLK):
+        raise ImageError("a device, expected a picture")
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -52,6 +56,25 @@ def read_input(path: Path) -> bytes:
     if not data:
         raise ImageError("0 bytes, expected an image")
     return data
+
+
+def _kind(path: Path) -> int:
+    """Type of a file, that of its target for a link; 0 where there is none."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):
+        return 0
+
+
+def _is_passage(path: Path) -> bool:
+    """A named pipe, or a device such as a terminal: what is written there replaces nothing."""
+    return _kind(path) in (stat.S_IFIFO, stat.S_IFCHR)
+
+
+def refuse_existing(output: Path, overwrite: bool) -> None:
+    """Raise OutputError for an output that is there, and would be replaced unasked."""
+    if not overwrite and output != STREAM and os.path.lexists(output) and not _is_passage(output):
+        raise OutputError(f"{output} exists already: pass --overwrite to replace it")
 
 
 def times_of(path: Path) -> Times | None:
@@ -68,17 +91,23 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | Non
 
     The bytes go to a hidden file in the same directory, to the disk, and then under their name in
     one operation, which without `overwrite` fails if the name was taken meanwhile. With `times` the
-    file has those. Hidden files that killed processes left there are deleted.
+    file has those. Hidden files that killed processes left there are deleted. A link stays one: the
+    file it leads to is replaced. Into pipes and devices the bytes are written as they are.
 
     Raises:
         OutputError: the name is taken, or the directory cannot be written.
         StorageError: the disk is full or fails.
     """
-    if not overwrite and os.path.lexists(path):
-        raise OutputError(f"{path} exists already: pass --overwrite to replace it")
-    _tidy(path.parent)
+    refuse_existing(path, overwrite)
     try:
-        _write(path, data, overwrite, times)
+        if _is_passage(path):
+            path.write_bytes(data)
+            return
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        if target.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        _tidy(target.parent)
+        _write(target, data, overwrite, times)
     except FileExistsError as error:
         raise OutputError(f"{path} exists already: pass --overwrite to replace it") from error
     except OSError as error:

@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +254,64 @@ class TestSkipping:
         assert not ledger.has(tmp_path / "file", "key")
 
 
+def test_the_ledger_forgets_what_is_gone_a_part_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("irncli.io.ledger.LOOKED_AT", 4)
+    (tmp_path / "unmounted").mkdir()
+    outputs = [tmp_path / f"{n}.png" for n in range(10)] + [tmp_path / "unmounted" / "x.png"]
+    ledger = Ledger(tmp_path / "state" / "made")
+    for output in outputs:
+        output.write_bytes(b"made")
+        ledger.note(output, "key")
+    ledger.close()
+    for output in (*outputs[5:10], outputs[10]):
+        output.unlink()
+    outputs[10].parent.rmdir()
+
+    def known():
+        with closing(sqlite3.connect(tmp_path / "state" / "made")) as database:
+            rows = database.execute("SELECT output FROM made ORDER BY output").fetchall()
+        return [Path(os.fsdecode(row[0])).name for row in rows]
+
+    left = []
+    for _ in range(4):
+        ledger.note(outputs[0], "key")
+        ledger.close()
+        left.append(known())
+    kept = [*(f"{n}.png" for n in range(5)), "x.png"]
+    # The first four names were looked at when all were there.
+    assert left[0] == [*(f"{n}.png" for n in (0, 1, 2, 3, 4, 8, 9)), "x.png"]
+    assert left[-1] == kept
+    assert all(ledger.has(output, "key") for output in outputs[:5])
+
+
+def test_asking_the_ledger_makes_none(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"made")
+    assert not Ledger(tmp_path / "state" / "made").has(tmp_path / "a.png", "key")
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_dry_run_decides_as_the_run_does(irn, tree, model, tmp_path):
+    words = ("downscale", tree, "-r", "--model", model, "--scale", 4, "--output-dir",
+             tmp_path / "o", "--skip-existing", "--json")  # fmt: skip
+    assert irn(*words).status == 0
+    (tmp_path / "o" / "a_x4.png").write_bytes(b"of somebody else")
+    (tmp_path / "o" / "b_x4.png").unlink()
+    before = {path: path.read_bytes() for path in (tmp_path / "o").rglob("*.png")}
+    dry = irn(*words, "--dry-run")
+    assert {path: path.read_bytes() for path in (tmp_path / "o").rglob("*.png")} == before
+    assert "2 of them done before" in dry.lines[-2]
+    wet = irn(*words)
+    assert dry.status == wet.status == 1
+
+    def decisions(outcome):
+        records = [json.loads(line) for line in outcome.out.splitlines()]
+        keys = ("input", "status", "error", "skipped")
+        return [{key: record.get(key) for key in keys} for record in records]
+
+    assert decisions(dry) == decisions(wet)
+    assert [each["skipped"] for each in decisions(dry)] == [None, None, True, True]
+
+
 def test_a_dry_run_says_all_and_writes_nothing(irn, tree, model, tmp_path):
     before = names(tmp_path)
     words = (
@@ -341,9 +401,13 @@ def test_a_batch_ends_when_asked(tmp_path, model, number, status):
 
 
 @pytest.mark.slow
-def test_ctrl_c_does_not_wait_for_standard_input(tmp_path, model):
+@pytest.mark.parametrize("device", ["cpu", "cpu,cpu"])
+def test_ctrl_c_does_not_wait_for_standard_input(tmp_path, model, device):
+    # With two devices the other one waits for it, while the first has nothing to do any more.
+    inputs = ["-"] if device == "cpu" else [write(tmp_path / "a.png"), "-"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "irncli", "downscale", "-", "--model", model, "--format", "png"],
+        [sys.executable, "-m", "irncli", "downscale", *inputs, "--model", model, "--scale", "4",
+         "--device", device, "-o", tmp_path / "{stem}_small{ext}"],
         stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     time.sleep(8)  # until it waits: nothing can be seen of that

@@ -14,10 +14,15 @@ ALL = ("png", "jpeg", "webp", "avif", "jxl")
 @pytest.mark.parametrize("suffix", [".webp", ".avif", ".jxl", ".gif", ""])
 def test_a_suffix_never_makes_lr_lossy_by_itself(suffix):
     output = Path(f"small{suffix}")
-    with pytest.raises(UsageError, match=r"irn writes \.png and \.jpg, not (\.|no suffix)"):
+    with pytest.raises(UsageError, match=r"irn writes \.png and \.jpg, (not \.|say which)"):
         output_format(output, None)
     with pytest.raises(UsageError, match=r"irn writes \.png and \.jpg"):
         plan([Input(Path("a.png"))], Destination(output=output, label=str))
+
+
+def test_a_name_without_a_suffix_takes_the_format_that_is_said():
+    assert output_format(Path("small"), "jpeg") == "jpeg"
+    assert output_format(Path("/dev/stdout"), "png") == "png"
 
 
 def test_a_command_may_write_more_formats():

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -37,6 +38,49 @@ def test_a_dangling_link_counts_as_existing(tmp_path):
     with pytest.raises(OutputError):
         atomic_write(tmp_path / "a", b"new", overwrite=False)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_link_stays_one_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "a").write_bytes(b"old")
+    (tmp_path / "a").symlink_to(Path("far") / "a")
+    with pytest.raises(OutputError, match="--overwrite"):
+        atomic_write(tmp_path / "a", b"new", overwrite=False)
+    atomic_write(tmp_path / "a", b"new", overwrite=True)
+    assert (tmp_path / "a").is_symlink()
+    assert (tmp_path / "far" / "a").read_bytes() == b"new"
+    assert os.listdir(tmp_path / "far") == ["a"]
+
+
+def test_a_loop_of_links_is_no_output(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OutputError):
+        atomic_write(tmp_path / "a", b"new", overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_pipes_are_written_to_and_stay(tmp_path, overwrite):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    data = bytes(200_000)
+    atomic_write(pipe, data, overwrite=overwrite)
+    reader.join()
+    assert read == [data]
+    assert pipe.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="no devices")
+def test_devices_are_written_to_and_never_read():
+    atomic_write(Path("/dev/null"), b"data", overwrite=False)
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(ImageError, match="a device"):
+        read_input(Path("/dev/zero"))
 
 
 def test_long_and_unicode_names(tmp_path):

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -124,7 +125,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        return int(app(args=arguments, prog_name=NAME, standalone_mode=False) or 0)
+        return int(app(args=_told_apart(arguments), prog_name=NAME, standalone_mode=False) or 0)
     except _PassThrough as wrapper:
         raise wrapper.inner from None
     except Exception as error:
@@ -134,6 +135,14 @@ def _run(arguments: list[str] | None) -> int:
         if hasattr(error, "show"):
             error.show()
         return int(error.exit_code)
+
+
+def _told_apart(arguments: list[str] | None) -> list[str] | None:
+    """Arguments in which the file ./- is not -, which it would be as a Path."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if "./-" not in words:
+        return arguments
+    return [str(Path.cwd() / "-") if word == "./-" else word for word in words]
 
 
 def _get_ready_for_shells() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,8 +84,8 @@ class _Batch:
     def _arrived(self, ahead: Future[Task]) -> Task | None:
         """A file, as soon as it was read; None: all is to stop, and reading may take for ever."""
         while not self.job.tools.progress.stop.is_set():
-            with suppress(TimeoutError):
-                return ahead.result(timeout=GLANCE_SECONDS)
+            if wait([ahead], timeout=GLANCE_SECONDS).done:
+                return ahead.result()
         return None
 
     def _ahead(self, reader: ThreadPoolExecutor, maker: Maker) -> Future[Task] | None:
@@ -95,7 +94,6 @@ class _Batch:
         return None if task is None else reader.submit(self._read, task, maker)
 
     def _read(self, task: Task, maker: Maker) -> Task:
-        task.began = time.perf_counter()
         task.attempt(lambda: task.load(self.job, self.ledger))
         task.attempt(lambda: maker.prepare(task))
         return task
@@ -117,11 +115,12 @@ class _Batch:
             times = times_of(task.path) if options.preserve_times else None
             env.write(task.output, data, overwrite=options.overwrite, times=times)
             record.bytes_out = len(data)
-            record.seconds = round(time.perf_counter() - task.began, 3)
             if task.output != STREAM:
                 self.ledger.note(task.output, task.key)
 
         task.attempt(write)
+        if not task.over:
+            record.seconds = round(task.seconds, 3)
         task.data = b""
         self.reporter.done(task.index, record, task.error)
         tools.progress.count(len(self.reporter))

@@ -20,7 +20,7 @@ def colorize(
     format: options.AnyFormat = None,  # noqa: A002
     quality: options.Quality = 95,
     tile: options.TileSide = "auto",
-    device: options.Device = "auto",
+    device: options.Devices = "auto",
     ray: options.Ray = None,
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,

@@ -106,7 +106,7 @@ def compress(
     output_dir: options.OutputDir = None,
     model: options.Model = None,
     tile: options.TileSide = "auto",
-    device: options.Device = "auto",
+    device: options.Devices = "auto",
     ray: options.Ray = None,
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,

@@ -34,7 +34,7 @@ def downscale(
     model: options.Model = None,
     refine: options.Refine = 0,
     tile: options.TileSide = "auto",
-    device: options.Device = "auto",
+    device: options.Devices = "auto",
     ray: options.Ray = None,
     precision: options.PrecisionName = "auto",
     max_pixels: options.MaxPixels = 500_000_000,

@@ -131,6 +131,16 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="D",
+        help="auto, cpu, cuda, cuda:N or mps.",
+        autocompletion=completing.devices,
+        rich_help_panel=panels.MACHINE,
+    ),
+]
+Devices = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="D",
         help="auto, cpu, cuda, cuda:N or mps; for a batch several, such as cuda:0,cuda:1.",
         autocompletion=completing.devices,
         rich_help_panel=panels.MACHINE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Task:
         key: of input and options, for the ledger.
         large: not to be in memory beside others.
         picture: None: not decoded yet.
-        began: when its reading began, by the performance counter.
+        seconds: that were spent on it, without what it waited for.
         error: why it ended before it was done.
         skipped: it was done before.
     """
@@ -47,7 +48,7 @@ class Task:
     output: Path
     format: Format
     record: Record
-    began: float = 0.0
+    seconds: float = 0.0
     data: bytes = b""
     key: str = ""
     large: bool = False
@@ -88,11 +89,14 @@ class Task:
 
     def attempt(self, work: Callable[[], None]) -> None:
         """Do a part of the work, if there is any left; what irn refuses ends the task."""
-        if not self.over:
-            try:
-                work()
-            except IrnError as error:
-                self.error = error
+        if self.over:
+            return
+        began = time.perf_counter()
+        try:
+            work()
+        except IrnError as error:
+            self.error = error
+        self.seconds += time.perf_counter() - began
 
 
 class Maker(ABC):

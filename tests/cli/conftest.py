@@ -40,12 +40,13 @@ def irn(capfdbinary, monkeypatch, tmp_path):
 def spawn(tmp_path):
     """Run a command line as a process of its own."""
 
-    def call(*arguments, stdin=b"", before=None):
+    def call(*arguments, stdin=b"", before=None, cwd=None):
         result = subprocess.run(
             [sys.executable, "-m", "irncli", *map(str, arguments)],
             input=stdin,
             capture_output=True,
             preexec_fn=before,
+            cwd=cwd,
             env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "xdg")},
         )
         return Outcome(result.returncode, result.stdout, result.stderr.decode())

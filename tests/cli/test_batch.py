@@ -18,6 +18,7 @@ from PIL import Image
 
 from irncli.cli.env import Environment, Record, Reporter, shown
 from irncli.cli.planning import Destination, plan
+from irncli.cli.tasks import Task
 from irncli.cli.templates import fill
 from irncli.errors import ImageError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
@@ -104,6 +105,14 @@ def test_an_empty_directory_does_not_stop_the_others(irn, tree, model, tmp_path)
     assert result.status == 1
     assert "empty: no pictures in this directory" in result.err
     assert len(names(tmp_path / "o")) == 1
+
+
+def test_a_file_whose_name_is_the_sign_of_a_stream(spawn, tmp_path, model):
+    (tmp_path / "-").write_bytes(write(tmp_path / "one.png").read_bytes())
+    words = ("downscale", "./-", "--model", model, "-o", "out.png", "--json")
+    result = spawn(*words, stdin=b"no picture", cwd=tmp_path)
+    assert result.status == 0, result.err
+    assert json.loads(result.out)["input"] == str(tmp_path / "-")
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\0"])
@@ -282,6 +291,14 @@ def test_the_ledger_forgets_what_is_gone_a_part_at_a_time(tmp_path, monkeypatch)
     assert left[0] == [*(f"{n}.png" for n in (0, 1, 2, 3, 4, 8, 9)), "x.png"]
     assert left[-1] == kept
     assert all(ledger.has(output, "key") for output in outputs[:5])
+
+
+def test_seconds_are_those_of_the_work_on_a_file():
+    task = Task(0, Path("a.png"), Path("b.png"), "png", Record("a.png"))
+    task.attempt(lambda: time.sleep(0.02))
+    time.sleep(0.2)
+    task.attempt(lambda: time.sleep(0.02))
+    assert 0.04 <= task.seconds < 0.2
 
 
 def test_asking_the_ledger_makes_none(tmp_path):

@@ -59,6 +59,16 @@ def test_a_command_with_groups_has_every_option_in_one(command):
         assert not outside, f"give them a rich_help_panel: {outside}"
 
 
+def test_paths_that_cannot_be_read_are_left_to_irn(command):
+    """Where Typer looks first, its words and its status would stand in for irn's."""
+    _, itself, _ = command
+    for each in itself.params:
+        if "Path" in str(each.type_descriptor.annotation):
+            checks = each.type_descriptor.parameter_info
+            assert not checks.readable, each.name
+            assert not checks.exists, each.name
+
+
 def test_pictures_have_the_four_groups(irn):
     text = shown(irn, "irn downscale")
     titles = re.findall(r"^(\w[\w ]+):$", text, re.MULTILINE)

@@ -29,7 +29,7 @@ from irncli.cli import (
 )
 from irncli.cli.helping import Commands, Program
 from irncli.cli.panels import LOOKING, MODELS, PICTURES, PROGRAM
-from irncli.errors import ExitStatus, IrnError, Terminated
+from irncli.errors import ExitStatus, IrnError, Terminated, UsageError
 
 __all__ = ["app", "run"]
 
@@ -125,7 +125,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        return int(app(args=_told_apart(arguments), prog_name=NAME, standalone_mode=False) or 0)
+        return int(app(args=_unmistakable(arguments), prog_name=NAME, standalone_mode=False) or 0)
     except _PassThrough as wrapper:
         raise wrapper.inner from None
     except Exception as error:
@@ -137,9 +137,14 @@ def _run(arguments: list[str] | None) -> int:
         return int(error.exit_code)
 
 
-def _told_apart(arguments: list[str] | None) -> list[str] | None:
-    """Arguments in which the file ./- is not -, which it would be as a Path."""
+def _unmistakable(arguments: list[str] | None) -> list[str] | None:
+    """Arguments in which the file ./- is not -, and none is empty, which would be . as a Path."""
     words = sys.argv[1:] if arguments is None else arguments
+    if "" in words:
+        raise UsageError(
+            f"argument {words.index('') + 1} is empty: expected a name or a value (is a variable "
+            "of the shell not set?)"
+        )
     if "./-" not in words:
         return arguments
     return [str(Path.cwd() / "-") if word == "./-" else word for word in words]

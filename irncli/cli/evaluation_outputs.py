@@ -16,7 +16,7 @@ from irncli.eval.montage import comparison
 from irncli.eval.records import Record, dumps
 from irncli.io.encoding import encode
 from irncli.io.images import Picture
-from irncli.io.paths import STREAM, atomic_write, make_directory, refuse_existing
+from irncli.io.paths import STREAM, atomic_write, make_directory, real, refuse_existing
 
 __all__ = ["Outputs", "SavedPictures", "Showing"]
 
@@ -62,13 +62,13 @@ class Outputs:
             OutputError: a file that exists, or lies where there is no folder.
             UnavailableError: a chart without matplotlib.
         """
-        places = [path if path == STREAM else path.resolve() for path in self._files()]
+        places = [path if path == STREAM else real(path) for path in self._files()]
         for path, place in zip(self._files(), places, strict=True):
             if places.count(place) > 1:
                 raise UsageError(f"two outputs would go to {path}: give each its own")
             if path == STREAM:
                 continue
-            if place in {one.resolve() for one in inputs}:
+            if place in {real(one) for one in inputs}:
                 raise UsageError(f"{path} is an input: choose another output")
             refuse_existing(path, self.overwrite)
             if not place.parent.is_dir():
@@ -121,7 +121,7 @@ class SavedPictures:
         overwrite: bool,
     ) -> None:
         self.root, self.overwrite = root, overwrite
-        inputs = {path.resolve() for one in sets for path in one.paths}
+        inputs = {real(path) for one in sets for path in one.paths}
         for pictures in sets:
             _refuse_doubles(pictures)
             for contestant in contestants:
@@ -129,7 +129,7 @@ class SavedPictures:
                 for path in pictures.paths:
                     for output in _names(folder, path):
                         refuse_existing(output, overwrite)
-                        if output.resolve() in inputs:
+                        if real(output) in inputs:
                             raise UsageError(f"{output} is an input: choose another --save DIR")
         for pictures in sets:
             for contestant in contestants:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irncli.errors import InputMissingError, StorageError
-from irncli.io.paths import STREAM
+from irncli.io.paths import STREAM, real
 
 __all__ = ["Input", "expand_inputs", "listed", "pictures_in"]
 
@@ -84,7 +84,7 @@ def pictures_in(
         StorageError: it cannot be read.
     """
     try:
-        files = list(_walk(directory, recursive, without and without.resolve()))
+        files = list(_walk(directory, recursive, without and real(without)))
     except OSError as error:
         raise StorageError(f"{directory} cannot be read: {error.strerror}") from error
     if not files:
@@ -100,5 +100,5 @@ def _walk(directory: Path, recursive: bool, without: Path | None) -> Iterator[Pa
         path = directory / each.name
         if not below and path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
             yield path
-        elif below and recursive and path.resolve() != without:
+        elif below and recursive and real(path) != without:
             yield from _walk(path, recursive, without)

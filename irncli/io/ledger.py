@@ -15,6 +15,8 @@ from pathlib import Path
 
 from platformdirs import user_state_path
 
+from irncli.io.paths import real
+
 __all__ = ["Ledger", "default_ledger"]
 
 _SCHEMA = """
@@ -95,7 +97,7 @@ class Ledger:
 
 def _name(output: Path) -> bytes:
     """By its directory's real name and its own, so that a link is not followed."""
-    return os.fsencode(output.parent.resolve() / output.name)
+    return os.fsencode(real(output.parent) / output.name)
 
 
 def _is_gone(output: Path) -> bool:

@@ -21,6 +21,7 @@ __all__ = [
     "make_directory",
     "plan_outputs",
     "read_input",
+    "real",
     "refuse_existing",
     "remove_partials",
     "times_of",
@@ -72,8 +73,12 @@ def _is_passage(path: Path) -> bool:
 
 
 def refuse_existing(output: Path, overwrite: bool) -> None:
-    """Raise OutputError for an output that is there, and would be replaced unasked."""
-    if not overwrite and output != STREAM and os.path.lexists(output) and not _is_passage(output):
+    """Raise OutputError for an output that is there, and would be replaced unasked or cannot be."""
+    if output == STREAM or not os.path.lexists(output) or _is_passage(output):
+        return
+    if _kind(output) not in (0, stat.S_IFREG):
+        raise OutputError(f"{output} is no file: name one that is, or a new one")
+    if not overwrite:
         raise OutputError(f"{output} exists already: pass --overwrite to replace it")
 
 
@@ -103,7 +108,7 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | Non
         if _is_passage(path):
             path.write_bytes(data)
             return
-        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        target = real(path) if path.is_symlink() else path
         if target.is_symlink():
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         _tidy(target.parent)
@@ -203,10 +208,15 @@ def plan_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> list[tuple[
     return pairs
 
 
+def real(path: Path) -> Path:
+    """Without links, as far as they lead somewhere: Path.resolve raises at a loop of links."""
+    return Path(os.path.realpath(path))
+
+
 def identity(path: Path) -> object:
     """The same for all names of one file, links included."""
     try:
         status = path.stat()
     except (OSError, ValueError):
-        return path.resolve()
+        return real(path)
     return status.st_dev, status.st_ino

@@ -39,6 +39,22 @@ def test_no_image_or_a_damaged_one(irn, tmp_path, kind, noise):
     assert os.listdir(tmp_path) == ["bad.png"]
 
 
+def test_an_empty_argument_is_not_this_directory(irn, picture, monkeypatch):
+    monkeypatch.chdir(picture.parent)
+    refused(irn("downscale", "", "--scale", 2), 2, "argument 2 is empty")
+    refused(irn("downscale", picture, "--scale", 2, "--output-dir", ""), 2, "argument 6 is empty")
+    assert os.listdir(picture.parent) == [picture.name]
+
+
+def test_loops_of_links(irn, picture, tmp_path):
+    for name, to in (("a.png", "b.png"), ("b.png", "a.png")):
+        (tmp_path / name).symlink_to(tmp_path / to)
+    refused(irn("downscale", tmp_path / "a.png", "--scale", 2, "-o", tmp_path / "c.png"), 74)
+    for words in ([], ["--overwrite"]):
+        refused(irn("downscale", picture, "--scale", 2, "-o", tmp_path / "a.png", *words), 73)
+    assert (tmp_path / "a.png").is_symlink()
+
+
 def test_an_empty_stream(spawn):
     refused(spawn("downscale", "-", "--scale", 2), 65, "0 bytes")
 

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,9 +57,25 @@ def test_a_link_stays_one_and_its_file_is_replaced(tmp_path):
 def test_a_loop_of_links_is_no_output(tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(StorageError):
+        read_input(tmp_path / "a")
+    assert plan_outputs([tmp_path / "a"], [tmp_path / "c"]) == [(tmp_path / "a", tmp_path / "c")]
     with pytest.raises(OutputError):
         atomic_write(tmp_path / "a", b"new", overwrite=True)
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no sockets in directories")
+def test_what_is_no_file_is_never_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a socket's name must be short
+    with closing(socket.socket(socket.AF_UNIX)) as place:
+        place.bind("s")
+    (tmp_path / "d").mkdir()
+    for name in ("s", "d"):
+        with pytest.raises(OutputError, match="is no file"):
+            atomic_write(tmp_path / name, b"new", overwrite=True)
+    assert (tmp_path / "s").is_socket()
+    assert (tmp_path / "d").is_dir()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")

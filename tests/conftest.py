@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 
 import numpy as np
@@ -15,6 +16,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several workers with as many threads each as there are cores wait for each other.
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
+
+# Jobs in the background have it ignored, and so would commands that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What the commands remember of their outputs is not the user's, whoever runs the tests.
 _STATE = tempfile.TemporaryDirectory(prefix="irn-state-")

@@ -1,13 +1,13 @@
 """A Ray cluster of two nodes of one CPU on this machine, as a process of its own.
 
-It prints its address; each line on its standard input kills one node without warning, and the end
-of it ends the cluster.
+It writes below the directory that it is given and prints its address; each line on its standard
+input kills one node without warning, and the end of it ends the cluster.
 """
 
 import logging
+import os
 import sys
-
-from ray.cluster_utils import Cluster
+from pathlib import Path
 
 NODE = {
     "num_cpus": 1,
@@ -17,9 +17,14 @@ NODE = {
 
 
 def main(folder):
+    # Read when Ray is imported; it notes there which cluster is the current one, but makes no
+    # directory for that.
+    os.environ["RAY_TMPDIR"] = folder
+    (Path(folder) / "ray").mkdir(parents=True)
+    from ray.cluster_utils import Cluster
+
     head = {
         **NODE,
-        "temp_dir": folder,
         # A node that was killed is to be missed after a second.
         "_system_config": {
             "health_check_period_ms": 200,

@@ -262,12 +262,7 @@ def test_a_full_disk(spawn, picture, tmp_path):
 
 
 def started(arguments, **options):
-    """A command that hears Ctrl-C, even where the tests run as a job in the background."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "irncli", *map(str, arguments)],
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        **options,
-    )
+    return subprocess.Popen([sys.executable, "-m", "irncli", *map(str, arguments)], **options)
 
 
 @pytest.mark.slow

@@ -239,14 +239,19 @@ def call(place, *words):
 
 @contextmanager
 def cluster(place):
-    """Of two nodes; gives its process."""
-    script = [sys.executable, ROOT / "tests" / "ray_cluster.py", place / "ray"]
-    with subprocess.Popen(
-        script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(place),
-        stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+    """Of two nodes; gives its process and its address."""
+    script = [sys.executable, ROOT / "tests" / "ray_cluster.py", place]
+    with (
+        (place / "troubles").open("w") as troubles,
+        subprocess.Popen(
+            script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environment(place), stderr=troubles,
+        ) as process,
+    ):  # fmt: skip
         try:
-            yield process
+            address = process.stdout.readline().strip()
+            assert address, (place / "troubles").read_text()
+            yield process, address
         finally:
             process.stdin.close()
             process.wait(60)
@@ -278,8 +283,7 @@ def begun(place, *words):
 def test_a_cluster_of_which_a_node_is_killed(place):
     local = call(place, "local")
     assert local.returncode == 1, local.stderr  # of the picture that is none
-    with cluster(place) as nodes:
-        address = nodes.stdout.readline().strip()
+    with cluster(place) as (nodes, address):
         with begun(place, "spread", "--ray", address) as (batch, lines):
             nodes.stdin.write("\n")
             nodes.stdin.flush()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
-from irncli.errors import ImageError
+from irncli.errors import ImageError, StorageError
 from irncli.io.jpeg2000 import Component, components, is_sycc
 from irncli.io.png import GRAY_WITH_ALPHA, PNG_LEVEL, SIGNATURE, bit_depth, framed
 
@@ -46,6 +46,7 @@ def read_deep(image: ImageFile.ImageFile, data: bytes, bits: int) -> Deep | None
 
     Raises:
         ImageError: damaged, or a variant that cannot be read.
+        StorageError: no room for a temporary file.
     """
     if bits <= 8:
         return None
@@ -87,7 +88,14 @@ def _by_opencv(data: bytes) -> NDArray[Any] | None:
     cv2 = _opencv()
     try:
         return iio.imread(data, plugin="opencv", flags=cv2.IMREAD_UNCHANGED)
-    except (cv2.error, OSError, ValueError, RuntimeError):
+    except OSError as error:
+        if error.errno is None:  # of the picture
+            return None
+        raise StorageError(
+            f"16-bit pixels go through a temporary file: {error.strerror}; make room there, or set "
+            "TMPDIR to another directory"
+        ) from error
+    except (cv2.error, ValueError, RuntimeError):
         return None
 
 
@@ -143,14 +151,13 @@ def _jpeg2000(image: ImageFile.ImageFile, data: bytes, bits: int) -> Deep:
 
 def write_deep(values: Deep) -> bytes:
     """A PNG of uint16 [H, W], or [H, W, 2], [H, W, 3] or [H, W, 4], without metadata."""
-    import imageio.v3 as iio
-
     if values.ndim == 3 and values.shape[2] == 2:
         return _gray_alpha_png(values)
-    _opencv()
-    data = iio.imwrite("<bytes>", values, extension=".png", plugin="opencv")
-    assert isinstance(data, bytes)  # noqa: S101
-    return data
+    cv2 = _opencv()
+    if values.ndim == 3:
+        values = values[:, :, [2, 1, 0, 3][: values.shape[2]]]  # as OpenCV orders colours
+    # Not through imageio, which would make a temporary file of it.
+    return bytes(cv2.imencode(".png", values)[1])
 
 
 def _gray_alpha_png(values: Deep) -> bytes:

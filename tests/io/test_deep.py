@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tempfile
 import zlib
 
 import cv2
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from irncli.errors import ImageError, UsageError
+from irncli.errors import ImageError, StorageError, UsageError
 from irncli.io import images
 from irncli.io.encoding import encode, fitted
 from irncli.io.images import Metadata, Picture, content_sha256, decode, probe
@@ -45,6 +46,13 @@ def test_all_levels_survive(deep, gray, alpha):
     assert (back.alpha is None) is (not alpha)
     assert not alpha or np.array_equal(back.alpha, mask)
     assert back.notes == ()
+
+
+def test_no_room_for_temporary_files(deep, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    data = encode(Picture(deep), format="png")
+    with pytest.raises(StorageError, match="temporary file: No such file or directory; .*TMPDIR"):
+        decode(data, deep=True)
 
 
 def test_tiff_is_read_at_its_depth(deep):

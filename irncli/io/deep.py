@@ -89,11 +89,12 @@ def _by_opencv(data: bytes) -> NDArray[Any] | None:
     try:
         return iio.imread(data, plugin="opencv", flags=cv2.IMREAD_UNCHANGED)
     except OSError as error:
-        if error.errno is None:  # of the picture
+        trouble = error.__cause__
+        if not isinstance(trouble, OSError) or trouble.errno is None:
             return None
         raise StorageError(
-            f"16-bit pixels go through a temporary file: {error.strerror}; make room there, or set "
-            "TMPDIR to another directory"
+            f"16-bit pixels go through a temporary file: {trouble.strerror}; make room there, or "
+            "set TMPDIR to another directory"
         ) from error
     except (cv2.error, ValueError, RuntimeError):
         return None

@@ -51,7 +51,7 @@ def test_all_levels_survive(deep, gray, alpha):
 def test_no_room_for_temporary_files(deep, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     data = encode(Picture(deep), format="png")
-    with pytest.raises(StorageError, match="temporary file: No such file or directory; .*TMPDIR"):
+    with pytest.raises(StorageError, match=r"temporary file: No such file or directory; .*TMPDIR"):
         decode(data, deep=True)
 
 

@@ -239,7 +239,8 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 
 - Colour profile, EXIF and text of a PNG are carried byte for byte, other people's XMP unchanged,
   DPI to 0.1 (in a JPEG as whole numbers, which is said where they are others), gamma and colour
-  chunks of a PNG as they are. A profile that is not one for the colours of the file is left out.
+  chunks of a PNG as they are; colours that AVIF and HEIC state by numbers (Display P3, HDR) as such
+  a chunk (`cICP`). A profile that is not one for the colours of the file is left out.
   Pixels are not turned: the orientation stays in EXIF.
 - TIFF and HEIC are the exception: their decoders turn them upright. What a TIFF says in tags
   (description, camera, date, artist, copyright, exposure, place) becomes EXIF.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from irncli.errors import ImageError
+from irncli.io.boxes import boxed_metadata, code_points
 from irncli.io.deep import Deep, read_deep
 from irncli.io.depth import DEEP_MODES, depth_of
 from irncli.io.jpeg import coded_sha256
@@ -27,7 +28,7 @@ from irncli.io.jxl import find_xmp, header_of, is_jxl
 from irncli.io.metadata import dpi_of, exif_of, profile_of
 from irncli.io.picture import Metadata, Picture, reduction
 from irncli.io.plugins import DECODER_ERRORS, formats, heif_is_here, is_heif, jxl_is_here
-from irncli.io.png import GRAY_WITH_ALPHA, bit_depth, carried_chunks
+from irncli.io.png import GRAY_WITH_ALPHA, Chunk, bit_depth, carried_chunks
 from irncli.pixels import Pixels
 
 __all__ = [
@@ -141,6 +142,8 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         Image.MAX_IMAGE_PIXELS = max_pixels
     image = Image.open(io.BytesIO(data), formats=formats(data))
     _check_size(*image.size, max_pixels)
+    if image.format == "JPEG2000":
+        image.info.update(boxed_metadata(data))
     return image
 
 
@@ -152,6 +155,12 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
             f"{width}x{height} are {width * height} pixels, more than --max-pixels {max_pixels}: "
             "raise it if you trust the file"
         )
+
+
+def _chunks(image: Image.Image, data: bytes) -> tuple[Chunk, ...]:
+    if image.format in ("AVIF", "HEIF"):
+        return () if image.info.get("icc_profile") else code_points(data)
+    return carried_chunks(data)
 
 
 def _xmp(image: Image.Image, data: bytes) -> bytes | None:
@@ -187,7 +196,7 @@ def _carried(image: ImageFile.ImageFile, data: bytes) -> tuple[str, ...]:
         "EXIF": image.info.get("exif"),
         "XMP": _xmp(image, data),
         "DPI": dpi_of(image),
-        "text or gamma": carried_chunks(data),
+        "text or gamma": _chunks(image, data),
         "transparency": _has_alpha(image),
     }
     return tuple(name for name, value in found.items() if value)
@@ -227,7 +236,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
             exif=exif_of(image, notes),
             xmp=_xmp(image, data) or None,
             dpi=dpi_of(image),
-            chunks=carried_chunks(data),
+            chunks=_chunks(image, data),
         )
     picture = replace(picture, metadata=metadata, notes=tuple(notes))
     return picture if deep else picture.reduced(bits)

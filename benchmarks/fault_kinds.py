@@ -238,7 +238,7 @@ class ReadsFail(Fault):
     @override
     def allowed(self, scene: Scene, name: str) -> set[int]:
         statuses = {"error": {74}, "pipe": {65}, "denied": {74}, "short": {0, 65},
-                    "lost": {0, 66}, "folder": {0, 65}}  # fmt: skip
+                    "lost": {0, 66}, "folder": {0, 66}}  # fmt: skip
         if scene.work.is_import and self.ways.get(name) == "pipe":
             return {66}  # a checkpoint is a file
         return statuses.get(self.ways.get(name, ""), {0})

@@ -225,9 +225,9 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
   a channel; the small picture has 8 bits, or with `--bits 16` (PNG only) 16. The restored picture
   has 16 bits where the original had more than 8; the tag knows. `irn compress` works on 8 bits.
   Colours of JPEG XL, PPM and SGI, and TIFF other than RGB, are read as 8 bits, which is said.
-  Refused are floating-point and 32-bit pixels, and JPEG 2000 of more than 8 bits with gray and
-  alpha, with components that differ, or with luma and colour differences: no library here reads
-  those rightly.
+  Refused are floating-point and 32-bit pixels, TIFF of 16 bits with a plane for each colour, and
+  JPEG 2000 of more than 8 bits with gray and alpha, with components that differ, or with luma and
+  colour differences: no library here reads those rightly.
 - **Gray stays gray**: one channel in the small picture and in the restored one. Black and white
   becomes gray; a palette RGB, or gray where all its colours are.
 - **CMYK** is converted through its profile, where it has one, Lab by its definition, to sRGB.
@@ -245,7 +245,8 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 - TIFF and HEIC are the exception: their decoders turn them upright. What a TIFF says in tags
   (description, camera, date, artist, copyright, exposure, place) becomes EXIF.
 - What a format has no place for is left out and said: text and gamma in anything but PNG, DPI in
-  WebP and AVIF.
+  WebP and AVIF. So are comments of JPEG and GIF, IPTC, XMP of more than 64 KB in a JPEG, a channel of a
+  TIFF that is not said to be alpha, and profiles that are cut off or of more than 4 MiB.
 - `--strip` leaves out all but what says how the picture is to be shown: profile, gamma,
   orientation, and in a small picture the tag. `--preserve-times` gives an output the times of its
   input.

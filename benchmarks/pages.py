@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import same_quality
 from refinement import table
 
 from irncli.eval import compression_report
@@ -25,16 +26,26 @@ on RGB) and of LR against bicubic LR (gray against luma) before and after. Times
 that of a plain downscale of the same picture is taken beside it.
 """
 
+SAME_QUALITY = """
+## Through JPEG of the same quality
+
+PSNR on Y and bits per pixel of networks whose LR is a JPEG, by `benchmarks/same_quality.py`:
+z = 0, no restoration module. At equal quality bits differ: docs/compression.md compares at equal
+bits.
+"""
+
 CHART = """
 ![PSNR over bits per pixel](compression.png)
 """
 
 
 def results() -> str:
-    """The page that `irn eval` writes, and below it what refinement gives."""
+    """The page that `irn eval` writes, and below it what else was measured."""
     refined = json.loads((RESULTS / "refinement.json").read_text())["records"]
     tested = page(loads((RESULTS / "eval.json").read_bytes()))
-    return "\n".join([tested + REFINEMENT, *table(refined), ""])
+    same = json.loads((RESULTS / "same-quality.json").read_text())
+    parts = [tested + REFINEMENT, *table(refined), SAME_QUALITY, *same_quality.table(same), ""]
+    return "\n".join(parts)
 
 
 def compression() -> str:

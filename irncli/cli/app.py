@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ from irncli.cli import (
     train,
     upscale,
 )
+from irncli.cli.env import TOO_LITTLE_MEMORY, shown
 from irncli.cli.helping import Commands, Program
 from irncli.cli.panels import LOOKING, MODELS, PICTURES, PROGRAM
 from irncli.errors import ExitStatus, IrnError, Terminated, UsageError
@@ -100,6 +102,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; whatever goes wrong ends here."""
     if COMPLETE in os.environ:
         _get_ready_for_shells()
+    # What Pillow has to say of odd metadata is for programmers.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         return _run(None if arguments is None else list(arguments))
     except Terminated:
@@ -115,7 +119,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return int(error.status)
     except MemoryError:
-        _complain("not enough memory: close other programs or use a machine with more")
+        _complain(TOO_LITTLE_MEMORY)
         return int(ExitStatus.NO_MEMORY)
     except OSError as error:
         _drop_output()
@@ -163,4 +167,4 @@ def _drop_output() -> None:
 
 
 def _complain(message: str) -> None:
-    print(f"irn: {message}", file=sys.stderr)  # noqa: T201
+    print(f"irn: {shown(message)}", file=sys.stderr)  # noqa: T201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -141,7 +142,7 @@ def compress(
     ]  # fmt: skip
     if len(wanted) > 1:
         raise UsageError(f"{' and '.join(wanted)} exclude each other: give one")
-    _check(wanted, target_bpp, min_psnr, codec, auto, report)
+    _check(wanted, target_bpp, min_psnr, codec or _by_suffix(output), auto, report)
     from irncli.cli.batch import run_job
     from irncli.cli.compressing import Compress, Target, Totals
     from irncli.cli.jobs import Common
@@ -164,6 +165,12 @@ def compress(
     )
 
 
+def _by_suffix(output: Path | None) -> str | None:
+    from irncli.io.encoding import format_for_suffix
+
+    return format_for_suffix(output.suffix) if output else None
+
+
 def _check(
     wanted: list[str],
     target_bpp: float | None,
@@ -178,8 +185,8 @@ def _check(
     if min_psnr is not None and not 0 < min_psnr <= 100:
         raise UsageError(f"--min-psnr {min_psnr:g}: expected 1 to 100 dB, such as 32")
     if wanted and codec == "png":
-        raise UsageError(f"{wanted[0]} with --codec png: PNG loses nothing, it has no quality")
+        raise UsageError(f"{wanted[0]} with PNG: that loses nothing, it has no quality")
     if auto and codec not in (None, "jpeg"):
-        raise UsageError(f"--auto with --codec {codec}: it chooses between irn and a plain JPEG")
+        raise UsageError(f"--auto with {codec.upper()}: it chooses between irn and a plain JPEG")
     if auto and not report:
         raise UsageError("--auto with --no-report: it chooses by what the report measures")

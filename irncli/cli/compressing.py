@@ -128,9 +128,10 @@ class Compress(Job):
             fields["restorer"] = restorer.name
             fields["restorer_sha256"] = restorer.checkpoint.weights_sha256
         xmp = tagging(picture, loaded, self.scale, record.warnings, **fields)
+        # From here on colours that nobody sees are those around: nor are they measured.
+        picture = replace(picture, pixels=bleed(picture.pixels, picture.alpha))
         with self.tools.progress.file(record.input) as tick:
-            visible = bleed(picture.pixels, picture.alpha)
-            pixels = loaded.rescaler.downscale(visible, self.scale, tick)
+            pixels = loaded.rescaler.downscale(picture.pixels, self.scale, tick)
         low = replace(
             picture,
             pixels=to_gray(pixels) if picture.gray else pixels,
@@ -226,7 +227,8 @@ class Compress(Job):
             back = compressor.restore(coded.data, picture.size, self.scale)
         report["psnr"] = round(psnr(back, picture.pixels), 3)
         report["ssim"] = round(ssim(back, picture.pixels), 5)
-        plain = plain_jpeg(picture.pixels, size)
+        # A JPEG has no transparency.
+        plain = plain_jpeg(picture.pixels, size) if picture.alpha is None else None
         report["plain_jpeg"] = plain and {
             "quality": plain.quality,
             "subsampling": plain.subsampling,
@@ -274,7 +276,7 @@ def _line(name: str, report: dict[str, Any]) -> str:
     if "psnr" in report:
         line += f", {report['psnr']:.2f} dB, SSIM {report['ssim']:.4f}"
         plain = report["plain_jpeg"]
-        line += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no plain JPEG fits"
+        line += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no plain JPEG does"
     return line
 
 

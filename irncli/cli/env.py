@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from irncli.errors import ExitStatus, InputMissingError, IrnError
+from irncli.errors import ExitStatus, InputMissingError, IrnError, MemoryExhaustedError
 from irncli.io.paths import STREAM, Times, atomic_write, read_input
 
-__all__ = ["Environment", "Record", "Reporter", "run_batch", "shown"]
+__all__ = ["TOO_LITTLE_MEMORY", "Environment", "Record", "Reporter", "run_batch", "shown"]
+
+TOO_LITTLE_MEMORY = "not enough memory: close other programs or use a machine with more"
 
 
 def shown(path: object) -> str:
@@ -75,8 +77,8 @@ class Environment:
             print(message, file=sys.stderr)  # noqa: T201
 
     def complain(self, message: str) -> None:
-        """An error; never silenced."""
-        print(f"irn: {message}", file=sys.stderr)  # noqa: T201
+        """An error; never silenced. What files say may be in it."""
+        print(f"irn: {shown(message)}", file=sys.stderr)  # noqa: T201
 
     def emit(self, record: Any) -> None:
         """One JSON record on a line of stdout."""
@@ -155,7 +157,7 @@ class Reporter:
         for message in record.messages:
             env.say(message)
         for warning in record.warnings:
-            env.say(f"irn: {shown(record.input)}: warning: {warning}")
+            env.say(shown(f"irn: {record.input}: warning: {warning}"))
         if env.json:
             env.emit(record.as_json())
 
@@ -191,5 +193,7 @@ def run_batch(
             work(path, record)
         except IrnError as error:
             failure = error
+        except MemoryError:
+            failure = MemoryExhaustedError(TOO_LITTLE_MEMORY)
         reporter.done(index, record, failure)
     return reporter.status()

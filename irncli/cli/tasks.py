@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from os.path import lexists
 from pathlib import Path
 
-from irncli.cli.env import Record
+from irncli.cli.env import TOO_LITTLE_MEMORY, Record
 from irncli.cli.jobs import Encode, Job
-from irncli.errors import IrnError, OutputError
+from irncli.errors import IrnError, MemoryExhaustedError, OutputError
 from irncli.io.encoding import Format
 from irncli.io.images import Picture, probe
 from irncli.io.ledger import Ledger
@@ -96,6 +96,8 @@ class Task:
             work()
         except IrnError as error:
             self.error = error
+        except MemoryError:
+            self.error = MemoryExhaustedError(TOO_LITTLE_MEMORY)
         self.seconds += time.perf_counter() - began
 
 

@@ -14,14 +14,16 @@ from PIL import ImageFile
 
 from irncli.errors import ImageError, StorageError
 from irncli.io.jpeg2000 import Component, components, is_sycc
-from irncli.io.png import GRAY_WITH_ALPHA, PNG_LEVEL, SIGNATURE, bit_depth, framed
+from irncli.io.png import GRAY_WITH_ALPHA, PNG_LEVEL, SIGNATURE, bare, bit_depth, framed
 
 __all__ = ["Deep", "read_deep", "write_deep"]
 
 Deep = NDArray[np.uint16]
 
-_PHOTOMETRIC, _SAMPLE_FORMAT = 262, 339
-_UNSIGNED, _WHITE_IS_ZERO, _RGB = 1, 0, 2
+_PHOTOMETRIC, _PLANES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 262, 284, 338, 339
+_UNSIGNED, _WHITE_IS_ZERO, _RGB, _TOGETHER = 1, 0, 2, 1
+_UNSPECIFIED, _ASSOCIATED = 0, 1
+"""What a channel beside the colours is: not said, or alpha that they were multiplied by."""
 
 
 @cache
@@ -50,8 +52,10 @@ def read_deep(image: ImageFile.ImageFile, data: bytes, bits: int) -> Deep | None
     """
     if bits <= 8:
         return None
-    if _is_deep_png_or_tiff(image, data, bits):
-        return _required(_by_opencv(data))
+    if image.format == "PNG" and bit_depth(data)[1] != 0:
+        return _required(_by_opencv(bare(data)))
+    if _is_deep_rgb_tiff(image, bits):
+        return _rgb_tiff(image, data)
     if image.format == "TIFF" and image.mode in ("I;16", "I;16B"):
         return _gray_tiff(image, bits)
     if image.format == "JPEG2000" and image.mode in ("L", "I;16", "LA", "RGB", "RGBA"):
@@ -63,15 +67,32 @@ def read_deep(image: ImageFile.ImageFile, data: bytes, bits: int) -> Deep | None
     return None
 
 
-def _is_deep_png_or_tiff(image: ImageFile.ImageFile, data: bytes, bits: int) -> bool:
-    """With several channels; one Pillow reads itself."""
-    if image.format == "PNG":
-        return bit_depth(data)[1] != 0
-    if image.format == "TIFF" and bits == 16:
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        unsigned = set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))) == {_UNSIGNED}
-        return unsigned and tags.get(_PHOTOMETRIC) == _RGB
-    return False
+def _is_deep_rgb_tiff(image: ImageFile.ImageFile, bits: int) -> bool:
+    if image.format != "TIFF" or bits != 16:
+        return False
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    unsigned = set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))) == {_UNSIGNED}
+    return unsigned and tags.get(_PHOTOMETRIC) == _RGB
+
+
+def _rgb_tiff(image: ImageFile.ImageFile, data: bytes) -> Deep:
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    if tags.get(_PLANES, _TOGETHER) != _TOGETHER:
+        raise ImageError(
+            "a TIFF of 16 bits with a plane for each colour: convert it to a 16-bit PNG first"
+        )
+    values = _required(_by_opencv(data))
+    beside = tags.get(_EXTRA_SAMPLES, ())
+    if values.shape[2] == 4 and _UNSPECIFIED in beside:
+        return values[:, :, :3]
+    return _divided_by_alpha(values) if _ASSOCIATED in beside else values
+
+
+def _divided_by_alpha(values: Deep) -> Deep:
+    """Colours as they are without the alpha that they were multiplied by."""
+    alpha = np.maximum(values[:, :, 3:], 1).astype(np.float64)
+    colours = (values[:, :, :3] * (65535 / alpha)).round().clip(0, 65535)
+    return np.concatenate((colours.astype(np.uint16), values[:, :, 3:]), axis=2)
 
 
 def _gray_tiff(image: ImageFile.ImageFile, bits: int) -> Deep | None:

@@ -35,7 +35,8 @@ def _tiff(image: Image.Image, data: bytes) -> int:  # noqa: ARG001
 
 def _ppm(image: Image.Image, data: bytes) -> int:  # noqa: ARG001
     """Source: Netpbm, ppm."""
-    header = re.match(rb"P[2356](?:\s+|#[^\n]*\n)+(?:\d+(?:\s+|#[^\n]*\n)+){2}(\d{1,5})", data)
+    # One way only to read each byte: a second would take for ever on bytes made for that.
+    header = re.match(rb"P[2356](?:\s|#[^\n]*\n)+(?:\d+(?:\s|#[^\n]*\n)+){2}(\d{1,5})", data)
     return int(header[1]).bit_length() if header else 8
 
 

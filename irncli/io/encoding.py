@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,15 +15,15 @@ from PIL import Image, PngImagePlugin
 from irncli.errors import ImageError, UnavailableError, UsageError
 from irncli.io.deep import write_deep
 from irncli.io.images import (
-    XMP_KEY,
     Metadata,
     Picture,
     content_sha256,
     pixel_sha256,
 )
 from irncli.io.jpeg import coded_sha256, insert_xmp
-from irncli.io.plugins import jxl_is_here
-from irncli.io.png import PNG_LEVEL, chunks, with_chunks
+from irncli.io.metadata import ORIENTATION
+from irncli.io.plugins import DECODER_ERRORS, jxl_is_here
+from irncli.io.png import COLOUR, PNG_LEVEL, TEXT, XMP_KEYWORD, Chunk, chunks, with_chunks
 
 __all__ = [
     "Format",
@@ -77,14 +76,44 @@ def fitted(picture: Picture, format: Format) -> tuple[Picture, list[str]]:  # no
         lost.append(f"its colour profile, one for gray, was left out: {name} stores it in colours")
         metadata = replace(metadata, icc=None)
     if metadata.chunks:
-        lost.append(f"text and gamma of the PNG were left out: {name} has no place for them")
+        lost.append(f"{_spoken(metadata.chunks)} left out: {name} has no place for that")
         metadata = replace(metadata, chunks=())
+    if format == "avif" and metadata.exif is not None:
+        metadata, said = _rewritten(metadata, metadata.exif)
+        lost += said
     if metadata.dpi is not None:
         metadata, said = _resolved(metadata, metadata.dpi, format, name)
         lost += said
     if picture.alpha is not None and picture.opaque:
         picture = replace(picture, alpha=None)
     return replace(picture, metadata=metadata), lost
+
+
+def _spoken(left_out: tuple[Chunk, ...]) -> str:
+    """What chunks of a PNG hold."""
+    kinds = {kind for kind, _ in left_out}
+    what = [
+        name
+        for name, some in (
+            ("text", TEXT), ("colours that are not those of sRGB (cICP)", (b"cICP",)),
+            ("gamma", set(COLOUR) - {b"cICP"}),
+        )
+        if not kinds.isdisjoint(some)
+    ]  # fmt: skip
+    return f"{' and '.join(what)} {'was' if what == ['gamma'] else 'were'}"
+
+
+def _rewritten(metadata: Metadata, exif: bytes) -> tuple[Metadata, list[str]]:
+    """With EXIF as an AVIF holds it: Pillow takes the orientation out, and writes anew the rest."""
+    read = Image.Exif()
+    try:
+        read.load(exif)
+        if read.pop(ORIENTATION, 1) == 1:
+            return metadata, []
+        read.tobytes()
+    except DECODER_ERRORS:
+        return replace(metadata, exif=None), ["its EXIF was left out: it cannot be put in an AVIF"]
+    return metadata, ["its EXIF was written anew, without a thumbnail: AVIF turns in its own way"]
 
 
 def holds_profile(picture: Picture, format: Format) -> bool:  # noqa: A002
@@ -223,7 +252,7 @@ def _save(
     buffer = io.BytesIO()
     try:
         image.save(buffer, kind, **options, **({"xmp": xmp} if xmp else {}))
-    except (SyntaxError, ValueError, TypeError, struct.error) as error:  # metadata that are none
+    except DECODER_ERRORS as error:  # metadata that are none
         raise ImageError(f"it cannot be written as {kind} ({error}): try --strip") from error
     return buffer.getvalue()
 
@@ -239,7 +268,7 @@ def _encode_png(picture: Picture, xmp: Packet | None) -> bytes:
 def _png(image: Image.Image, metadata: Metadata, packet: bytes | None) -> bytes:
     text = PngImagePlugin.PngInfo()
     if packet:
-        text.add_itxt(XMP_KEY, packet.decode("utf-8", "replace"))
+        text.add_itxt(XMP_KEYWORD.decode(), packet.decode("utf-8", "replace"))
     return _save(image, "PNG", {"compress_level": PNG_LEVEL, "pnginfo": text, **_options(metadata)})
 
 

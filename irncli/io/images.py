@@ -20,20 +20,26 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from irncli.errors import ImageError
-from irncli.io.boxes import boxed_metadata, code_points
 from irncli.io.deep import Deep, read_deep
 from irncli.io.depth import DEEP_MODES, depth_of
-from irncli.io.jpeg import coded_sha256
-from irncli.io.jxl import find_xmp, header_of, is_jxl
-from irncli.io.metadata import dpi_of, exif_of, profile_of
+from irncli.io.jpeg import MAX_SCANS, coded_sha256, has_many_scans
+from irncli.io.jxl import header_of, is_jxl
+from irncli.io.metadata import (
+    chunks_of,
+    complete,
+    dpi_of,
+    exif_of,
+    left_out,
+    profile_of,
+    xmp_of,
+)
 from irncli.io.picture import Metadata, Picture, reduction
 from irncli.io.plugins import DECODER_ERRORS, formats, heif_is_here, is_heif, jxl_is_here
-from irncli.io.png import GRAY_WITH_ALPHA, Chunk, bit_depth, carried_chunks
+from irncli.io.png import GRAY_WITH_ALPHA, bit_depth, is_whole
 from irncli.pixels import Pixels
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
-    "XMP_KEY",
     "Header",
     "Metadata",
     "Picture",
@@ -51,10 +57,8 @@ __all__ = [
 PillowImage = Image.Image
 
 DEFAULT_MAX_PIXELS = 500_000_000
-MAX_SCANS = 200
-"""Of a progressive JPEG, which has about ten: each costs time for the whole picture."""
-XMP_KEY = "XML:com.adobe.xmp"
-"""Of the text chunk of a PNG that holds XMP."""
+MAX_SIDE = 30_000_000
+"""Pillow counts the bits of a line in 32 bits, at most 64 for each pixel."""
 _MEGABYTE = 1 << 20
 _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB", "RGBX")
 _ICONS = (b"\0\0\1\0", b"\0\0\2\0", b"icns")
@@ -135,41 +139,27 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
             raise ImageError("an animation, expected one picture: extract the frame you want first")
     if is_heif(data) and not heif_is_here():
         raise ImageError("a HEIC file: to read it, pip install 'irncli[heic]'")
-    if data[:2] == b"\xff\xd8" and data.count(b"\xff\xda") > MAX_SCANS:
+    if data[:2] == b"\xff\xd8" and has_many_scans(data):
         raise ImageError(f"a JPEG of more than {MAX_SCANS} scans, made to take hours: refused")
     if data[:4] in _ICONS:
         # The picture inside is decoded at once. Pillow refuses twice as many.
         Image.MAX_IMAGE_PIXELS = max_pixels
     image = Image.open(io.BytesIO(data), formats=formats(data))
     _check_size(*image.size, max_pixels)
-    if image.format == "JPEG2000":
-        image.info.update(boxed_metadata(data))
+    complete(image, data)
     return image
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise ImageError(f"damaged image: its size is {width}x{height}")
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(f"{width}x{height} is longer than a picture may be ({MAX_SIDE} a side)")
     if width * height > max_pixels:
         raise ImageError(
             f"{width}x{height} are {width * height} pixels, more than --max-pixels {max_pixels}: "
             "raise it if you trust the file"
         )
-
-
-def _chunks(image: Image.Image, data: bytes) -> tuple[Chunk, ...]:
-    if image.format in ("AVIF", "HEIF"):
-        return () if image.info.get("icc_profile") else code_points(data)
-    return carried_chunks(data)
-
-
-def _xmp(image: Image.Image, data: bytes) -> bytes | None:
-    packet = image.info.get("xmp") or image.info.get(XMP_KEY)
-    if image.format == "JXL":
-        packet = find_xmp(data)
-    if isinstance(packet, str):
-        return packet.encode()
-    return packet if isinstance(packet, bytes) else None
 
 
 def probe(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
@@ -185,7 +175,7 @@ def probe(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
             height=image.height,
             mode=image.mode,
             bits=depth_of(image, data),
-            xmp=_xmp(image, data),
+            xmp=xmp_of(image, data),
             carries=_carried(image, data),
         )
 
@@ -194,9 +184,9 @@ def _carried(image: ImageFile.ImageFile, data: bytes) -> tuple[str, ...]:
     found = {
         "colour profile": image.info.get("icc_profile"),
         "EXIF": image.info.get("exif"),
-        "XMP": _xmp(image, data),
+        "XMP": xmp_of(image, data),
         "DPI": dpi_of(image),
-        "text or gamma": _chunks(image, data),
+        "text or gamma": chunks_of(image, data),
         "transparency": _has_alpha(image),
     }
     return tuple(name for name, value in found.items() if value)
@@ -218,9 +208,12 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":
             raise ImageError(f"{frames} frames, expected one: extract the frame you want first")
+        if image.format == "PNG" and not is_whole(data):
+            raise ImageError("damaged image: its pixels end before the last row")
         # Before another library reads it: this one says when a file is damaged.
         image.load()
         notes = [f"{frames} pictures in one file: the first was taken"] * (frames > 1)
+        notes += left_out(image, data)
         icc = profile_of(image, notes)
         bits = depth_of(image, data)
         channels = read_deep(image, data, bits)
@@ -234,9 +227,9 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = Fa
         metadata = Metadata(
             icc=None if image.mode in _CONVERTED_MODES else icc,
             exif=exif_of(image, notes),
-            xmp=_xmp(image, data) or None,
+            xmp=xmp_of(image, data) or None,
             dpi=dpi_of(image),
-            chunks=_chunks(image, data),
+            chunks=chunks_of(image, data),
         )
     picture = replace(picture, metadata=metadata, notes=tuple(notes))
     return picture if deep else picture.reduced(bits)
@@ -254,14 +247,14 @@ def _shallow(image: Image.Image, icc: bytes | None, notes: list[str]) -> Picture
     if image.mode not in _KEPT_MODES:
         raise ImageError(f"pixels of type {image.mode}, expected 8 or 16 bits: convert it first")
     alpha = np.array(image.convert("RGBA").getchannel("A")) if _has_alpha(image) else None
-    rgb = _to_rgb(image, icc) if image.mode in _CONVERTED_MODES else image.convert("RGB")
+    rgb, how = _to_rgb(image, icc)
     pixels = np.array(rgb)
     gray = image.mode in ("1", "L", "LA")
     if image.mode in _CONVERTED_MODES:
-        how = " through its profile" if image.mode == "CMYK" and icc else ""
         notes.append(f"{image.mode} was converted to RGB{how}")
     elif image.mode in ("P", "PA"):
-        gray = bool((pixels == pixels[:, :, :1]).all())
+        # A profile of colours is none for gray.
+        gray = icc is None and bool((pixels == pixels[:, :, :1]).all())
         notes.append(f"the palette was converted to {'gray' if gray else 'RGB'}")
     elif image.mode == "1":
         notes.append("black and white was converted to gray")
@@ -289,15 +282,20 @@ def _deep_gray(image: Image.Image) -> Picture:
     return Picture(values[:, :, None].repeat(3, axis=2), alpha, gray=True)
 
 
-def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """CMYK and Lab to sRGB: CMYK through its profile where there is one."""
-    source: Any = None
+def _to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, str]:
+    """As RGB, CMYK and Lab as sRGB, and by what: CMYK through its profile where there is one."""
     if image.mode == "LAB":
-        source = ImageCms.createProfile("LAB")
-    elif icc:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    if source is None:
-        return image.convert("RGB")
+        return _through(image, ImageCms.createProfile("LAB")), ""
+    if image.mode == "CMYK" and icc:
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+            return _through(image, profile), " through its profile"
+        except (ImageCms.PyCMSError, OSError):
+            return image.convert("RGB"), " without its profile, which is unusable"
+    return image.convert("RGB"), ""
+
+
+def _through(image: Image.Image, source: Any) -> Image.Image:
     target = ImageCms.createProfile("sRGB")
     converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
     assert converted is not None  # noqa: S101
@@ -305,7 +303,15 @@ def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
 
 
 def pixel_sha256(image: Image.Image) -> str:
-    """Of mode, size and values: the `content_sha256` of a file that keeps them all."""
+    """Of mode, size and values: the `content_sha256` of a file that keeps them all.
+
+    A palette counts as its colours: tools that make files smaller put few colours into one.
+    """
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        values = np.asarray(image)
+        if image.mode == "RGB" and (values == values[:, :, :1]).all():
+            image = image.getchannel("R")
     return _sha256(image.mode, image.size, image.tobytes())
 
 

@@ -6,17 +6,30 @@ Source: ITU-T T.81, annex B; Adobe XMP specification, part 3, for the APP1 segme
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from irncli.errors import ImageError
 
-__all__ = ["MAX_XMP", "coded_sha256", "insert_xmp"]
+__all__ = [
+    "MAX_SCANS",
+    "MAX_XMP",
+    "coded_sha256",
+    "has_extended_xmp",
+    "has_many_scans",
+    "insert_xmp",
+]
 
 MAX_XMP = 65_502
 """Bytes of XMP that fit into one APP1 segment."""
 
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\x00"
+_EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
 _SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
+_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+MAX_SCANS = 200
+"""Of a progressive JPEG, which has about ten: each costs time for the whole picture."""
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -25,12 +38,11 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         raise ImageError("no JPEG: it does not begin with SOI")
     position = 2
     while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            raise ImageError(f"damaged JPEG: no marker at byte {position}")
+        found = _MARKER.search(data, position)
+        if found is None:
+            return
+        position = found.start()  # past stray bytes, as decoders do
         marker = data[position + 1]
-        if marker == 0xFF:
-            position += 1
-            continue
         if marker == _EOI:
             return
         stop = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
@@ -40,6 +52,30 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise ImageError("damaged JPEG: it ends within a segment")
         yield marker, position, stop
         position = stop
+
+
+def has_many_scans(data: bytes) -> bool:
+    """More than MAX_SCANS: made to take hours. What comes behind the picture does not count."""
+    if data.count(b"\xff\xda") <= MAX_SCANS:
+        return False
+    count = 0
+    with suppress(ImageError):
+        for marker, _, _ in _segments(data):
+            count += marker == _SOS
+            if count > MAX_SCANS:
+                return True
+    return False
+
+
+def has_extended_xmp(data: bytes) -> bool:
+    """It continues in further segments."""
+    with suppress(ImageError):
+        for marker, start, _ in _segments(data):
+            if marker == _SOS:
+                break
+            if marker == 0xE1 and data.startswith(_EXTENDED_XMP, start + 4):
+                return True
+    return False
 
 
 def _end_of_scan(data: bytes, position: int) -> int:
@@ -82,7 +118,8 @@ def insert_xmp(data: bytes, xmp: bytes) -> bytes:
     """
     if len(xmp) > MAX_XMP:
         raise ImageError(
-            f"XMP of {len(xmp)} bytes does not fit a JPEG (at most {MAX_XMP}): use PNG"
+            f"XMP of {len(xmp)} bytes, with what restoring needs, does not fit a JPEG (at most "
+            f"{MAX_XMP}): use PNG, or --strip"
         )
     payload = _XMP_HEADER + xmp
     segment = b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload

@@ -4,24 +4,97 @@ from __future__ import annotations
 
 from PIL import ExifTags, Image
 
+from irncli.io.boxes import boxed_metadata, code_points
 from irncli.io.depth import DEEP_MODES
+from irncli.io.jpeg import has_extended_xmp
+from irncli.io.jxl import find_xmp
 from irncli.io.picture import Metadata
 from irncli.io.plugins import DECODER_ERRORS
-from irncli.io.png import COLOUR
+from irncli.io.png import COLOUR, XMP_KEYWORD, Chunk, bit_depth, carried_chunks, xmp_in
 
 __all__ = [
+    "ORIENTATION",
+    "chunks_of",
+    "complete",
     "dpi_of",
     "exif_of",
+    "left_out",
     "orientation_of",
     "profile_of",
     "stripped",
+    "xmp_of",
 ]
 
-_ORIENTATION, _X_RESOLUTION, _RESOLUTION_UNIT = 0x0112, 0x011A, 0x0128
+ORIENTATION = 0x0112
+_X_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x0128
 _INCH, _CENTIMETRE = 1, 2
 """Units of the density in a JFIF segment."""
+_EXTRA_SAMPLES, _UNSPECIFIED, _TIFF_IPTC, _PHOTOSHOP_IPTC = 338, 0, 33723, 0x0404
+_BY_LIBJXL = b"jxl "
+_NAMES_OF_SRGB = tuple(
+    name.encode("utf-16-be") for name in ("sRGB", "RGB_D65_SRG_Rel_SRG", "Gra_D65_Rel_SRG")
+)
+MAX_PROFILE = 4 << 20
 # Description, make, model, software, date, artist, copyright.
 _DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+
+
+def complete(image: Image.Image, data: bytes) -> None:
+    """Put right what Pillow says in `info` of a file that it opened."""
+    if image.format == "JPEG2000":
+        image.info.update(boxed_metadata(data))
+    elif image.format == "JXL" and _is_made_up(image.info.get("icc_profile") or b""):
+        del image.info["icc_profile"]
+    elif image.format == "PNG" and isinstance(image.info.get("transparency"), int):
+        # The values of gray are spread over 8 bits, that of the transparent one is not.
+        depth, _ = bit_depth(data)
+        if depth < 8 and image.mode == "L":
+            image.info["transparency"] *= 255 // ((1 << depth) - 1)
+
+
+def _is_made_up(icc: bytes) -> bool:
+    """The profile that libjxl makes where a file has none, and is in sRGB."""
+    return icc[4:8] == _BY_LIBJXL and any(name in icc for name in _NAMES_OF_SRGB)
+
+
+def chunks_of(image: Image.Image, data: bytes) -> tuple[Chunk, ...]:
+    """Text and colours that are stated in chunks of a PNG, or by numbers as in `cICP`."""
+    if image.format in ("AVIF", "HEIF"):
+        return () if image.info.get("icc_profile") else code_points(data)
+    return carried_chunks(data)
+
+
+def xmp_of(image: Image.Image, data: bytes) -> bytes | None:
+    """The packet of a file."""
+    packet = image.info.get("xmp") or image.info.get(XMP_KEYWORD.decode())
+    if image.format == "JXL":
+        packet = find_xmp(data)
+    if image.format == "PNG" and not packet:
+        packet = xmp_in(data)
+    if isinstance(packet, str):
+        return packet.encode()
+    return packet if isinstance(packet, bytes) else None
+
+
+def left_out(image: Image.Image, data: bytes) -> list[str]:
+    """What a file holds beside its pixels and no other could, a sentence each."""
+    jpeg = image.format in ("JPEG", "MPO")
+    found = {
+        # That of a JPEG 2000 is its encoder's.
+        "its comment was left out": (jpeg or image.format == "GIF") and image.info.get("comment"),
+        "its IPTC was left out": _iptc(image),
+        "its extended XMP, of more than 64 KB, was left out": jpeg and has_extended_xmp(data),
+        "a channel beside its colours was left out": image.format == "TIFF"
+        and _UNSPECIFIED in image.tag_v2.get(_EXTRA_SAMPLES, ()),  # type: ignore[attr-defined]
+    }
+    return [sentence for sentence, there in found.items() if there]
+
+
+def _iptc(image: Image.Image) -> bool:
+    if image.format == "TIFF":
+        return _TIFF_IPTC in image.tag_v2  # type: ignore[attr-defined]
+    resources = image.info.get("photoshop")
+    return isinstance(resources, dict) and bool(resources.get(_PHOTOSHOP_IPTC))
 
 
 def stripped(metadata: Metadata) -> Metadata:
@@ -33,7 +106,7 @@ def stripped(metadata: Metadata) -> Metadata:
 def _orientation(exif: bytes | None) -> bytes | None:
     """EXIF with the orientation of another and nothing else; None where that has none."""
     kept = Image.Exif()
-    kept[_ORIENTATION] = turned = orientation_of(exif)
+    kept[ORIENTATION] = turned = orientation_of(exif)
     return kept.tobytes() if turned > 1 else None
 
 
@@ -43,7 +116,7 @@ def orientation_of(exif: bytes | None) -> int:
         return 1
     read = Image.Exif()
     read.load(exif)
-    turned = read.get(_ORIENTATION, 1)
+    turned = read.get(ORIENTATION, 1)
     return turned if turned in range(2, 9) else 1
 
 
@@ -82,6 +155,9 @@ def profile_of(image: Image.Image, notes: list[str]) -> bytes | None:
     """The profile of a file, where it is one for its colours; another is left out, and said."""
     icc = image.info.get("icc_profile")
     if not icc or not isinstance(icc, bytes):
+        return None
+    if len(icc) > MAX_PROFILE or int.from_bytes(icc[:4], "big") > len(icc):
+        notes.append(f"its colour profile, of {len(icc)} bytes, is damaged or too large: left out")
         return None
     space = icc[16:20].decode("ascii", "replace").strip()
     gray = image.mode in ("1", "L", "LA", *DEEP_MODES)

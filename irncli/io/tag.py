@@ -282,7 +282,10 @@ def _serialise(root: ET.Element) -> bytes:
         ET.register_namespace(prefix, uri)
     body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=False)
     head = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'.encode()
-    return head + body + b'\n<?xpacket end="w"?>'
+    packet = head + body + b'\n<?xpacket end="w"?>'
+    if len(packet) > MAX_XMP_BYTES:
+        raise TagError(f"XMP that becomes {len(packet)} bytes, at most {MAX_XMP_BYTES} are read")
+    return packet
 
 
 def embed(xmp: bytes | None, tag: Tag) -> bytes:
@@ -311,4 +314,7 @@ def remove(xmp: bytes | None) -> bytes | None:
         return xmp
     root = _parse(xmp)
     _strip(root)
-    return _serialise(root) if _descriptions(root) else None
+    rdf = root.find(f"{{{_RDF}}}RDF")
+    if rdf is not None and not len(rdf):
+        root.remove(rdf)
+    return _serialise(root) if len(root) else None

@@ -1,5 +1,6 @@
 """Pictures of 16 bits: all 65,536 levels, alpha, metadata and identity survive a PNG."""
 
+import contextlib
 import io
 import struct
 import tempfile
@@ -46,6 +47,16 @@ def test_all_levels_survive(deep, gray, alpha):
     assert (back.alpha is None) is (not alpha)
     assert not alpha or np.array_equal(back.alpha, mask)
     assert back.notes == ()
+
+
+def test_decoders_have_nothing_to_say(deep, capfd):
+    gray = Picture(deep[:, :, :1].repeat(3, axis=2), deep[:, :, 1], gray=True)
+    data = with_chunks(
+        encode(gray, format="png"), ((b"iCCP", b"x\0\0" + zlib.compress(ICC)), (b"gAMA", b""))
+    )
+    with contextlib.suppress(ImageError):
+        decode(data, deep=True)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_no_room_for_temporary_files(deep, monkeypatch, tmp_path):

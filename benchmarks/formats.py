@@ -245,8 +245,8 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 - TIFF and HEIC are the exception: their decoders turn them upright. What a TIFF says in tags
   (description, camera, date, artist, copyright, exposure, place) becomes EXIF.
 - What a format has no place for is left out and said: text and gamma in anything but PNG, DPI in
-  WebP and AVIF. So are comments of JPEG and GIF, IPTC, XMP of more than 64 KB in a JPEG, a channel of a
-  TIFF that is not said to be alpha, and profiles that are cut off or of more than 4 MiB.
+  WebP and AVIF. So are comments of JPEG and GIF, IPTC, XMP of more than 64 KB in a JPEG, a channel
+  of a TIFF that is not said to be alpha, and profiles that are cut off or of more than 4 MiB.
 - `--strip` leaves out all but what says how the picture is to be shown: profile, gamma,
   orientation, and in a small picture the tag. `--preserve-times` gives an output the times of its
   input.

@@ -136,9 +136,21 @@ def _run(arguments: list[str] | None) -> int:
         # Typer's own: what it found wrong with the arguments.
         if not hasattr(error, "exit_code"):
             raise
-        if hasattr(error, "show"):
-            error.show()
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()  # type: ignore[attr-defined]
+        elif hasattr(error, "format_message"):
+            _complain(_mistake(error))
         return int(error.exit_code)
+
+
+def _mistake(error: Any) -> str:
+    """What Typer found wrong with the arguments, in a line: what was got and what expected."""
+    said = str(error.format_message()).rstrip(".").replace("Value error, ", "")
+    if error.__cause__ is not None and hasattr(error.__cause__, "errors"):
+        got = error.__cause__.errors()[0]["input"]
+        said = said.replace("Input should be", f"{got} should be")
+    command = error.ctx.command_path if error.ctx else NAME
+    return f"{said}; '{command} --help' lists what there is"
 
 
 def _unmistakable(arguments: list[str] | None) -> list[str] | None:

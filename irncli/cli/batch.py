@@ -23,7 +23,7 @@ from irncli.cli.progress import Progress
 from irncli.cli.rehearsal import Rehearsal
 from irncli.cli.tasks import Here, Maker, Task
 from irncli.cli.workshop import Workshop
-from irncli.errors import InputMissingError, UsageError
+from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.io.ledger import Ledger, default_ledger
 from irncli.io.paths import STREAM, times_of
@@ -231,14 +231,24 @@ def _pairs(
     return pairs
 
 
+def _listed(path: Path, env: Environment) -> list[Path]:
+    try:
+        names = listed(env.read(path))
+    except ImageError:  # it is empty, or no file
+        names = []
+    except IrnError as error:
+        raise type(error)(f"--files-from {path}: {error}") from error
+    if not names:
+        raise InputMissingError(f"no names in --files-from {path}: one a line, or NUL after each")
+    return names
+
+
 def _sources(options: Common, env: Environment) -> list[Input]:
     paths = list(options.inputs or [])
     if options.files_from is not None:
         if STREAM in paths and options.files_from == STREAM:
             raise UsageError("--files-from - and the input -: standard input cannot be both")
-        paths += listed(env.read(options.files_from))
+        paths += _listed(options.files_from, env)
     if not paths and options.files_from is None:
         raise UsageError("no input: name pictures or directories, - for standard input")
-    if not paths:
-        raise InputMissingError(f"no names in --files-from {options.files_from}")
     return expand_inputs(paths, recursive=options.recursive, without=options.output_dir)

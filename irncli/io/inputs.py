@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,9 +43,15 @@ class Input:
 def listed(data: bytes) -> list[Path]:
     """The names in a list: one a line, or with NUL after each, as `find -print0` writes them.
 
-    Names are bytes: they need not be UTF-8.
+    Names are bytes: they need not be UTF-8. Lines may end as on Windows, if all do, behind the mark
+    that its editors put first.
     """
-    names = data.split(b"\0" if b"\0" in data else b"\n")
+    if b"\0" in data:
+        names = data.split(b"\0")
+    else:
+        data = data.removeprefix(codecs.BOM_UTF8)
+        windows = data.count(b"\r\n") == data.count(b"\n")
+        names = data.split(b"\r\n" if windows and b"\n" in data else b"\n")
     # Standard input cannot be both the list and in it.
     return [Path.cwd() / "-" if n == b"-" else Path(os.fsdecode(n)) for n in names if n]
 

@@ -199,6 +199,8 @@ def plan_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> list[tuple[
         name = identity(output)
         if name in sources:
             raise UsageError(f"{output} is an input: choose another output with -o")
+        if taken.get(name) == path:
+            raise UsageError(f"{path} is named twice: once is enough")
         if name in taken:
             raise UsageError(
                 f"{taken[name]} and {path} would both become {output}: use --output-dir, or a "

@@ -157,6 +157,9 @@ def test_a_list_from_a_file_and_a_missing_one(irn, tree, model, tmp_path):
     assert irn("downscale", "--files-from", listing, "--model", model).status == 66
     assert irn("downscale", "--model", model).status == 2
     assert listed(b"-\n") == [Path.cwd() / "-"]
+    assert listed(b"\xef\xbb\xbfa b\r\nc\r\n") == listed(b"a b\nc\n") == [Path("a b"), Path("c")]
+    assert listed(b"a\r\nb\n") == [Path("a\r"), Path("b")]
+    assert listed(b"a\r") == [Path("a\r")]
 
 
 def test_templates_name_the_outputs(irn, tree, model, tmp_path):

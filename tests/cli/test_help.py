@@ -8,6 +8,7 @@ import sys
 import pytest
 import typer
 from commands import COMMANDS, NAMES, options_of
+from refusals import refused
 
 from irncli.cli.helping import Program, text_of
 from irncli.cli.pages import STATUSES, describe
@@ -171,7 +172,16 @@ def test_what_names_no_group_is_still_shown():
 
 
 def test_a_wrong_option_says_where_help_is(irn):
-    outcome = irn("downscale", "a.png", "--sclae", 4)
-    assert outcome.status == 2
-    assert outcome.lines[0] == "Usage: irn downscale [OPTIONS] [INPUT...]"
-    assert outcome.lines[1] == "Try 'irn downscale --help' for help."
+    refused(
+        irn("downscale", "a.png", "--sclae", 4), 2, "--sclae", "--scale", "irn downscale --help"
+    )
+    refused(
+        irn("upscale", "a.png", "--seed", -1), 2, "'--seed': -1 should be greater than or equal"
+    )
+    refused(irn("downscale", "a.png", "--scale", "x\ny"), 2, "'--scale': x\\ny should be a valid")
+    refused(irn("compress", "a.png", "--codec", "gif"), 2, "'gif' is not one of 'png', 'jpeg'")
+    refused(irn("models", "frob"), 2, "No such command 'frob'", "'irn models --help'")
+
+
+def test_a_group_alone_shows_its_help(irn):
+    assert "Usage: irn models" in irn("models").err

@@ -10,6 +10,9 @@ import numpy as np
 from irncli.api.kinds import remade
 from irncli.api.model import Model
 from irncli.api.tagged import File, Tagged, read, warn
+from irncli.engine.fallback import Fallback
+from irncli.engine.latent import draw_seed
+from irncli.engine.rescaler import to_gray
 from irncli.engine.restorer import Restorer
 from irncli.errors import ImageError, UnavailableError
 from irncli.io.images import DEFAULT_MAX_PIXELS, PillowImage, to_pillow
@@ -104,18 +107,26 @@ def _restored(
     bits: int,
     doubts: list[str],
 ) -> Picture:
-    picture, tag = tagged.picture, tagged.tag
-    width = tag.temperature if temperature is None else temperature
-    low = picture.pixels
-    if tag.task == "color":
-        if not (low == low[:, :, :1]).all():
-            raise ImageError("it has colours, expected a gray picture, such as of decolor")
-        plane = np.ascontiguousarray(low[:, :, 0])
-        return remade(replace(picture, gray=False), model.colorize(plane, seed, width, bits=bits))
+    picture, tag, rescaler = tagged.picture, tagged.tag, model.rescaler
+    low, color = picture.pixels, tag.task == "color"
+    if color and not picture.neutral:
+        raise ImageError("it has colours, expected a gray picture, such as of decolor")
+    if color:
+        low = low[:, :, :1]
     if tag.restorer:
         low = _without_codec(low, tagged, doubts)
-    pixels = model.upscale(low, seed, width, size=tagged.hr_size, scale=tag.scale, bits=bits)
-    return remade(replace(picture, gray=picture.gray or tag.gray), pixels)
+    low = np.ascontiguousarray(low)
+    pixels = rescaler.upscale(
+        low,
+        tagged.hr_size,
+        tag.scale,
+        seed=draw_seed() if seed is None else seed,
+        temperature=tag.temperature if temperature is None else temperature,
+        bits=bits,
+        fallback=Fallback.chosen(low, tag.blocks, rescaler.scale, tag.tint),
+    )
+    gray = not color and (picture.gray or tag.gray)
+    return remade(replace(picture, gray=gray), to_gray(pixels) if tag.neutral else pixels)
 
 
 def _without_codec(low: Pixels, tagged: Tagged, doubts: list[str]) -> Pixels:

@@ -12,8 +12,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from irncli.engine.rescaler import restored_size
 from irncli.errors import ImageError, TagError, UsageError
+from irncli.geometry import restored_size
 from irncli.io.encoding import Format, encode, fitted, format_for_suffix
 from irncli.io.images import content_sha256, decode, quantization_tables
 from irncli.io.paths import atomic_write, read_input

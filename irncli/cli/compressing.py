@@ -17,8 +17,9 @@ from irncli.compression.search import MAX_PROBES, least_reaching, most_within
 from irncli.engine.alpha import bleed
 from irncli.engine.metrics import psnr, ssim
 from irncli.engine.refine import STEP_COST
-from irncli.engine.rescaler import Pixels, lr_size, resize_plane, to_gray
+from irncli.engine.rescaler import Pixels, resize_plane, to_gray
 from irncli.errors import UsageError
+from irncli.geometry import lr_size
 from irncli.io.encoding import Format, encode, fitted, holds_profile
 from irncli.io.images import Picture
 from irncli.io.tag import PLAIN, Tag

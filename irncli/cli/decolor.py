@@ -18,6 +18,7 @@ def decolor(
     bits: options.Bits = "8",
     model: options.Model = None,
     refine: options.Refine = 0,
+    guard: options.Guard = "on",
     tile: options.TileSide = "auto",
     device: options.Devices = "auto",
     ray: options.Ray = None,
@@ -47,5 +48,11 @@ def decolor(
     return run_job(
         Common.chosen(locals()),
         lambda path: f"{path.stem}_gray",
-        lambda tools: Decolor(tools, model=model, bits=int(bits), refine=refine),
+        lambda tools: Decolor(
+            tools,
+            model=model,
+            bits=int(bits),
+            refine=refine,
+            guard=guard == "on",
+        ),
     )

@@ -33,6 +33,7 @@ def downscale(
     bits: options.Bits = "8",
     model: options.Model = None,
     refine: options.Refine = 0,
+    guard: options.Guard = "on",
     tile: options.TileSide = "auto",
     device: options.Devices = "auto",
     ray: options.Ray = None,
@@ -71,6 +72,13 @@ def downscale(
     return run_job(
         Common.chosen(locals()),
         lambda path: f"{path.stem}_x{label}",
-        lambda tools: Downscale(tools, scale=scale, model=model, bits=int(bits), refine=refine),
+        lambda tools: Downscale(
+            tools,
+            scale=scale,
+            model=model,
+            bits=int(bits),
+            refine=refine,
+            guard=guard == "on",
+        ),
         scale=None if scale is None else f"{scale:g}",
     )

@@ -51,13 +51,14 @@ class Record:
     warnings: list[str] = field(default_factory=list)
     skipped: bool | None = None
     refined: dict[str, float] | None = None
+    guarded: dict[str, float] | None = None
     report: dict[str, Any] | None = None
     forecast: dict[str, Any] | None = None
     messages: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """All keys; those that not every command has only where there is something in them."""
-        optional = ("skipped", "refined", "report", "forecast")
+        optional = ("skipped", "refined", "guarded", "report", "forecast")
         everything = {k: v for k, v in asdict(self).items() if k != "messages"}
         return {k: v for k, v in everything.items() if k not in optional or v is not None}
 

@@ -34,6 +34,7 @@ def evaluate(
     baseline: chosen.Baseline = None,
     seeds: chosen.Seeds = None,
     temperature: chosen.Temperature = None,
+    guard: options.Guard = "on",
     qualities: chosen.Qualities = None,
     restorer: chosen.Restorer = None,
     perceptual: chosen.Perceptual = None,
@@ -103,7 +104,7 @@ def evaluate(
         return int(evaluate_compress.measure(compressing, env, shown))
     request = Request(
         data or [], model or [], filters, whole_scale, seeds or 1, temperature, perceptual,
-        tile_side(tile), device, precision, threads, max_pixels, save, overwrite,
+        tile_side(tile), device, precision, threads, max_pixels, save, overwrite, guard == "on",
     )  # fmt: skip
     return int(_measure(request, env, outputs))
 
@@ -126,6 +127,7 @@ class Request:
     max_pixels: int
     save: Path | None
     overwrite: bool
+    guarded: bool
 
 
 def _refuse_foreign(task: str, options_of_other: dict[str, object]) -> None:
@@ -210,6 +212,7 @@ def _contestants(request: Request, env: Environment) -> list[Contestant]:
         request.scale,
         default_registry(),
         lambda net: Rescaler(net, request.device, request.precision, request.tile, env.say),
+        guarded=request.guarded,
     )
 
 

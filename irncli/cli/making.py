@@ -13,15 +13,20 @@ from irncli.cli.jobs import Encode, Job, Planned
 from irncli.cli.sources import COLOR_MODEL
 from irncli.cli.workshop import Loaded
 from irncli.engine.alpha import bleed
+from irncli.engine.guard import Guarded, guard
 from irncli.engine.refine import STEP_COST, refine
-from irncli.engine.rescaler import lr_size, resize_plane, to_gray
+from irncli.engine.rescaler import resize_plane, to_gray
 from irncli.errors import TagError, UsageError
-from irncli.io.encoding import Format
-from irncli.io.images import Metadata, Picture
+from irncli.geometry import lr_size, pack
+from irncli.io.encoding import Format, encode
+from irncli.io.images import Metadata, Picture, decode
 from irncli.io.tag import Tag, embed
 from irncli.pixels import Pixels, to_bits
 
 __all__ = ["Decolor", "Downscale", "embedded", "refined", "tagging"]
+
+MUCH_BICUBIC = 0.1
+"""Share of an image above which it is said that the network does not restore it."""
 
 
 def refined(
@@ -49,6 +54,25 @@ def refined(
     result = refine(loaded.rescaler, pixels, low, scale, steps=steps, filed=filed, tick=tick)
     record.refined = {"before": round(result.before, 3), "after": round(result.after, 3)}
     return result.pixels
+
+
+def marks(guarded: Guarded) -> dict[str, Any]:
+    """Fields of a tag that say where an LR is to be restored without the network."""
+    if guarded.blocks is None:
+        return {}
+    return {"bicubic": pack(guarded.blocks), "tint": guarded.tint}
+
+
+def note_guard(guarded: Guarded, record: Record) -> None:
+    """Put into the record what the guard did, with a warning where that is much."""
+    repaired, bicubic = round(guarded.repaired, 4), round(guarded.bicubic, 4)
+    record.guarded = {"repaired": repaired, "bicubic": bicubic}
+    if bicubic > MUCH_BICUBIC:
+        way = "bicubic interpolation" if guarded.tint is None else "gray and one mean colour"
+        record.warnings.append(
+            f"{bicubic:.0%} of this image is not what the network can restore: there it was "
+            f"replaced by {way}"
+        )
 
 
 def tagging(
@@ -90,6 +114,7 @@ class _Making(Job):
         model: None: the one that is usual.
         bits: a channel of what is made.
         refine: steps of refinement.
+        guard: compare with the plain way, and repair or replace what is worse.
     """
 
     deep = True
@@ -97,6 +122,7 @@ class _Making(Job):
     model: str | None
     bits: int
     refine: int
+    guard: bool
 
     @property
     def asked_model(self) -> str | None:
@@ -113,19 +139,40 @@ class _Making(Job):
         picture: Picture,
         scale: float,
         record: Record,
-        filed: Callable[[Pixels], Pixels] | None = None,
-    ) -> Pixels:
-        """LR of a picture, refined; `filed` as in `refined`."""
+        format: Format,  # noqa: A002
+    ) -> Guarded:
+        """LR of a picture, refined and guarded."""
         pixels, rescaler = bleed(picture.pixels, picture.alpha), loaded.rescaler
         share = 1 / self._downs
+        neutral = picture.gray or (self.guard and replace(picture, pixels=pixels).neutral)
+        color = rescaler.network.config.task == "color"
+        gray = to_gray if neutral and not color else None
         with self.tools.progress.file(record.input) as tick:
             low = rescaler.downscale(pixels, scale, lambda done: tick(done * share), bits=self.bits)
-            if self.refine == 0:
-                return low
-            return refined(
-                loaded, to_bits(pixels, 8), low, scale, self.refine, record,
-                lambda done: tick(done * (1 - share)), filed,
-            )  # fmt: skip
+            if self.refine:
+                low = refined(
+                    loaded, to_bits(pixels, 8), low, scale, self.refine, record,
+                    lambda done: tick(done * (1 - share)), gray,
+                )  # fmt: skip
+        if not self.guard:
+            return Guarded(low if gray is None else gray(low))
+        guarded = guard(
+            rescaler, pixels, low, scale, neutral=neutral,
+            temperature=loaded.checkpoint.card.temperature,
+            filed=None if format == "png" else self._filed(format, gray=color),
+        )  # fmt: skip
+        note_guard(guarded, record)
+        return guarded
+
+    def _filed(self, format: Format, *, gray: bool) -> Callable[[Pixels], Pixels]:  # noqa: A002
+        """What a file of this format will hold of an LR."""
+
+        def filed(low: Pixels) -> Pixels:
+            picture = Picture(np.broadcast_to(low, (*low.shape[:2], 3)), gray=gray)
+            data = encode(picture, format=format, quality=self.tools.options.quality)
+            return decode(data).pixels[:, :, : low.shape[2]]
+
+        return filed
 
     def _require_room(self, format: Format) -> None:  # noqa: A002
         if self.bits > 8 and format != "png":
@@ -160,14 +207,18 @@ class Downscale(_Making):
         planned = self.plan(picture, data, format, record)
         loaded, scale, (width, height) = planned.model, planned.scale, planned.low
         assert loaded is not None  # noqa: S101
-        pixels = self._made(loaded, picture, scale, record, to_gray if picture.gray else None)
+        made = self._made(loaded, picture, scale, record, format)
         alpha = None if picture.alpha is None else to_bits(picture.alpha, self.bits)
         low = replace(
             picture,
-            pixels=to_gray(pixels) if picture.gray else pixels,
+            pixels=made.pixels,
             alpha=None if alpha is None else resize_plane(alpha, height, width),
         )
-        xmp = tagging(picture, loaded, scale, record.warnings, gray=picture.gray)
+        neutral = made.neutral and not picture.gray
+        xmp = tagging(
+            picture, loaded, scale, record.warnings,
+            gray=picture.gray, neutral=neutral, **marks(made),
+        )  # fmt: skip
         return self.encoder(low, format, record, xmp)
 
 
@@ -185,24 +236,26 @@ class Decolor(_Making):
         loaded = self.tools.workshop.load(self.model_name(format), "color")
         record.model, record.scale = loaded.name, 1.0
         record.hr_size = record.lr_size = picture.size
-        gray = bool((picture.pixels == picture.pixels[:, :, :1]).all())
-        return Planned(None if gray else loaded, picture.size, picture.size, 1, downs=self._downs)
+        model = None if picture.neutral else loaded
+        return Planned(model, picture.size, picture.size, 1, downs=self._downs)
 
     def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> Encode:  # noqa: A002
         """See Job."""
         loaded = self.plan(picture, data, format, record).model
         gray, alpha = loaded is None, picture.alpha
+        fields: dict[str, Any] = {}
         loaded = loaded or self.tools.workshop.load(self.model_name(format), "color")
         if gray:
             record.warnings.append("it is gray already: its values stay as they are")
             plane = picture.pixels[:, :, :1]
         else:
-            plane = self._made(loaded, picture, 1, record)
+            made = self._made(loaded, picture, 1, record, format)
+            plane, fields = made.pixels, marks(made)
             alpha = None if alpha is None else to_bits(alpha, self.bits)
         # A profile of colours has no place in a gray file: it waits in the tag.
         icc = b"" if picture.gray else picture.metadata.icc or b""
         metadata = picture.metadata if picture.gray else replace(picture.metadata, icc=None)
         pixels = np.repeat(plane, 3, axis=2)
         low = replace(picture, pixels=pixels, alpha=alpha, gray=True, metadata=metadata)
-        xmp = tagging(picture, loaded, 1, record.warnings, gray=gray, icc=icc)
+        xmp = tagging(picture, loaded, 1, record.warnings, gray=gray, icc=icc, **fields)
         return self.encoder(low, format, record, xmp)

@@ -215,6 +215,15 @@ Refine = Annotated[
         rich_help_panel=panels.RESULT,
     ),
 ]
+Guard = Annotated[
+    Literal["on", "off"],
+    typer.Option(
+        "--guard",
+        help="Check that the small image is a good thumbnail and is restored no worse than "
+        "without a network; off: whatever the network makes.",
+        rich_help_panel=panels.RESULT,
+    ),
+]
 Strip = Annotated[
     bool,
     typer.Option(

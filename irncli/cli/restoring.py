@@ -12,6 +12,7 @@ from irncli.cli.jobs import Encode, Job, Planned, Summary
 from irncli.cli.planning import EVERY_FORMAT
 from irncli.cli.sources import Source, Wishes, find_source
 from irncli.cli.workshop import LoadedRestorer
+from irncli.engine.fallback import Fallback
 from irncli.engine.latent import draw_seed
 from irncli.engine.rescaler import resize_plane, to_gray
 from irncli.errors import ImageError, TagError
@@ -110,8 +111,11 @@ class Restore(Job):
         pixels = self._inverse(picture.pixels, source, record, data)
         alpha = None if picture.alpha is None else to_bits(picture.alpha, source.bits)
         alpha = None if alpha is None else resize_plane(alpha, height, width)
-        gray = picture.gray or (source.tag is not None and source.tag.gray)
-        return replace(picture, pixels=to_gray(pixels) if gray else pixels, alpha=alpha, gray=gray)
+        tag = source.tag
+        gray = picture.gray or (tag is not None and tag.gray)
+        if gray or (tag is not None and tag.neutral):
+            pixels = to_gray(pixels)
+        return replace(picture, pixels=pixels, alpha=alpha, gray=gray)
 
     def _inverse(self, low: Pixels, source: Source, record: Record, data: bytes = b"") -> Pixels:
         assert source.model is not None  # noqa: S101
@@ -124,14 +128,16 @@ class Restore(Job):
                 low = self._without_codec(
                     low, data, source.restorer, record, lambda done: tick(done * share)
                 )
-            return source.model.rescaler.upscale(
-                np.ascontiguousarray(low),
+            low, rescaler = np.ascontiguousarray(low), source.model.rescaler
+            return rescaler.upscale(
+                low,
                 source.hr_size,
                 source.scale,
                 seed=seed,
                 temperature=temperature,
                 tick=lambda done: tick(done * (1 - share)),
                 bits=source.bits,
+                fallback=_fallback(low, source.tag, rescaler.scale),
             )
 
     @staticmethod
@@ -148,6 +154,11 @@ class Restore(Job):
             record.warnings.append("it is no JPEG any more: what that lost is not restored")
             return low
         return restorer.restorer.restore(to_bits(low, 8), tables, tick)
+
+
+def _fallback(low: Pixels, tag: Tag | None, scale: int) -> Fallback | None:
+    """What stands in for the network where the tag says so."""
+    return None if tag is None else Fallback.chosen(low, tag.blocks, scale, tag.tint)
 
 
 class DrawnSeed(Summary):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from irncli.cli.workshop import Loaded, LoadedRestorer, Workshop
-from irncli.engine.rescaler import hr_size_of, restored_size
 from irncli.errors import TagError, UnavailableError
+from irncli.geometry import hr_size_of, restored_size
 from irncli.io.tag import Tag
 from irncli.zoo.named import other_weights, require_named
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from irncli.engine.rescaler import bicubic, lr_size, resize_plane
+from irncli.engine.rescaler import bicubic, resize_plane
 from irncli.errors import DataError
+from irncli.geometry import lr_size
 from irncli.io.metadata import orientation_of
 from irncli.io.picture import Picture
 from irncli.pixels import Pixels, bits_of, most, to_bits

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from irncli.engine.passes import Passes
-from irncli.engine.rescaler import Rescaler, lr_size, whole_cells
+from irncli.engine.rescaler import Rescaler, whole_cells
+from irncli.geometry import lr_size
 
 __all__ = ["Forecast", "forecast", "seconds_per_pixel"]
 

@@ -14,21 +14,22 @@ import torch
 from torch.nn.functional import pixel_unshuffle
 
 from irncli.engine.device import Precision
+from irncli.engine.fallback import Fallback
 from irncli.engine.latent import MAX_SEED, draw_row
 from irncli.engine.passes import Passes, empty_state, pad_to
 from irncli.engine.pixels import Pixels, bits_of, to_pixels, to_tensor
 from irncli.engine.placing import Placed, quiet, silent
 from irncli.errors import UsageError
+from irncli.geometry import hr_size_of, lr_size
 from irncli.model import InvertibleNetwork
 from irncli.model.bicubic import resize
 
 __all__ = [
     "Pixels",
+    "Reading",
     "Rescaler",
     "Rows",
     "bicubic",
-    "hr_size_of",
-    "lr_size",
     "padded_rows",
     "resize_plane",
     "resized_rows",
@@ -39,27 +40,29 @@ __all__ = [
 Rows = Callable[[slice], torch.Tensor]
 
 
-def lr_size(hr_size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Width and height of LR: ceil(size / scale) each."""
-    width, height = (math.ceil(side / scale - 1e-9) for side in hr_size)
-    return width, height
-
-
 def whole_cells(network: InvertibleNetwork, height: int, width: int) -> tuple[int, int]:
     """Sides of an LR picture, or a gray one, made up to whole cells of the network."""
     cell = network.config.cell
     return -height % cell + height, -width % cell + width
 
 
-def hr_size_of(lr_size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Width and height of the largest picture with an LR of this size at most: LR size x scale."""
-    width, height = (math.floor(side * scale + 1e-9) for side in lr_size)
-    return width, height
+@dataclass(frozen=True)
+class Reading:
+    """An image as the network is given it: HR padded, or resized, to a multiple of the scale.
 
+    Attributes:
+        rows: gives rows of it, float32 [1, 3, rows, width] in [0, 1].
+        height: of all rows.
+        width: of a row.
+        low_height: rows of LR that are kept.
+        low_width: columns of it.
+    """
 
-def restored_size(hr_size: tuple[int, int], scale: float, lr: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of what comes out of LR: `hr_size`, unless LR was resized since."""
-    return hr_size if lr_size(hr_size, scale) == lr else hr_size_of(lr, scale)
+    rows: Rows
+    height: int
+    width: int
+    low_height: int
+    low_width: int
 
 
 @dataclass
@@ -123,15 +126,20 @@ class Rescaler(Placed):
         Returns:
             [h, w, 3]; of a colour network [H, W, 1].
         """
+        given = self.reading(hr, scale)
+        state = self._guarded(lambda: self._forward(given.rows, given.height, given.width, tick))
+        low, _ = self.network.split(state)
+        return to_pixels(low[:, :, : given.low_height, : given.low_width], bits)
+
+    def reading(self, hr: Pixels, scale: float | None = None) -> Reading:
+        """What `downscale` gives the network; its arguments, and what it raises."""
         scale = self._checked_scale(scale)
         height, width = hr.shape[:2]
         low_width, low_height = lr_size((width, height), scale)
         cells = whole_cells(self.network, low_height, low_width)
         target = (cells[0] * self.scale, cells[1] * self.scale)
-        read = padded_rows(hr, *target) if scale == self.scale else resized_rows(hr, *target)
-        state = self._guarded(lambda: self._forward(read, *target, tick))
-        low, _ = self.network.split(state)
-        return to_pixels(low[:, :, :low_height, :low_width], bits)
+        rows = padded_rows(hr, *target) if scale == self.scale else resized_rows(hr, *target)
+        return Reading(rows, *target, low_height, low_width)
 
     def upscale(
         self,
@@ -143,6 +151,7 @@ class Rescaler(Placed):
         temperature: float = 1.0,
         tick: Callable[[float], None] = quiet,
         bits: int = 8,
+        fallback: Fallback | None = None,
     ) -> Pixels:
         """The picture that `lr` was made of, with z drawn.
 
@@ -154,6 +163,7 @@ class Rescaler(Placed):
             temperature: of z: its width in units of the recorded one; 0: z = 0.
             tick: told the share of the work that was just done.
             bits: of the picture, 8 or 16.
+            fallback: places where the network is not asked.
 
         Raises:
             UsageError: an option out of range, or a size that is not of this LR.
@@ -164,11 +174,45 @@ class Rescaler(Placed):
             raise UsageError(f"temperature is {temperature}, expected 0 to 100")
         height, width = lr.shape[:2]
         hr_size, scale = self.settled((width, height), hr_size, scale)
-        if scale == self.scale:
-            return self._guarded(lambda: self._inverse(lr, hr_size, seed, temperature, tick, bits))
-        full = (width * self.scale, height * self.scale)
-        restored = self._guarded(lambda: self._inverse(lr, full, seed, temperature, tick, bits))
-        return bicubic(restored, hr_size[1], hr_size[0])
+        full = hr_size if scale == self.scale else (width * self.scale, height * self.scale)
+        restored = self._guarded(
+            lambda: self._inverse(lr, full, seed, temperature, tick, bits, fallback)
+        )
+        return restored if full == hr_size else bicubic(restored, hr_size[1], hr_size[0])
+
+    @torch.inference_mode()
+    def restore_window(
+        self, lr: Pixels, rows: slice, columns: slice, *, seed: int, temperature: float
+    ) -> torch.Tensor:
+        """What `upscale` makes of a part of LR without knowing the rest, float32.
+
+        Away from the edges of the window it is nearly that part of the restored image, with the
+        same z.
+
+        Args:
+            lr: uint8 or uint16 [h, w, C].
+            rows: of LR; both ends whole cells, but for the end of the image.
+            columns: the same.
+            seed: as in `upscale`.
+            temperature: the same.
+
+        Returns:
+            [1, 3, rows * scale, columns * scale] on the CPU, not clamped.
+        """
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+
+        def run() -> torch.Tensor:
+            whole = whole_cells(self.network, height, width)
+            out = torch.empty(1, 3, whole[0] * self.scale, whole[1] * self.scale)
+
+            def write(part: slice, values: torch.Tensor) -> None:
+                out[:, :, part] = values.cpu()
+
+            state = self._seeded_state(lr[rows, columns], seed, temperature, (rows, columns))
+            Passes(self.network, tile=self.tile, dtype=self._dtype).inverse(state, write)
+            return out[:, :, : height * self.scale, : width * self.scale]
+
+        return self._guarded(run)
 
     def settled(
         self, size: tuple[int, int], hr_size: tuple[int, int] | None, scale: float | None
@@ -217,6 +261,7 @@ class Rescaler(Placed):
         temperature: float,
         tick: Callable[[float], None],
         bits: int,
+        fallback: Fallback | None,
     ) -> Pixels:
         passes = Passes(self.network, tile=self.tile, dtype=self._dtype, tick=tick)
         width, height = hr_size
@@ -224,17 +269,26 @@ class Rescaler(Placed):
 
         def write(rows: slice, values: torch.Tensor) -> None:
             stop = min(rows.stop, height)
+            if fallback is not None:
+                values = fallback.over(values, rows, slice(0, values.shape[3]))
             if rows.start < stop:
                 hr[rows.start : stop] = to_pixels(values[:, :, : stop - rows.start, :width], bits)
 
         passes.inverse(self._seeded_state(lr, seed, temperature), write)
         return hr
 
-    def _seeded_state(self, lr: Pixels, seed: int, temperature: float) -> torch.Tensor:
-        """LR and z as the state after the last operation."""
+    def _seeded_state(
+        self,
+        lr: Pixels,
+        seed: int,
+        temperature: float,
+        place: tuple[slice, slice] = (slice(0, None), slice(0, None)),
+    ) -> torch.Tensor:
+        """LR and z as the state after the last operation; `place`: of `lr` in the whole LR."""
         config = self.network.config
         rows, columns = whole_cells(self.network, *lr.shape[:2])
         height, width = rows // config.cell, columns // config.cell
+        top, left = (axis.start // config.cell for axis in place)
         read = padded_rows(lr, rows, columns)
         state = empty_state(config.state_channels, height, width, torch.device("cpu"))
         low, z = state.split((config.low_channels, config.latent_channels), dim=1)
@@ -246,8 +300,8 @@ class Rescaler(Placed):
             cells = read(slice(row * config.cell, (row + 1) * config.cell))
             low[:, :, row] = pixel_unshuffle(cells, config.cell)[:, :, 0]
             if drawn:
-                noise = torch.from_numpy(draw_row(seed, row, config.latent_channels, width))
-                z[0, :, row] = noise * sigma
+                noise = draw_row(seed, top + row, config.latent_channels, left + width)
+                z[0, :, row] = torch.from_numpy(noise[:, left:]) * sigma
         return state.to(self._device)
 
 

@@ -25,7 +25,7 @@ from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import encode_plain, plain
 from irncli.engine.device import cpu_name
 from irncli.engine.metrics import psnr, ssim
-from irncli.engine.rescaler import Pixels, bicubic, lr_size, to_gray
+from irncli.engine.rescaler import Pixels, bicubic, to_gray
 from irncli.engine.restorer import Restorer
 from irncli.errors import IrnError
 from irncli.eval.contestants import Tick, Trained
@@ -33,6 +33,7 @@ from irncli.eval.harness import PictureSet, load_cropped
 from irncli.eval.rates import Curve, bd_rate, gain
 from irncli.eval.records import Record, mean
 from irncli.eval.records import plain as number
+from irncli.geometry import lr_size
 from irncli.io.encoding import Format
 from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode
 from irncli.zoo.checkpoint import Checkpoint

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 
 from irncli.engine.device import resolve_precision
-from irncli.engine.rescaler import Pixels, Rescaler, bicubic
+from irncli.engine.fallback import Fallback
+from irncli.engine.guard import Guarded, guard
+from irncli.engine.rescaler import Pixels, Rescaler, bicubic, to_gray
 from irncli.errors import UnavailableError, UsageError
 from irncli.io.images import lanczos
 from irncli.model import InvertibleNetwork
@@ -50,8 +52,11 @@ class Contestant(Protocol):
         scale: HR over LR size.
         temperature: default width of z; 0: none is drawn.
         weights_sha256: of a model.
+        guarded: whether a model's guard is on; None for a baseline.
     """
 
+    @property
+    def guarded(self) -> bool | None: ...  # noqa: D102
     @property
     def name(self) -> str: ...  # noqa: D102
     @property
@@ -65,10 +70,10 @@ class Contestant(Protocol):
     @property
     def weights_sha256(self) -> str | None: ...  # noqa: D102
 
-    def down(self, hr: Pixels, tick: Tick) -> Pixels:
+    def down(self, hr: Pixels, tick: Tick) -> Guarded:
         """LR of a picture [H, W, 3] whose sides are multiples of the scale."""
 
-    def up(self, lr: Pixels, seed: int, temperature: float, tick: Tick) -> Pixels:
+    def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:
         """The picture [H, W, 3] of an LR."""
 
     def placement(self) -> tuple[str, str]:
@@ -83,11 +88,13 @@ class Trained:
         name: unlike that of any other contestant.
         checkpoint: weights and card.
         rescaler: what runs them.
+        guarded: as the commands do it; else the network alone, as the field measures.
     """
 
     name: str
     checkpoint: Checkpoint
     rescaler: Rescaler
+    guarded: bool = False
     kind: Literal["model"] = "model"
 
     @property
@@ -110,13 +117,21 @@ class Trained:
         """Of the tensors."""
         return self.checkpoint.weights_sha256
 
-    def down(self, hr: Pixels, tick: Tick) -> Pixels:
-        """LR, by the network."""
-        return self.rescaler.downscale(hr, tick=tick)
+    def down(self, hr: Pixels, tick: Tick) -> Guarded:
+        """LR, by the network and perhaps its guard."""
+        low = self.rescaler.downscale(hr, tick=tick)
+        if not self.guarded:
+            return Guarded(low)
+        neutral = bool((hr == hr[:, :, :1]).all())
+        return guard(self.rescaler, hr, low, temperature=self.temperature, neutral=neutral)
 
-    def up(self, lr: Pixels, seed: int, temperature: float, tick: Tick) -> Pixels:
-        """HR, by the network run backwards."""
-        return self.rescaler.upscale(lr, seed=seed, temperature=temperature, tick=tick)
+    def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:
+        """HR, by the network run backwards, but for the places that the guard marked."""
+        fallback = Fallback.chosen(made.pixels, made.blocks, self.scale, made.tint)
+        restored = self.rescaler.upscale(
+            made.pixels, seed=seed, temperature=temperature, tick=tick, fallback=fallback
+        )
+        return to_gray(restored) if made.neutral else restored
 
     def placement(self) -> tuple[str, str]:
         """Device and precision as they are now: a device may have been given up on the way."""
@@ -136,18 +151,19 @@ class Baseline:
     task: Literal["rescale"] = "rescale"
     temperature: float = 0.0
     weights_sha256: None = None
+    guarded: None = None
 
-    def down(self, hr: Pixels, tick: Tick) -> Pixels:
+    def down(self, hr: Pixels, tick: Tick) -> Guarded:
         """LR, by the filter."""
         height, width = (side // self.scale for side in hr.shape[:2])
         low = BASELINES[self.name](hr, height, width)
         tick(1.0)
-        return low
+        return Guarded(low)
 
-    def up(self, lr: Pixels, seed: int, temperature: float, tick: Tick) -> Pixels:  # noqa: ARG002
+    def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:  # noqa: ARG002
         """HR, by the filter; there is no z."""
-        height, width = (side * self.scale for side in lr.shape[:2])
-        restored = BASELINES[self.name](lr, height, width)
+        height, width = (side * self.scale for side in made.pixels.shape[:2])
+        restored = BASELINES[self.name](made.pixels, height, width)
         tick(1.0)
         return restored
 
@@ -162,6 +178,8 @@ def choose(
     scale: int | None,
     registry: Registry,
     place: Callable[[InvertibleNetwork], Rescaler],
+    *,
+    guarded: bool = False,
 ) -> list[Contestant]:
     """Who takes part: for each scale, smallest first, the baselines and then the models.
 
@@ -172,6 +190,7 @@ def choose(
         scale: the only one wanted.
         registry: where models are found.
         place: puts a network on its device.
+        guarded: models make files as the commands do.
 
     Raises:
         UsageError: a model of another scale, one named twice, or baselines without any scale.
@@ -179,7 +198,7 @@ def choose(
     """
     if not models and not baselines:
         models, baselines = _shipped(registry, scale), ["bicubic"]
-    trained = [_trained(given, registry, place) for given in models]
+    trained = [replace(_trained(given, registry, place), guarded=guarded) for given in models]
     for given, model in zip(models, trained, strict=True):
         if scale is not None and model.scale != scale:
             raise UsageError(f"{given} has scale {model.scale}, --scale says {scale}: drop one")
@@ -248,6 +267,7 @@ def describe(contestant: Contestant) -> dict[str, Any]:
         "kind": contestant.kind,
         "task": contestant.task,
         "scale": contestant.scale,
+        "guard": contestant.guarded,
     }
 
 

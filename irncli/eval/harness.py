@@ -5,9 +5,8 @@ so that what is restored is what a user would have. PSNR and SSIM on Y and on RG
 cropped at each border; so for LR, against the 8-bit bicubic LR (colour: against the usual luma
 gray). Bits per pixel are those of the PNG, over HR pixels. Times are of the network alone.
 
-A gray picture counts as a colour one with equal channels, and its LR may have colours: so the field
-measures, and so the figures compare. (`irn downscale` keeps gray gray, which costs such a picture
-some quality.)
+A gray picture counts as a colour one with equal channels. Without the guard its LR may have
+colours, as the field measures it; with it gray stays gray, as users get it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import stdev
@@ -214,10 +213,10 @@ def _measure_picture(
     def step(share: float) -> None:
         tick(share / (1 + len(draws)))
 
-    low, seconds_down = _timed(partial(contestant.down, hr, step))
-    low_file = encode(_as_picture(low), format="png")
+    made, seconds_down = _timed(partial(contestant.down, hr, step))
+    low_file = encode(_as_picture(made.pixels), format="png")
     seen = decode(low_file).pixels
-    given = seen[:, :, : low.shape[2]]
+    given = replace(made, pixels=seen[:, :, : made.pixels.shape[2]])
     scores, seconds_up = [], []
     kept: Pixels | None = None
     for seed, width in draws:

@@ -58,6 +58,13 @@ class Picture:
         return self.pixels.shape[1], self.pixels.shape[0]
 
     @property
+    def neutral(self) -> bool:
+        """The three channels are equal, whatever the file has."""
+        # Most images with colours show them in a few rows.
+        few, all_ = self.pixels[:: max(1, len(self.pixels) // 8)], self.pixels
+        return self.gray or all(bool((part == part[:, :, :1]).all()) for part in (few, all_))
+
+    @property
     def bits(self) -> int:
         """Of a channel: 8 or 16."""
         return bits_of(self.pixels)

@@ -20,10 +20,12 @@ from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeET
 
 from irncli.errors import TagError
+from irncli.geometry import Blocks, lr_size, unpack
 
 __all__ = ["FORMAT", "PLAIN", "Tag", "embed", "extract", "remove"]
 
-FORMAT = 1
+FORMAT = 2
+"""The newest; a tag has the oldest in which it can be read rightly: 1, unless blocks are marked."""
 NAMESPACE = "urn:irn:tag:1"
 MAX_XMP_BYTES = 16 << 20
 MAX_ELEMENTS = 1_000_000
@@ -37,6 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 TASKS = ("rescale", "color", "plain")
 MAX_ICC_BYTES = 4 << 20
+MAX_BICUBIC_BYTES = 16 << 10
 
 PLAIN: dict[str, Any] = {
     "task": "plain",
@@ -73,7 +76,10 @@ class Tag:
         restorer: name of the model that undoes what the codec did to LR; "": none.
         restorer_sha256: of its weights; "" with no restorer.
         icc: profile of the colours of a picture whose LR is gray, and cannot hold it itself.
-        format: version of the tag.
+        neutral: the picture has three equal channels.
+        bicubic: bitmap of the blocks of LR that are to be restored without the network, as
+            `geometry.pack` makes it; b"": none.
+        tint: what a gray picture gets added to its R, G and B there, in code values.
 
     Raises:
         TagError: a value that no tag of ours can hold.
@@ -91,7 +97,9 @@ class Tag:
     restorer: str = ""
     restorer_sha256: str = ""
     icc: bytes = b""
-    format: int = FORMAT
+    neutral: bool = False
+    bicubic: bytes = b""
+    tint: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         _require(self.task in TASKS, f"unknown task {self.task[:40]!r}")
@@ -109,6 +117,33 @@ class Tag:
         _require(plausible, f"picture of {width}x{height}")
         _require(self.bits in (8, 16), f"{self.bits} bits")
         _require(0 <= self.temperature <= 100, f"temperature {self.temperature}")
+        if self.bicubic or self.tint is not None:
+            self._check_blocks()
+
+    def _check_blocks(self) -> None:
+        _require(bool(self.bicubic), "a tint without blocks")
+        _require(self.task != "plain", "blocks of a plain picture")
+        _require((self.task == "color") == (self.tint is not None), "blocks and tint disagree")
+        tint = self.tint or (0.0,)
+        _require(all(abs(value) <= 255 for value in tint), f"tint {tint}")
+        _require(len(self.bicubic) <= MAX_BICUBIC_BYTES, f"{len(self.bicubic)} bytes of blocks")
+        try:
+            blocks = unpack(self.bicubic, lr_size(self.hr_size, self.scale))
+        except ValueError as error:
+            raise TagError(f"the bitmap in the irn tag of this file is damaged: {error}") from error
+        _require(bool(blocks.any()), "a bitmap without blocks")
+
+    @property
+    def format(self) -> int:
+        """Version: the oldest that says all of this."""
+        return 2 if self.bicubic else 1
+
+    @property
+    def blocks(self) -> Blocks | None:
+        """Where LR is restored without the network; None: nowhere."""
+        if not self.bicubic:
+            return None
+        return unpack(self.bicubic, lr_size(self.hr_size, self.scale))
 
     def as_record(self) -> dict[str, Any]:
         """For JSON, with stable keys."""
@@ -125,6 +160,8 @@ class Tag:
             "gray": self.gray,
             "restorer": self.restorer or None,
             "restorer_sha256": self.restorer_sha256 or None,
+            "neutral": self.neutral,
+            "bicubic_share": 0.0 if self.blocks is None else round(float(self.blocks.mean()), 4),
         }
 
     def _properties(self) -> dict[str, str]:
@@ -146,6 +183,9 @@ class Tag:
             "restorer": self.restorer,
             "restorer_sha256": self.restorer_sha256,
             "icc": base64.b64encode(self.icc).decode(),
+            "neutral": "1" if self.neutral else "",
+            "bicubic": base64.b64encode(self.bicubic).decode(),
+            "tint": "" if self.tint is None else " ".join(map(repr, self.tint)),
         }
         values |= {key: value for key, value in optional.items() if value}
         return {f"{{{NAMESPACE}}}{key}": str(value) for key, value in values.items()}
@@ -229,12 +269,15 @@ def extract(xmp: bytes | None) -> Tag | None:
     values = {key.partition("}")[2]: value for key, value in found.items()}
     if not values:
         return None
-    if values.get("format", "") != str(FORMAT):
+    version = values.get("format", "none")
+    if version not in ("1", "2"):
         raise TagError(
-            f"the irn tag of this file has format {values.get('format', 'none')[:20]}, "
-            f"this irn reads format {FORMAT}: update irn"
+            f"the irn tag of this file has format {version[:20]}, "
+            f"this irn reads format {FORMAT} at most: update irn"
         )
-    return _tag(values)
+    tag = _tag(values)
+    _require(str(tag.format) == version, f"format {version} does not fit what it holds")
+    return tag
 
 
 def _tag(values: dict[str, str]) -> Tag:
@@ -252,6 +295,9 @@ def _tag(values: dict[str, str]) -> Tag:
             restorer=values.get("restorer", ""),
             restorer_sha256=values.get("restorer_sha256", ""),
             icc=base64.b64decode(values.get("icc", ""), validate=True),
+            neutral=values.get("neutral", "") == "1",
+            bicubic=base64.b64decode(values.get("bicubic", ""), validate=True),
+            tint=_tint(values.get("tint", "")),
         )
     except KeyError as error:
         raise TagError(f"the irn tag of this file lacks {error.args[0]}") from error
@@ -259,6 +305,13 @@ def _tag(values: dict[str, str]) -> Tag:
         if isinstance(error, TagError):
             raise
         raise TagError(f"the irn tag of this file is damaged: {error}") from error
+
+
+def _tint(text: str) -> tuple[float, float, float] | None:
+    if not text:
+        return None
+    red, green, blue = (float(part) for part in text[:100].split())
+    return red, green, blue
 
 
 def _strip(root: ET.Element) -> None:

@@ -6,11 +6,12 @@ clipped nor rounded; the definition by which the field measures.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 
-__all__ = ["resize", "resize_matrix", "shrink"]
+__all__ = ["Window", "resize", "resize_matrix", "resize_window", "shrink"]
 
 
 def _cubic(x: torch.Tensor) -> torch.Tensor:
@@ -43,14 +44,19 @@ def resize_matrix(size: int, target: int) -> torch.Tensor:
 
 
 def _resize_axis(x: torch.Tensor, target: int, dim: int) -> torch.Tensor:
-    """Sum of shifted gathers: memory stays at one output, whatever the width of the kernel."""
     size = x.shape[dim]
     if size == target:
         return x
-    index, weights = _taps(size, target)
+    return _weighted(x, *_taps(size, target), dim)
+
+
+def _weighted(
+    x: torch.Tensor, index: torch.Tensor, weights: torch.Tensor, dim: int
+) -> torch.Tensor:
+    """Sum of shifted gathers: memory stays at one output, whatever the width of the kernel."""
     index, weights = index.to(x.device), weights.to(x.device, x.dtype)
     shape = [1] * x.ndim
-    shape[dim] = target
+    shape[dim] = index.shape[0]
     out: torch.Tensor | None = None
     for tap in range(index.shape[1]):
         weight = weights[:, tap].reshape(shape)
@@ -66,6 +72,43 @@ def resize(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
     Rows first, then columns, as the definition does; the two commute up to rounding.
     """
     return _resize_axis(_resize_axis(x, height, -2), width, -1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some of the pixels that resizing an axis makes.
+
+    Attributes:
+        size: pixels of the whole axis before.
+        target: and after.
+        part: those that are wanted.
+    """
+
+    size: int
+    target: int
+    part: slice
+
+    @property
+    def source(self) -> slice:
+        """The pixels before that they depend on."""
+        index, _ = _taps(self.size, self.target)
+        read = index[self.part]
+        return slice(int(read.min()), int(read.max()) + 1)
+
+
+def resize_window(x: torch.Tensor, rows: Window, columns: Window) -> torch.Tensor:
+    """A part of `resize` of a whole image.
+
+    Args:
+        x: the part of the image that it depends on, [..., `rows.source`, `columns.source`].
+        rows: wanted.
+        columns: the same.
+    """
+    for window, dim in ((rows, -2), (columns, -1)):
+        index, weights = _taps(window.size, window.target)
+        low = window.source.start
+        x = _weighted(x, index[window.part] - low, weights[window.part], dim)
+    return x
 
 
 def shrink(x: torch.Tensor, scale: int) -> torch.Tensor:

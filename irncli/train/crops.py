@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from irncli.model.bicubic import resize_matrix
 from irncli.model.transforms import YUV_ROWS
+from irncli.train.hard import hard_crop
 
 __all__ = ["CropSampler", "to_luma"]
 
@@ -73,6 +74,7 @@ class CropSampler:
         device: where crops are wanted.
         seed: of all draws.
         zoom_least: pictures are shrunk bicubically by a factor between this one and 1.
+        hard: the chance that a crop is replaced by a synthetic one, `irncli.train.hard`.
         rank: this process draws crops rank, rank + ranks, ... of each batch.
         ranks: processes.
     """
@@ -85,10 +87,11 @@ class CropSampler:
         seed: int,
         *,
         zoom_least: float = 1.0,
+        hard: float = 0.0,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        self.scale, self.device, self.seed = scale, device, seed
+        self.scale, self.device, self.seed, self.hard = scale, device, seed, hard
         self.share = slice(rank, None, ranks)
         self.margin = 4 * scale
         self.zooms = np.linspace(1, zoom_least, ZOOMS) if zoom_least < 1 else np.ones(1)
@@ -112,6 +115,7 @@ class CropSampler:
         chosen = rng.choice(len(self.weights), count, p=self.weights)[self.share]
         places, turns = rng.random((count, 2))[self.share], rng.integers(8, size=count)[self.share]
         wide = self._windows(chosen, places, turns, side, zoom)
+        self._replace(wide, step, range(count)[self.share])
         margin = self.margin
         hr = wide[:, :, margin:-margin, margin:-margin].contiguous()
         if self.scale == 1:
@@ -138,6 +142,18 @@ class CropSampler:
             return pixels
         matrix = resize_matrix(source, whole).float().to(self.device)
         return (matrix @ pixels @ matrix.T).clamp_(0, 1).mul_(255).round_().div_(255)
+
+    def _replace(self, wide: torch.Tensor, step: int, numbers: range) -> None:
+        """Put synthetic crops, margins included, in the place of some: by seed, step and number
+        of the crop in the batch, whichever rank draws it.
+        """
+        for window, number in zip(wide, numbers, strict=True):
+            rng = np.random.default_rng((self.seed, step, number, 2))
+            if rng.random() >= self.hard:
+                continue
+            photo = window.mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
+            drawn = torch.from_numpy(hard_crop(rng, photo)).permute(2, 0, 1)
+            window.copy_(drawn.float().div_(255))
 
     def _axes(
         self, chosen: Indices, places: NDArray[np.float64], turns: Indices, source: int

@@ -182,10 +182,11 @@ class _Loop:
             run.device,
             run.seed,
             zoom_least=recipe.data.zoom_least,
+            hard=recipe.data.hard,
             rank=run.ranks.rank,
             ranks=run.ranks.count,
         )
-        self.seconds, self.best = 0.0, float("-inf")
+        self.seconds, self.best, self.fewest_failures = 0.0, float("-inf"), float("inf")
         self.trainer = self._resumed(saved) if saved else self._fresh()
         self.log: RunLog | None = None
         if self.directory:
@@ -210,7 +211,7 @@ class _Loop:
         network = initial_network(self.recipe, self.options.init)
         if isinstance(network, InvertibleNetwork):
             draw = self.recipe.latent.draw
-            if draw == "own":
+            if draw in ("own", "mixed"):
                 network.latent_sigma.copy_(measure_sigma(network, self.held_out))
             elif draw == "normal":  # whatever the weights it starts from were trained with
                 network.latent_sigma.fill_(1)
@@ -239,6 +240,7 @@ class _Loop:
         trainer = self._trainer(build(self.recipe.architecture))
         trainer.restore(saved["trainer"])
         self.seconds, self.best = saved["seconds"], saved["best"]
+        self.fewest_failures = saved["fewest_failures"]
         self.hooks.say(f"continuing {self.options.out} at step {trainer.step}")
         return trainer
 
@@ -299,9 +301,11 @@ class _Loop:
         # A discriminator's work lowers every PSNR: there the best is the last, once it began.
         adversarial = self.recipe.loss.adversarial_weight > 0
         candidate = candidate and step > self.recipe.adversary.head_start
-        better = candidate and (adversarial or measured["score"] > self.best)
+        failures = measured.get("hard_worse", 0) + measured.get("hard_shift", 0)
+        higher = measured["score"] > self.best and failures <= self.fewest_failures
+        better = candidate and (adversarial or higher)
         if better:
-            self.best = measured["score"]
+            self.best, self.fewest_failures = measured["score"], failures
         if self.log is None or self.directory is None:
             return
         self.log.record(step, "validation", measured)
@@ -337,6 +341,7 @@ class _Loop:
                 "trainer": self.trainer.state(),
                 "seconds": self.seconds,
                 "best": self.best,
+                "fewest_failures": self.fewest_failures,
             }
         )
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import torch
+import math
 
-__all__ = ["charbonnier", "fit", "log_bits", "log_mean_square", "sum_of_squares"]
+import torch
+from torch.nn import functional
+
+__all__ = [
+    "charbonnier",
+    "fit",
+    "log_bits",
+    "log_mean_square",
+    "missing_psnr",
+    "sum_of_squares",
+]
 
 SMALLEST_MEAN_SQUARE = 1e-6
 """Crops above 60 dB need no further help."""
+HINGE_SHARPNESS = 4.0
+"""Of the bend at the target: it is about half a dB wide to either side."""
 FEWEST_BITS = 0.1
 """A pixel: below, a crop is headers and ends of blocks, which no network makes shorter."""
 
@@ -35,6 +47,22 @@ def log_mean_square(a: torch.Tensor) -> torch.Tensor:
     values = a[0].numel()
     mean_square = a.square().flatten(1).mean(1)
     return values * torch.log(mean_square + SMALLEST_MEAN_SQUARE).mean()
+
+
+def missing_psnr(a: torch.Tensor, target: float) -> torch.Tensor:
+    """Values in a crop x log(mean square / that of the target PSNR), 0 where it is negative, with
+    a smooth bend; then the mean over the batch.
+
+    Each crop is held to the target by itself, and gains nothing above it.
+
+    Args:
+        a: error, values in [0, 1].
+        target: PSNR in dB.
+    """
+    mean_square = a.square().flatten(1).mean(1)
+    short = torch.log(mean_square + SMALLEST_MEAN_SQUARE / 10) + target * math.log(10) / 10
+    bend = functional.softplus(HINGE_SHARPNESS * short) / HINGE_SHARPNESS
+    return a[0].numel() * bend.mean()
 
 
 def log_bits(bits: torch.Tensor, values: int) -> torch.Tensor:

@@ -16,7 +16,14 @@ from irncli.model import CompressionRestoration, InvertibleNetwork
 from irncli.model.quantize import quantize
 from irncli.train import reversible
 from irncli.train.codec import jpeg_bits, jpeg_round_trip, straight_through
-from irncli.train.losses import charbonnier, fit, log_bits, log_mean_square, sum_of_squares
+from irncli.train.losses import (
+    charbonnier,
+    fit,
+    log_bits,
+    log_mean_square,
+    missing_psnr,
+    sum_of_squares,
+)
 from irncli.train.recipe import Recipe
 from irncli.train.sections import Loss
 
@@ -34,7 +41,7 @@ class Draws:
     """Random numbers of a step.
 
     Attributes:
-        z: standard normal, in the shape of z; None: z = 0.
+        z: standard normal times the width of each crop, in the shape of z; None: z = 0.
         noise: standard normal, in the shape of LR; None: no noise.
         qualities: of JPEG, one for each crop; None: no JPEG.
     """
@@ -61,12 +68,22 @@ class Restored(NamedTuple):
 
 
 def sigma_of(z: torch.Tensor) -> torch.Tensor:
-    """Standard deviation of z per channel, over batch and places: [channels]."""
-    return z.std(dim=(0, 2, 3))
+    """Standard deviation of z per channel, [channels]: over places, and the median over crops, so
+    that a synthetic crop with ten times the detail of a photograph does not widen it.
+    """
+    return z.std(dim=(2, 3)).median(dim=0).values
 
 
 def _mean_square(a: torch.Tensor) -> torch.Tensor:
     return a.detach().square().mean()
+
+
+def _lr_loss(weights: Loss, error: torch.Tensor) -> torch.Tensor:
+    if weights.lr_target:
+        fitted = weights.psnr_weight * missing_psnr(error, weights.lr_target)
+    else:
+        fitted = fit(weights.lr_norm, error)
+    return weights.lr_weight * fitted
 
 
 def _hr_loss(weights: Loss, error: torch.Tensor, share: float) -> torch.Tensor:
@@ -79,6 +96,7 @@ class RescalingObjective(nn.Module):
     """Forward, quantise, codec, inverse, and the losses of LR, HR and z.
 
         loss = lr_weight |low - target| + hr_weight |x - hr| + z_weight z^2
+               (or, with a target PSNR of LR, lr_weight psnr_weight (missing PSNR of low))
              + rate_weight psnr_weight log bits(JPEG(low))
              + features_weight |VGG(x) - VGG(hr)| + adversarial_weight BCE(D(x), 1)
 
@@ -116,11 +134,20 @@ class RescalingObjective(nn.Module):
         """Low part, z, and what is restored from the low part as a file would hold it."""
         forward, inverse = self._passes
         low, z = forward(hr)
+        low = self._gray_kept(hr, low)
         filed, tables = self._filed(low, draws)
-        return Restored(low, z, inverse(filed, self._latent(z, draws)), tables)
+        restored = self._gray_kept(hr, inverse(filed, self._latent(z, draws)))
+        return Restored(low, z, restored, tables)
+
+    def _gray_kept(self, hr: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Equal channels for crops that have them, as the guard gives them to users' images."""
+        if not self.recipe.data.hard or self.network.config.task == "color":
+            return values
+        neutral = (hr == hr[:, :1]).all(dim=(1, 2, 3), keepdim=True)
+        return torch.where(neutral, values.mean(dim=1, keepdim=True), values)
 
     def forward(
-        self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, lr_weight: float
+        self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float
     ) -> tuple[torch.Tensor, Parts]:
         """The loss of a batch and what was measured on the way.
 
@@ -129,12 +156,11 @@ class RescalingObjective(nn.Module):
             target: what the low part should be.
             draws: random numbers.
             share: of the budget that is spent, 0 to 1.
-            lr_weight: of the LR fit now.
         """
         weights = self.recipe.loss
         low, z, restored, tables = self.restore(hr, draws)
         losses = {
-            "lr_loss": lr_weight * fit(weights.lr_norm, low - target),
+            "lr_loss": _lr_loss(weights, low - target),
             "hr_loss": weights.hr_weight * _hr_loss(weights, restored - hr, share),
             "z_loss": weights.z_weight * sum_of_squares(z),
         }
@@ -171,13 +197,11 @@ class RescalingObjective(nn.Module):
         return filed, tables
 
     def _latent(self, z: torch.Tensor, draws: Draws) -> torch.Tensor:
-        latent = self.recipe.latent
         if draws.z is None:
             return torch.zeros_like(z)
-        width = latent.draw_width * draws.z
-        if latent.draw == "own":
-            width = width * self.network.latent_sigma.view(1, -1, 1, 1)
-        return width
+        if self.recipe.latent.draw == "normal":
+            return draws.z
+        return draws.z * self.network.latent_sigma.view(1, -1, 1, 1)
 
 
 class RestorationObjective(nn.Module):
@@ -203,7 +227,7 @@ class RestorationObjective(nn.Module):
         self._frozen = [rescaler.eval().requires_grad_(False)]
 
     def forward(
-        self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, lr_weight: float
+        self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float
     ) -> tuple[torch.Tensor, Parts]:
         """As in RescalingObjective; `target` plays no part."""
         del target
@@ -214,7 +238,7 @@ class RestorationObjective(nn.Module):
             low = quantize(low)
         coded, tables = jpeg_round_trip(low, draws.qualities)
         restored = self.network(coded, tables)
-        losses = {"lr_loss": lr_weight * sum_of_squares(restored - low)}
+        losses = {"lr_loss": weights.lr_weight * sum_of_squares(restored - low)}
         measured = {
             "lr_mse": _mean_square(restored - low),
             "coded_mse": _mean_square(coded - low),

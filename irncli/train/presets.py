@@ -30,6 +30,10 @@ from irncli.train.sections import (
 __all__ = ["PRESETS", "VARIANTS", "preset"]
 
 VARIANTS = ("irn", "paper")
+LR_WEIGHT = 1.5
+"""Of a missing dB of LR, in units of a dB of HR: above 1, or LR would be sold for HR."""
+HARD_SHARE = 0.2
+"""Of synthetic crops in our recipes."""
 
 _PLAIN = Compute(precision="fp32", compile="off")
 _PAPER_REPORT = Report(validate_every=5_000, log_every=100, save_seconds=600.0)
@@ -61,12 +65,14 @@ def _paper(network: Network, lr_weight: float) -> Recipe:
     )
 
 
-def _ours(network: Network, lr_weight: float, lr_target: float, data: Data) -> Recipe:
-    """Ours: z = 0 at first, then drawn wide; HR fitted by PSNR in the end; cosine, average."""
+def _ours(network: Network, lr_target: float, data: Data) -> Recipe:
+    """Ours: z = 0 at first, then drawn for half of the crops; each crop's LR held to a target;
+    HR fitted by PSNR in the end; synthetic crops; cosine, average.
+    """
     return Recipe(
         network=network,
-        loss=Loss(lr_weight=lr_weight, lr_target=lr_target, psnr_from=0.6),
-        data=data,
+        loss=Loss(lr_weight=LR_WEIGHT, lr_target=lr_target, psnr_from=0.6),
+        data=replace(data, hard=HARD_SHARE),
     )
 
 
@@ -86,7 +92,7 @@ def _slow_matrix(recipe: Recipe) -> Recipe:
 
 def _grown(network: Network, lr_target: float, data: Data) -> Recipe:
     """From the blocks of irn-x2, which bear a drawn z already: the last phase from the start."""
-    recipe = _ours(replace(network, init="irn-x2"), 2.0, lr_target, data)
+    recipe = _ours(replace(network, init="irn-x2"), lr_target, data)
     return replace(
         recipe,
         loss=replace(recipe.loss, psnr_from=0.0),
@@ -150,6 +156,7 @@ def _our_plus() -> Recipe:
     return replace(
         recipe,
         latent=Latent(draw="own", draw_from=0.0, draw_width=1.0),
+        data=replace(recipe.data, hard=HARD_SHARE),
         optimiser=Optimiser(steps=100_000, method="adam", learning_rate=1e-4, ema=0.999),
         adversary=replace(recipe.adversary, head_start=2_000),
         compute=Compute(),
@@ -159,13 +166,13 @@ def _our_plus() -> Recipe:
 
 def _our_color() -> Recipe:
     """In cells of 4x4 pixels, whose matrix holds most of the colours before the first step."""
-    recipe = _ours(replace(_COLOR, cell=4), 1.0, 35.0, Data(batch=5, crop=80))
+    recipe = _ours(replace(_COLOR, cell=4), 35.0, Data(batch=5, crop=80))
     return _slow_matrix(replace(recipe, latent=_ZERO, loss=replace(recipe.loss, psnr_from=0.0)))
 
 
 def _ours_disturbed(codec: Codec, lr_target: float) -> Recipe:
     """LR is disturbed on its way; z = 0, since what a codec loses is far wider than z."""
-    recipe = _ours(replace(_X2, init="irn-x2"), 2.0, lr_target, Data(batch=6, crop=64))
+    recipe = _ours(replace(_X2, init="irn-x2"), lr_target, Data(batch=6, crop=64))
     return replace(
         recipe,
         codec=codec,
@@ -198,21 +205,21 @@ _ALL_QUALITIES = Codec(jpeg_least=20, jpeg_most=98)
 
 PRESETS: dict[str, dict[str, Recipe]] = {
     "irn-x2": {
-        "irn": _ours(_X2, 1.0, 36.3, Data(batch=6, crop=48, crop_end=96)),
+        "irn": _ours(_X2, 35.0, Data(batch=6, crop=64)),
         "paper": _paper(_X2, 4.0),
     },
     "irn-x3": {
         "irn": _slow_matrix(
-            _grown(replace(_X3, basis="dct"), 36.0, Data(batch=6, crop=72, crop_end=144))
+            _grown(replace(_X3, basis="dct"), 35.0, Data(batch=6, crop=72, crop_end=144))
         ),
         "paper": _paper(_X3, 9.0),
     },
     "irn-x4": {
-        "irn": _ours(replace(_X4, init="irn-x2"), 2.0, 34.0, Data(batch=4, crop=64, crop_end=128)),
+        "irn": _ours(replace(_X4, init="irn-x2"), 34.5, Data(batch=4, crop=96)),
         "paper": _paper(_X4, 16.0),
     },
     "irn-x8": {
-        "irn": _ours(replace(_X8, init="irn-x4"), 4.0, 33.0, Data(batch=4, crop=96, crop_end=192)),
+        "irn": _ours(replace(_X8, init="irn-x4"), 34.0, Data(batch=4, crop=96, crop_end=192)),
         "paper": _paper(_X8, 64.0),
     },
     "irn-e-x4": {

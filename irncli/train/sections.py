@@ -112,8 +112,10 @@ class Loss:
     Attributes:
         lr_norm: norm of the LR fit: `l2` (squares) or `l1` (Charbonnier).
         lr_weight: weight of the LR fit to bicubic LR (to the luma for colour).
-        lr_target: RGB PSNR in dB over a batch that LR should keep to its target; the weight is
-            steered towards it. On Y of whole pictures LR is 5 to 6 dB nearer. 0: not steered.
+        lr_target: RGB PSNR in dB that the LR of every crop should keep to its target: nothing is
+            gained above it, and below it the loss rises with the missing dB, over those of the
+            PSNR fit (`lr_norm` plays no part then). On Y of whole images LR is 5 to 6 dB nearer.
+            0: LR is fitted by `lr_norm`, without a target.
         hr_weight: weight of the HR fit (Charbonnier).
         z_weight: weight of sum z^2.
         psnr_from: share of the budget after which HR is fitted by the logarithm of each crop's
@@ -150,14 +152,16 @@ class Latent:
     """What the inverse is given for z.
 
     Attributes:
-        draw: `never` (z = 0), `normal` (N(0, 1), as the paper does) or `own` (in units of the
-            standard deviation that the forward z has, per channel).
+        draw: `never` (z = 0), `normal` (N(0, 1), as the paper does), `own` (in units of the
+            standard deviation that the forward z has, per channel) or `mixed` (in the same units,
+            for half of the crops; z = 0 for the others).
         draw_from: share of the budget after which it is drawn; before, z = 0.
-        draw_width: factor on the width. Drawn wider than when restoring, a draw costs little in
-            the end (docs/design.md, z).
+        draw_width: factor on the width; with `mixed` each crop has its own between 0 and this.
+            Drawn wider than when restoring, a draw costs little in the end; always drawn wide, a
+            long training learns to lean on the noise (docs/design.md, z).
     """
 
-    draw: Literal["never", "normal", "own"] = "own"
+    draw: Literal["never", "normal", "own", "mixed"] = "mixed"
     draw_from: float = 0.15
     draw_width: float = 2.5
 
@@ -180,16 +184,22 @@ class Data:
         crop_end: HR side of a crop in the last quarter, with fewer crops of about as many pixels;
             0: as at first.
         zoom_least: pictures are shrunk by a random factor down to this one; 1: never.
+        hard: share of crops that are synthetic images of kinds that photographs are not: stripes,
+            checkers, scan lines, dithers, pixel art, flat colours, text, noise, gray photographs.
+            Where it is not 0, LR of gray crops is made gray, as it is when the model is used, and
+            validation counts failures on such images, too.
     """
 
     batch: int = 16
     crop: int = 144
     crop_end: int = 0
     zoom_least: float = 1.0
+    hard: float = 0.0
 
     def __post_init__(self) -> None:
         _in_range(self, 1, 4096, "batch")
         _in_range(self, 0.25, 1, "zoom_least")
+        _in_range(self, 0, 1, "hard")
 
     def crops_at(self, share: float) -> tuple[int, int]:
         """Number and side of the crops of a step, `share` of the budget from 0 to 1."""

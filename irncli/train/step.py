@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -19,14 +20,11 @@ from irncli.train.objective import Draws, Objective, Parts, RescalingObjective
 from irncli.train.optimisers import Optimisers
 from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
+from irncli.train.sections import Latent
 
 __all__ = ["StepResult", "Trainer"]
 
 SIGMA_DECAY = 0.98
-STEER_EVERY = 10
-LR_STEERING = 0.015
-"""Relative change of the LR weight, every STEER_EVERY steps, for each dB that LR is away from its
-target."""
 MOST_SKIPPED = 100
 """Steps in a row that may be not finite before the run is given up."""
 
@@ -49,6 +47,14 @@ def _db(mean_square: float) -> float:
     return -10 * math.log10(max(mean_square, 1e-12)) if mean_square >= 0 else math.nan
 
 
+def _widths(latent: Latent, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Factor on the width of z for each of `count` crops."""
+    if latent.draw != "mixed":
+        return np.full(count, latent.draw_width)
+    drawn = (np.arange(count) + rng.integers(2)) % 2
+    return drawn * rng.uniform(0, latent.draw_width, count)
+
+
 class Trainer:
     """A network, its average, its optimisers, and the law by which one step changes them.
 
@@ -63,8 +69,6 @@ class Trainer:
         network: live weights; latent_sigma of an invertible one follows the standard deviation of
             the forward z where z is drawn in units of it.
         average: exponential moving average of the weights: what is validated and kept.
-        lr_weight: weight of the LR fit, steered so that LR of the average, which is what is kept,
-            comes to the recipe's lr_target: at a high rate the live weights are several dB behind.
         skipped: steps left out because a loss or a gradient was not finite.
     """
 
@@ -87,7 +91,6 @@ class Trainer:
         if self.ranks.count > 1:
             self.module = DistributedDataParallel(objective, broadcast_buffers=False)
         self.optimisers = Optimisers(self.network, recipe.optimiser)
-        self.lr_weight = recipe.loss.lr_weight
         self.skipped = self.skipped_in_a_row = 0
         self.step = 0
 
@@ -124,20 +127,18 @@ class Trainer:
     def _whole_step(
         self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, rate: float
     ) -> StepResult:
-        loss, parts = self.module(hr, target, draws, share, self.lr_weight)
+        loss, parts = self.module(hr, target, draws, share)
         self.network.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
         sigma, restored = parts.pop("sigma", None), parts.pop("restored", None)
         values = self._shared({"loss": loss.detach(), "gradient_norm": norm, **parts})
         finite = math.isfinite(values["loss"]) and math.isfinite(values["gradient_norm"])
-        values |= {"learning_rate": rate, "lr_weight": self.lr_weight}
+        values["learning_rate"] = rate
         if finite:
             self.optimisers.step(rate)
             self._follow_sigma(sigma)
             self._follow_average()
-            if self.recipe.loss.lr_target > 0 and self.step % STEER_EVERY == 0:
-                self._steer_lr_weight(hr, target)
             if self.opponent is not None and restored is not None:
                 factor = rate / self.recipe.optimiser.learning_rate
                 values["adversary_loss"] = float(self.opponent.learn(hr, restored, factor))
@@ -182,13 +183,14 @@ class Trainer:
         z = noise = None
         if isinstance(self.network, InvertibleNetwork):
             config = self.network.config
-            z_drawn = latent.drawn_at(share)
-            z = normal(config.latent_channels, config.reduction) if z_drawn else None
+            if latent.drawn_at(share):
+                widths = torch.from_numpy(_widths(latent, rng, hr.shape[0])).float().to(self.device)
+                z = widths.view(-1, 1, 1, 1) * normal(config.latent_channels, config.reduction)
             noise = normal(config.picture_channels, config.scale) if noisy else None
         return Draws(z, noise, qualities.tolist() if codec.jpeg_least else None)
 
     def _follow_sigma(self, measured: torch.Tensor | None) -> None:
-        if measured is None or self.recipe.latent.draw != "own":
+        if measured is None or self.recipe.latent.draw not in ("own", "mixed"):
             return
         assert isinstance(self.network, InvertibleNetwork)  # noqa: S101
         self.network.latent_sigma.lerp_(self.ranks.mean(measured), 1 - SIGMA_DECAY)
@@ -199,14 +201,6 @@ class Trainer:
         mean, live = (list(n.state_dict().values()) for n in (self.average, self.network))
         torch._foreach_lerp_(mean, live, 1 - decay)
 
-    @torch.no_grad()
-    def _steer_lr_weight(self, hr: torch.Tensor, target: torch.Tensor) -> None:
-        low, _ = self.average(hr)
-        error = self.ranks.mean((low - target).square().mean())
-        missing = self.recipe.loss.lr_target - _db(float(error))
-        self.lr_weight *= math.exp(LR_STEERING * max(-6.0, min(6.0, missing)))
-        self.lr_weight = min(max(self.lr_weight, 0.02), 256.0)
-
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on, as tensors and plain values."""
         return {
@@ -214,7 +208,6 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimisers": self.optimisers.state(),
             "opponent": self.opponent.state() if self.opponent else {},
-            "lr_weight": self.lr_weight,
             "skipped": self.skipped,
             "skipped_in_a_row": self.skipped_in_a_row,
             "step": self.step,
@@ -227,6 +220,5 @@ class Trainer:
         self.optimisers.restore(state["optimisers"])
         if self.opponent is not None:
             self.opponent.restore(state["opponent"])
-        self.lr_weight = float(state["lr_weight"])
         self.skipped, self.step = int(state["skipped"]), int(state["step"])
         self.skipped_in_a_row = int(state["skipped_in_a_row"])

@@ -7,25 +7,35 @@ from statistics import fmean
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from irncli.engine.metrics import luma, psnr
 from irncli.engine.pixels import Pixels, to_pixels, to_tensor
+from irncli.engine.rescaler import to_gray
 from irncli.eval.montage import side_by_side
 from irncli.model import CompressionRestoration, InvertibleNetwork, Network
 from irncli.model.bicubic import resize, shrink
 from irncli.model.quantize import quantize
 from irncli.train.codec import jpeg_round_trip
 from irncli.train.crops import to_luma
+from irncli.train.hard import hard_images
 from irncli.train.recipe import Recipe
 
 __all__ = [
     "Validator",
+    "measure_hard",
     "measure_sigma",
     "sample",
     "validate_crm",
     "validate_invertible",
     "validator",
 ]
+
+HARD_SIDE = 64
+HARD_LOSS = 0.2
+HARD_SHIFT = 8.0
+HARD_CEILING = 50.0
+"""In dB: an image that bicubic interpolation restores better than this is as good as it gets."""
 
 Validator = Callable[[Network], dict[str, float]]
 """Measures by name, in dB; `score` is the one by which the best checkpoint is chosen."""
@@ -49,6 +59,33 @@ def measure_sigma(network: InvertibleNetwork, pictures: Sequence[Pixels]) -> tor
 
 
 @torch.no_grad()
+def measure_hard(network: InvertibleNetwork, images: Sequence[Pixels]) -> dict[str, float]:
+    """Count the failures of a rescaling network on images that photographs are not (z = 0).
+
+    Returns:
+        `hard_worse`: images restored at least HARD_LOSS dB (RGB) worse than bicubic interpolation
+        restores them. `hard_shift`: images in whose LR the mean colour of some 8x8 pixels is more
+        than HARD_SHIFT levels away from that of bicubic LR.
+    """
+    device, scale = network.latent_sigma.device, network.config.scale
+    worse = shifted = 0
+    for pixels in images:
+        hr = to_tensor(pixels).to(device)
+        low, z = network(hr)
+        neutral = bool((hr == hr[:, :1]).all())
+        if neutral:
+            low = low.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+        low, bicubic = quantize(low), quantize(shrink(hr, scale))
+        back = to_pixels(network.inverse(low, torch.zeros_like(z)))
+        restored = psnr(pixels, to_gray(back) if neutral else back)
+        enlarged = psnr(pixels, to_pixels(resize(bicubic, *pixels.shape[:2])))
+        worse += restored < min(enlarged, HARD_CEILING) - HARD_LOSS
+        means = functional.avg_pool2d(low - bicubic, 8)
+        shifted += 255 * float(means.abs().max()) > HARD_SHIFT
+    return {"hard_worse": float(worse), "hard_shift": float(shifted)}
+
+
+@torch.no_grad()
 def validate_invertible(
     network: InvertibleNetwork,
     pictures: Sequence[Pixels],
@@ -64,7 +101,8 @@ def validate_invertible(
     Args:
         network: on its device.
         pictures: uint8 [H, W, 3] each.
-        drawn: the score is with z drawn at temperature 1, not z = 0.
+        drawn: z is going to be drawn: the score is the lower of both PSNRs, with z drawn at
+            temperature 1 and z = 0; otherwise it is that of z = 0.
         seed: of z.
         disturb: LR as it may come back, a list; then the score is what is restored from those.
 
@@ -91,8 +129,8 @@ def validate_invertible(
         pair = to_pixels(low), to_pixels(quantize(target))
         scores["lr_psnr"].append(_psnr(*pair, config.scale))
     means = {name: fmean(values) for name, values in scores.items()}
-    plain = "hr_psnr" if drawn else "hr_psnr_z0"
-    return {"score": means["hr_psnr_disturbed" if disturb else plain], **means}
+    plain = min(means["hr_psnr"], means["hr_psnr_z0"]) if drawn else means["hr_psnr_z0"]
+    return {"score": means["hr_psnr_disturbed"] if disturb else plain, **means}
 
 
 def _psnr(a: Pixels, b: Pixels, scale: int) -> float:
@@ -145,11 +183,15 @@ def validator(
         noise = torch.randn(low.shape, generator=torch.Generator().manual_seed(0)).to(low)
         return [low + codec.noise_width * noise]
 
+    rescaling = recipe.data.hard and recipe.network.family not in ("color", "crm")
+    side = HARD_SIDE // recipe.network.reduction * recipe.network.reduction
+    hard = list(hard_images(side).values()) if rescaling else []
     robust = disturb if codec.jpeg_least or codec.noise_chance else None
 
     def run(network: Network) -> dict[str, float]:
         if isinstance(network, InvertibleNetwork):
-            return validate_invertible(network, pictures, drawn=drawn, disturb=robust)
+            measured = validate_invertible(network, pictures, drawn=drawn, disturb=robust)
+            return measured | (measure_hard(network, hard) if hard else {})
         assert rescaler is not None  # noqa: S101 -- gathered before
         return validate_crm(network, rescaler, pictures, qualities)
 

@@ -203,7 +203,7 @@ def test_a_tag_of_an_unknown_model_or_other_weights_or_a_newer_format(irn, small
     replace_in_tag(small, b'irn:model="irn-x4"', b'irn:model="irn-x9"')
     refused(irn("upscale", small, "--seed", 0), 69, "irn-x9", "irn models import")
     small.write_bytes(original)
-    replace_in_tag(small, b'irn:format="1"', b'irn:format="2"')
+    replace_in_tag(small, b'irn:format="1"', b'irn:format="3"')
     refused(irn("upscale", small, "--seed", 0), 65, "update irn")
     refused(irn("info", small), 65, "update irn")
     small.write_bytes(original)

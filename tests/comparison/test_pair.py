@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from irncli.comparison.pair import paired, scale_between
-from irncli.engine.rescaler import bicubic, lr_size
+from irncli.engine.rescaler import bicubic
 from irncli.errors import DataError
+from irncli.geometry import lr_size
 from irncli.io.images import decode
 from irncli.io.picture import Metadata, Picture
 

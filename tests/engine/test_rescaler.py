@@ -11,8 +11,9 @@ from networks import SMALL, shaken
 
 from irncli.engine import passes
 from irncli.engine.latent import draw_row
-from irncli.engine.rescaler import Rescaler, bicubic, lr_size, resize_plane, to_gray
+from irncli.engine.rescaler import Rescaler, bicubic, resize_plane, to_gray
 from irncli.errors import MemoryExhaustedError, UnavailableError, UsageError
+from irncli.geometry import lr_size
 from irncli.model.quantize import quantize
 from irncli.zoo.registry import default_registry
 

@@ -1,6 +1,8 @@
 """The tag: survives a round trip beside other people's properties, and is believed only if sane."""
 
 import io
+import tracemalloc
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ from packets import OTHERS, TAG
 from PIL import Image
 
 from irncli.errors import TagError
+from irncli.geometry import pack
 from irncli.io.encoding import encode
 from irncli.io.images import Metadata, Picture, decode
 from irncli.io.tag import Tag, embed, extract, remove
@@ -69,11 +72,71 @@ def test_the_tag_survives_the_file_and_a_copy_by_another_program(format):
     assert extract(decode(encode(again, format=format)).metadata.xmp) == TAG
 
 
+MARKED = replace(TAG, hr_size=(400, 200), bicubic=pack(np.eye(4, 7, dtype=np.bool_)))
+"""LR is 100x50: 7 blocks across and 4 down."""
+
+
+def test_marked_blocks_survive_and_raise_the_version_of_the_tag():
+    packet = embed(OTHERS, MARKED)
+    assert b'irn:format="2"' in packet
+    assert b'irn:format="1"' in embed(OTHERS, replace(MARKED, bicubic=b""))
+    found = extract(packet)
+    assert found == MARKED
+    assert np.array_equal(found.blocks, np.eye(4, 7, dtype=np.bool_))
+    assert found.as_record()["bicubic_share"] == round(4 / 28, 4)
+    assert TAG.blocks is None
+    tinted = replace(MARKED, task="color", scale=1, hr_size=(100, 50), tint=(1.5, -2.0, 0.25))
+    assert extract(embed(None, tinted)) == tinted
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        ({"hr_size": (700, 200)}, "4x11 blocks"),
+        ({"hr_size": (30, 20)}, "1x1 blocks"),
+        ({"bicubic": MARKED.bicubic[:-3]}, "bitmap"),
+        ({"bicubic": MARKED.bicubic + b"x"}, "bitmap"),
+        ({"bicubic": b"nothing"}, "bitmap"),
+        ({"bicubic": pack(np.zeros((4, 7), np.bool_))}, "without blocks"),
+        ({"bicubic": zlib.compress(b"\xff" * 4)}, "after its end"),
+        ({"bicubic": b"x" * 20_000}, "20000 bytes"),
+        ({"tint": (1.0, 2.0, 3.0)}, "disagree"),
+        ({"task": "color"}, "disagree"),
+        ({"task": "color", "tint": (1.0, float("nan"), 3.0)}, "tint"),
+        ({"task": "color", "tint": (1.0, 300.0, 3.0)}, "tint"),
+        ({"task": "plain"}, "plain"),
+    ],
+)
+def test_marked_blocks_that_cannot_be_are_refused(fields, part):
+    with pytest.raises(TagError, match=part):
+        replace(MARKED, **fields)
+
+
+def test_a_bitmap_that_is_a_bomb_is_refused_before_it_takes_memory():
+    data = zlib.compress(bytes(8 << 20), 9)
+    assert len(data) < 16_000
+    tracemalloc.start()
+    with pytest.raises(TagError, match="bitmap"):
+        replace(MARKED, bicubic=data)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("claimed", "held"), [("1", MARKED), ("2", TAG)])
+def test_a_tag_whose_version_is_not_that_of_its_contents_is_refused(claimed, held):
+    old, new = (f'irn:format="{version}"'.encode() for version in (held.format, claimed))
+    packet = embed(None, held).replace(old, new)
+    with pytest.raises(TagError, match="does not fit"):
+        extract(packet)
+
+
 def altered(**values):
     full = replace(TAG, restorer="crm-jpeg", restorer_sha256="c" * 64, icc=b"profile")
     packet = embed(None, full).decode()
     for key, value in values.items():
         old = f'irn:{key}="'
+        if old not in packet:
+            packet = packet.replace('irn:bits="', f'{old}" irn:bits="')
         start = packet.index(old) + len(old)
         packet = packet[:start] + value + packet[packet.index('"', start) :]
     return packet.encode()
@@ -82,7 +145,8 @@ def altered(**values):
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"format": "2"}, "update irn"),
+        ({"format": "3"}, "update irn"),
+        ({"format": "2"}, "format 2 does not fit"),
         ({"format": ""}, "update irn"),
         ({"task": "evil"}, "task"),
         ({"model": "../../etc/passwd"}, "no name"),
@@ -103,6 +167,10 @@ def altered(**values):
         ({"restorer_sha256": "xyz"}, "SHA-256"),
         ({"restorer_sha256": ""}, "SHA-256"),
         ({"icc": "%%%"}, "damaged"),
+        ({"bicubic": "%%%"}, "damaged"),
+        ({"bicubic": "AAAA"}, "bitmap"),
+        ({"tint": "1 2 3"}, "tint"),
+        ({"tint": "1 2"}, "damaged"),
     ],
 )
 def test_a_tag_with_impossible_values_is_refused(values, part):
@@ -141,5 +209,5 @@ def test_a_profile_too_large_is_refused():
 def test_the_record_has_the_documented_keys():
     assert list(TAG.as_record()) == [
         "format", "task", "model", "weights_sha256", "scale", "hr_size", "bits", "content_sha256",
-        "sampling", "gray", "restorer", "restorer_sha256",
+        "sampling", "gray", "restorer", "restorer_sha256", "neutral", "bicubic_share",
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from irncli.engine.metrics import luma, psnr
 from irncli.engine.rescaler import bicubic
 from irncli.io.images import decode
-from irncli.model.bicubic import resize, resize_matrix, shrink
+from irncli.model.bicubic import Window, resize, resize_matrix, resize_window, shrink
 
 
 def kernel(x):
@@ -80,3 +80,15 @@ def test_harness_reproduces_bicubic_of_the_literature(shared, name, scale, expec
         low = bicubic(hr, height // scale, width // scale)
         values.append(psnr(luma(hr), luma(bicubic(low, height, width)), scale))
     assert np.mean(values) == pytest.approx(expected, abs=0.006)
+
+
+@pytest.mark.parametrize(("height", "width", "target"), [(40, 52, (10, 13)), (9, 7, (36, 28))])
+def test_a_window_is_that_part_of_the_whole(height, width, target):
+    x = torch.rand(1, 3, height, width)
+    whole = resize(x, *target)
+    for rows in (slice(0, 4), slice(3, target[0]), slice(5, 6)):
+        for columns in (slice(0, target[1]), slice(2, 9)):
+            down = Window(height, target[0], rows)
+            across = Window(width, target[1], columns)
+            part = resize_window(x[:, :, down.source, across.source], down, across)
+            assert torch.equal(part, whole[:, :, rows, columns])

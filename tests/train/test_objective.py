@@ -13,7 +13,7 @@ from irncli.io.encoding import encode
 from irncli.io.images import Picture, quantization_tables
 from irncli.model import build
 from irncli.train.codec import jpeg_bits, jpeg_round_trip, straight_through
-from irncli.train.losses import charbonnier, log_mean_square, sum_of_squares
+from irncli.train.losses import charbonnier, log_mean_square, missing_psnr, sum_of_squares
 from irncli.train.objective import Draws, RescalingObjective, RestorationObjective
 
 
@@ -28,10 +28,10 @@ def unit_z(hr, channels=9, seed=3):
 
 def test_the_paper_s_losses_by_hand(batch):
     hr, target = batch
-    recipe = changed(draw="normal", draw_from=0, draw_width=1, z_weight=1, psnr_from=1)
+    recipe = changed(draw="normal", draw_from=0, draw_width=1, z_weight=1, psnr_from=1, lr_weight=4)
     network = shaken(recipe.architecture)
     z = unit_z(hr)
-    loss, parts = RescalingObjective(network, recipe)(hr, target, Draws(z=z), 0.5, 4.0)
+    loss, parts = RescalingObjective(network, recipe)(hr, target, Draws(z=z), 0.5)
     low, forward_z = network(hr)
     restored = network.inverse(eight_bit(low), z)
     expected = {
@@ -43,15 +43,15 @@ def test_the_paper_s_losses_by_hand(batch):
         assert parts[name].item() == pytest.approx(value.item(), rel=1e-5), name
     assert loss.item() == pytest.approx(sum(v.item() for v in expected.values()), rel=1e-5)
     assert parts["hr_mse"].item() == pytest.approx((restored - hr).square().mean().item(), rel=1e-5)
-    assert torch.allclose(parts["sigma"], forward_z.std((0, 2, 3)))
+    assert torch.allclose(parts["sigma"], forward_z.std((2, 3)).median(0).values)
 
 
 @pytest.mark.parametrize(("norm", "law"), [("l1", charbonnier), ("l2", sum_of_squares)])
 def test_lr_norms(batch, norm, law):
     hr, target = batch
-    recipe = changed(lr_norm=norm)
+    recipe = changed(lr_norm=norm, lr_weight=2)
     network = shaken(recipe.architecture)
-    _, parts = RescalingObjective(network, recipe)(hr, target, Draws(), 0, 2.0)
+    _, parts = RescalingObjective(network, recipe)(hr, target, Draws(), 0)
     assert parts["lr_loss"].item() == pytest.approx(2 * law(network(hr)[0] - target).item())
 
 
@@ -62,21 +62,21 @@ def test_hr_is_fitted_by_psnr_late_in_our_recipe(batch):
     objective = RescalingObjective(network, recipe)
     low, z = network(hr)
     error = network.inverse(eight_bit(low), torch.zeros_like(z)) - hr
-    early, late = (objective(hr, target, Draws(), s, 1.0)[1]["hr_loss"] for s in (0.59, 0.6))
+    early, late = (objective(hr, target, Draws(), s)[1]["hr_loss"] for s in (0.59, 0.6))
     assert early.item() == pytest.approx(charbonnier(error).item(), rel=1e-5)
     assert late.item() == pytest.approx(0.005 * log_mean_square(error).item(), rel=1e-5)
 
 
 def test_z_is_in_units_of_its_own_width_or_of_one(batch):
     hr, _ = batch
-    for draw, width in (("own", 2.5), ("normal", 1.0)):
-        recipe = changed(draw=draw, draw_width=width)
+    for draw in ("own", "mixed", "normal"):
+        recipe = changed(draw=draw)
         network = shaken(recipe.architecture)
         objective = RescalingObjective(network, recipe)
         z = unit_z(hr)
         low, _, restored, _ = objective.restore(hr, Draws(z=z))
-        sigma = network.latent_sigma.view(1, -1, 1, 1) if draw == "own" else 1
-        expected = network.inverse(eight_bit(low), width * sigma * z)
+        sigma = 1 if draw == "normal" else network.latent_sigma.view(1, -1, 1, 1)
+        expected = network.inverse(eight_bit(low), sigma * z)
         assert torch.allclose(restored, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -131,7 +131,7 @@ def test_colour(batch):
     hr, _ = batch
     network = shaken(COLOR.architecture)
     gray = hr.mean(1, keepdim=True)
-    _, parts = RescalingObjective(network, COLOR)(hr, gray, Draws(), 0, 3.0)
+    _, parts = RescalingObjective(network, COLOR.changed({"lr_weight": 3}))(hr, gray, Draws(), 0)
     low, z = network(hr)
     assert parts["lr_loss"].item() == pytest.approx(3 * sum_of_squares(low - gray).item(), rel=1e-5)
     restored = network.inverse(eight_bit(low), torch.zeros_like(z))
@@ -143,9 +143,9 @@ def test_a_crm_learns_what_jpeg_did_to_lr(batch, hr_weight, psnr_from):
     hr, _ = batch
     rescaler = shaken(SMALL["irn-x2"])
     crm = build(CRM.architecture)
-    recipe = CRM.changed({"hr_weight": hr_weight, "psnr_from": psnr_from})
+    recipe = CRM.changed({"hr_weight": hr_weight, "psnr_from": psnr_from, "lr_weight": 3})
     objective = RestorationObjective(crm, rescaler, recipe)
-    loss, parts = objective(hr, hr, Draws(qualities=[30, 80]), 0.5, 3.0)
+    loss, parts = objective(hr, hr, Draws(qualities=[30, 80]), 0.5)
     low, z = rescaler(hr)
     low = eight_bit(low)
     coded, tables = jpeg_round_trip(low, [30, 80])
@@ -160,14 +160,54 @@ def test_a_crm_learns_what_jpeg_did_to_lr(batch, hr_weight, psnr_from):
     assert all(p.grad is not None for p in crm.parameters())
 
 
+def test_each_crop_s_lr_is_held_to_the_target_by_itself(batch):
+    """By hand; and what is above the target gains nothing."""
+    hr, target = batch
+    recipe = changed(lr_target=35.0, lr_weight=1.5)
+    network = shaken(recipe.architecture)
+    _, parts = RescalingObjective(network, recipe)(hr, target, Draws(), 0)
+    square = (network(hr)[0] - target).square().mean((1, 2, 3))
+    missing = torch.log(square) + 3.5 * math.log(10)
+    bend = torch.log(1 + torch.exp(4 * missing)) / 4
+    expected = 1.5 * recipe.loss.psnr_weight * hr[0].numel() / 4 * bend.mean()
+    assert parts["lr_loss"].item() == pytest.approx(expected.item(), rel=1e-3)
+    errors = torch.zeros(2, 3, 16, 16)
+    errors[0] += 10 ** (-30 / 20)  # one crop at 30 dB, the other far above the target
+    errors[1] += 10 ** (-48 / 20)
+    one_short = missing_psnr(errors, 36.0) / errors[0].numel()
+    assert one_short.item() == pytest.approx(6 * math.log(10) / 10 / 2, rel=0.01)
+    assert missing_psnr(errors, 20.0).item() < 0.2
+
+
+@pytest.mark.parametrize("hard", [0.0, 0.2])
+def test_gray_crops_go_through_a_gray_lr(batch, hard):
+    hr, _ = batch
+    hr = torch.cat((hr[:1], hr[:1].mean(1, keepdim=True).expand(-1, 3, -1, -1)))
+    recipe = changed(hard=hard)
+    network = shaken(recipe.architecture)
+    low, _, restored, _ = RescalingObjective(network, recipe).restore(hr, Draws())
+    assert bool((low[1] == low[1, :1]).all()) is bool(hard)
+    assert bool((restored[1] == restored[1, :1]).all()) is bool(hard)
+    assert torch.allclose(low[0], network(hr)[0][0], atol=1e-6), "colours stay as they are"
+    if hard:
+        mean = network(hr)[0][1].mean(0)
+        assert torch.allclose(low[1, 0], mean, atol=1e-6)
+        expected = network.inverse(eight_bit(low), torch.zeros_like(_z_of(network, hr)))
+        assert torch.allclose(restored[1, 0], expected[1].mean(0), atol=1e-5)
+
+
+def _z_of(network, hr):
+    return network(hr)[1]
+
+
 def test_bits_weigh_what_they_are_told_to(batch):
     hr, target = batch
     recipe = changed(jpeg_least=50, jpeg_most=50)
     network = shaken(recipe.architecture)
     draws = Draws(qualities=[50, 90])
-    free, _ = RescalingObjective(network, recipe)(hr, target, draws, 0, 1.0)
+    free, _ = RescalingObjective(network, recipe)(hr, target, draws, 0)
     priced = recipe.changed({"rate_weight": 0.5})
-    loss, parts = RescalingObjective(network, priced)(hr, target, draws, 0, 1.0)
+    loss, parts = RescalingObjective(network, priced)(hr, target, draws, 0)
     low, _ = network(hr)
     _, tables = jpeg_round_trip(eight_bit(low), [50, 90])
     bits = jpeg_bits(low, tables)

@@ -54,7 +54,7 @@ WORKER = textwrap.dedent(
         learner = trainer(recipe, ranks=ranks)
         hr, target = sampler.draw(0, 4, 16)
         assert hr.shape[0] == 2
-        learner.module(hr, target, learner._draws(hr, 0.0), 0.0, 2.0)[0].backward()
+        learner.module(hr, target, learner._draws(hr, 0.0), 0.0)[0].backward()
         gradients = {n: p.grad.clone() for n, p in learner.network.named_parameters()}
         learner.network.zero_grad()
         values = [learner.update(*sampler.draw(k, 4, 16), 0.0).values for k in range(3)]
@@ -92,7 +92,7 @@ def test_two_processes_take_the_step_of_one_on_the_joined_batch(tmp_path, photo)
     sampler = CropSampler(cut(photo).pixels, 2, CPU, 0)
     hr, target = sampler.draw(0, 4, 16)
     assert torch.equal(hr[0::2], first["hr"])
-    alone.module(hr, target, alone._draws(hr, 0.0), 0.0, 2.0)[0].backward()
+    alone.module(hr, target, alone._draws(hr, 0.0), 0.0)[0].backward()
     for name, parameter in alone.network.named_parameters():
         scale = parameter.grad.abs().max().item()
         for rank in (first, second):
@@ -101,7 +101,7 @@ def test_two_processes_take_the_step_of_one_on_the_joined_batch(tmp_path, photo)
             ), name
     alone.network.zero_grad()
     values = [alone.update(*sampler.draw(k, 4, 16), 0.0).values for k in range(3)]
-    for key in ("loss", "hr_psnr", "lr_psnr", "gradient_norm", "lr_weight"):
+    for key in ("loss", "hr_psnr", "lr_psnr", "gradient_norm"):
         assert [v[key] for v in first["values"]] == pytest.approx(
             [v[key] for v in values], rel=1e-3
         )

@@ -97,9 +97,16 @@ def test_the_paper_s_variants():
     assert preset("crm-jpeg", "paper").network.conditioned
 
 
+def test_ours_has_hard_crops_and_the_paper_s_has_none():
+    for name in PRESETS:
+        shares = {variant: preset(name, variant).data.hard for variant in VARIANTS}
+        assert shares["paper"] == 0
+        assert (shares["irn"] > 0.1) is not name.startswith("crm"), name
+
+
 def test_ours_draws_z_late_and_wide_and_decays_to_zero():
     recipe = preset("irn-x4")
-    assert recipe.latent.draw == "own"
+    assert (recipe.latent.draw, recipe.latent.draw_width) == ("mixed", 2.5)
     assert recipe.network.init == "irn-x2"
     assert recipe.optimiser.rate_at(1000, 1.0) == pytest.approx(0, abs=1e-12)
     assert recipe.optimiser.rate_at(1000, 0.5) == pytest.approx(recipe.optimiser.learning_rate / 2)

@@ -18,7 +18,8 @@ CPU = torch.device("cpu")
 RECIPE = preset("irn-x2").changed(
     {
         "blocks": 2, "growth": 16, "batch": 2, "crop": 16, "crop_end": 32, "warm_up": 2,
-        "validate_every": 4, "log_every": 1, "precision": "fp32", "lr_target": 0.0, "samples": 1,
+        "validate_every": 4, "log_every": 1, "precision": "fp32", "lr_target": 0.0,
+        "lr_weight": 1.0, "hard": 0.0, "samples": 1,
     }
 )  # fmt: skip
 """Of the network SMALL["irn-x2"]."""

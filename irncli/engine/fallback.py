@@ -1,0 +1,112 @@
+"""Blocks of a small image that are restored without the network, blended without a seam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from irncli.engine.pixels import Pixels, to_tensor
+from irncli.geometry import Blocks, block_side, grid_shape
+from irncli.model.bicubic import Window, resize_window
+
+__all__ = ["Fallback", "block_weights", "mixed"]
+
+
+def block_weights(grid: torch.Tensor, side: int, rows: slice, columns: slice) -> torch.Tensor:
+    """Values of blocks as a smooth map of weights: [rows, columns].
+
+    Law: in a block the weight is at least the block's value, and exactly that where no neighbour
+    has a larger one; it falls to 0 within three quarters of a block around it.
+
+    Args:
+        grid: a value in [0, 1] for each block, [R, C] float32.
+        side: of a block in the pixels of the map, even.
+        rows: of the map, wanted.
+        columns: the same.
+    """
+    halves = grid.repeat_interleave(2, 0).repeat_interleave(2, 1)
+    grown = functional.max_pool2d(halves[None, None], 3, stride=1, padding=1)[0, 0]
+    for part, dim in ((rows, 0), (columns, 1)):
+        places = (torch.arange(part.start, part.stop) + 0.5) / (side / 2) - 0.5
+        places = places.clamp(0, grown.shape[dim] - 1)
+        low = places.floor().long()
+        share = (places - low).unsqueeze(1 - dim)
+        high = (low + 1).clamp_max(grown.shape[dim] - 1)
+        # Not lerp: where both are equal, the result has to be exactly that.
+        first, second = grown.index_select(dim, low), grown.index_select(dim, high)
+        grown = first + share * (second - first)
+    return grown
+
+
+def mixed(network: torch.Tensor, plain: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Network where the weight is 0, exactly plain where it is 1, both in between."""
+    return torch.where(weights == 1, plain, network + weights * (plain - network))
+
+
+@dataclass(frozen=True, eq=False)
+class Fallback:
+    """What takes the place of the network in some blocks: the LR enlarged bicubically.
+
+    Attributes:
+        low: LR [h, w, C].
+        blocks: where.
+        scale: of the network: LR is enlarged by it.
+        tint: of a colour network, what is added to R, G and B of the gray image, in code values.
+    """
+
+    low: Pixels
+    blocks: Blocks
+    scale: int
+    tint: tuple[float, float, float] | None = None
+
+    @classmethod
+    def chosen(
+        cls,
+        low: Pixels,
+        blocks: Blocks | None,
+        scale: int,
+        tint: tuple[float, float, float] | None,
+    ) -> Fallback | None:
+        """That of an LR, if it has marks, and is still of the size that they were made for."""
+        if blocks is None or grid_shape(_size(low)) != blocks.shape:
+            return None
+        return cls(low, blocks, scale, tint)
+
+    def over(self, values: torch.Tensor, rows: slice, columns: slice) -> torch.Tensor:
+        """Restored pixels with the blocks in their place.
+
+        Args:
+            values: by the network, [1, 3, rows, columns] in [0, 1].
+            rows: where they lie in the restored image.
+            columns: the same.
+        """
+        side = block_side(_size(self.low)) * self.scale
+        top, bottom = rows.start // side, -(-rows.stop // side)
+        if not self.blocks[max(0, top - 1) : bottom + 1].any():
+            return values
+        grid = torch.from_numpy(self.blocks.astype(np.float32))
+        weights = block_weights(grid, side, rows, columns).to(values.device)
+        return mixed(values, self.plain(rows, columns).to(values.device), weights)
+
+    def plain(self, rows: slice, columns: slice) -> torch.Tensor:
+        """The LR restored without the network, [1, 3, rows, columns] in [0, 1]."""
+        if self.tint is not None:
+            height, width = self.low.shape[:2]
+            # Beyond the image, where cells of a colour network are whole, its edge is repeated.
+            down = np.minimum(np.arange(rows.start, rows.stop), height - 1)
+            across = np.minimum(np.arange(columns.start, columns.stop), width - 1)
+            gray = to_tensor(self.low[down][:, across, :1])
+            return (gray + torch.tensor(self.tint).view(1, 3, 1, 1) / 255).clamp(0, 1)
+        height, width = self.low.shape[:2]
+        down = Window(height, height * self.scale, rows)
+        across = Window(width, width * self.scale, columns)
+        part = to_tensor(self.low[down.source, across.source])
+        return resize_window(part, down, across).clamp(0, 1)
+
+
+def _size(pixels: Pixels) -> tuple[int, int]:
+    height, width = pixels.shape[:2]
+    return width, height

@@ -1,0 +1,364 @@
+"""The guard: every LR a good thumbnail, and nothing restored worse than the simple way restores it.
+
+Networks fail on images that they were not trained for. So LR is compared, block by block, with the
+*plain* LR that everybody would have made: bicubic LR or, for a colour network, luma. On ordinary
+photographs this comparison is all that happens. Where LR departs too far, where it is flat, and
+where HR was drawn rather than photographed,
+
+1. LR is blended towards the plain one, as far as the limits ask for;
+2. these places are restored and compared with what the plain way restores: the plain LR enlarged
+   bicubically or, for a colour network, given the mean colour of the image;
+3. blocks that are worse are marked: there LR becomes the plain one, and is restored the plain way.
+
+The marks go into the tag. A block changes its surroundings, so these are looked at again.
+
+Errors are in code values of 8 bits throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from irncli.engine.fallback import Fallback, block_weights, mixed
+from irncli.engine.pixels import Pixels, bits_of, to_pixels, to_tensor
+from irncli.engine.rescaler import Reading, Rescaler, to_gray
+from irncli.geometry import Blocks, block_side, grid_shape
+from irncli.model.bicubic import Window, resize_window
+from irncli.model.quantize import quantize
+from irncli.model.transforms import YUV_ROWS
+
+__all__ = ["Guarded", "guard"]
+
+MOST_SHIFT_8 = 6.0
+"""Departure of the mean of 8x8 LR pixels, in any channel."""
+MOST_SHIFT_16 = 2.75
+"""The same of 16x16 pixels, for rescaling: more is a tint that the eye sees in flat colours."""
+MOST_ERROR = 255**2 * 10**-2.4
+"""Mean square of the departure in a block of 16x16 LR pixels: 24 dB."""
+DOUBTFUL_BLEND = 0.4
+"""A block that needs a smaller blend only is not looked at: single blocks of photographs do."""
+FLAT = 1.5
+"""A block of plain LR with a smaller range is looked at: the eye sees most there, and what is flat
+in LR may have been a fine pattern."""
+DRAWN_EQUAL = 0.5
+DRAWN_STEP = 3.0
+"""So is a block of HR where more than this share of pixels equals its neighbour to the left,
+although the mean step between neighbours is larger than this: pixel art, text, dithers, charts.
+Smooth parts of photographs have equal neighbours too, but no such steps."""
+PERFECT = 255**2 * 1e-5
+"""Mean square, 50 dB: below it, restored blocks are not compared by it, but by their peak."""
+MOST_PEAK = 1.5
+"""Largest error of a value in a block that the plain way restores perfectly."""
+MOST_RESTORED_SHIFT = 2.5
+"""Departure of the mean of 16x16 restored pixels from the original's."""
+
+TILE = 128
+"""Side, in LR pixels, of the squares that are restored to look at them."""
+HALO = 16
+"""LR pixels around such a square that are restored with it."""
+ROUNDS = 3
+"""Times that restored blocks are looked at; what is worse in the last is marked unseen."""
+
+Filed = Callable[[Pixels], Pixels]
+
+
+@dataclass(frozen=True, eq=False)
+class Guarded:
+    """An LR that can be trusted.
+
+    Attributes:
+        pixels: of LR.
+        blocks: where it is the plain one and has to be restored the plain way; None: nowhere.
+        tint: R - Y, G - Y, B - Y of the mean colour of the image: what the plain way of a colour
+            network adds. None for rescaling.
+        repaired: share of blocks that were blended towards plain LR, but are the network's.
+        neutral: its channels are equal, and so are those of what is restored.
+    """
+
+    pixels: Pixels
+    blocks: Blocks | None = None
+    tint: tuple[float, float, float] | None = None
+    repaired: float = 0.0
+    neutral: bool = False
+
+    @property
+    def bicubic(self) -> float:
+        """Share of blocks that are restored the plain way."""
+        return 0.0 if self.blocks is None else float(self.blocks.mean())
+
+
+def guard(
+    rescaler: Rescaler,
+    hr: Pixels,
+    low: Pixels,
+    scale: float | None = None,
+    *,
+    temperature: float = 0.0,
+    neutral: bool = False,
+    filed: Filed | None = None,
+) -> Guarded:
+    """Repair an LR where it is no good thumbnail, or would not be restored as well as a plain one.
+
+    Laws: the same result for every tile and number of threads; in each block of the result, the
+    mean of 8x8 pixels is within MOST_SHIFT_8, that of 16x16 within MOST_SHIFT_16 of plain LR, and
+    its PSNR against it is 24 dB at least.
+
+    Args:
+        rescaler: that made it.
+        hr: uint8 or uint16 [H, W, 3].
+        low: its LR, [h, w, C], by `rescaler.downscale`.
+        scale: as given to that.
+        temperature: of z, as it will be restored by default.
+        neutral: the three channels of HR are equal: so are those of the result, and of what is
+            going to be restored.
+        filed: what a file will hold of an LR; None: all of it. Then every block is looked at,
+            since a file loses something everywhere.
+    """
+    work = _Guard(rescaler, hr, low, scale, temperature, neutral=neutral, filed=filed)
+    work.run()
+    return work.result()
+
+
+class _Guard:
+    def __init__(
+        self,
+        rescaler: Rescaler,
+        hr: Pixels,
+        low: Pixels,
+        scale: float | None,
+        temperature: float,
+        *,
+        neutral: bool,
+        filed: Filed | None,
+    ) -> None:
+        self.rescaler, self.temperature, self.neutral, self.filed = (
+            rescaler, temperature, neutral, filed,
+        )  # fmt: skip
+        self.reading = rescaler.reading(hr, scale)
+        color = rescaler.network.config.task == "color"
+        self.tint = _tint(hr) if color else None
+        self.plain = _plain(self.reading, rescaler.scale, bits_of(low), color=color)
+        self.low = low
+        if neutral and not color:
+            self.low, self.plain = to_gray(low), to_gray(self.plain)
+        size = (low.shape[1], low.shape[0])
+        self.side, self.shape = block_side(size), grid_shape(size)
+        departure = _levels(self.low) - _levels(self.plain)
+        self.blend = _needed_blend(departure, self.side, color=color)
+        self.looked_at = (self.blend > DOUBTFUL_BLEND) | _flat(_levels(self.plain), self.side)
+        self.looked_at |= _drawn(hr, self.shape, self.side * (scale or rescaler.scale))
+        if filed is not None:
+            self.looked_at[:] = True
+        self.marked = torch.zeros(self.shape, dtype=torch.bool)
+
+    def run(self) -> None:
+        """Look at what is in doubt, mark what is worse, look at what that changed."""
+        self.plain_seen = self._seen(self.plain) if self.looked_at.any() else self.plain
+        doubtful = self.looked_at
+        for _ in range(ROUNDS):
+            if not doubtful.any():
+                return
+            worse = self._worse(doubtful) & ~self.marked
+            self.marked |= worse
+            doubtful = _grown(worse) & ~self.marked
+        self.marked |= self._worse(doubtful) if doubtful.any() else doubtful
+
+    def result(self) -> Guarded:
+        """LR as it is now, and the marks."""
+        marked = self.marked.numpy()
+        repaired = float(((self.blend > 0) & ~self.marked).float().mean())
+        neutral = self.neutral and self.low.shape[2] == 3
+        if not marked.any():
+            return Guarded(self._blended(), repaired=repaired, neutral=neutral)
+        return Guarded(self._blended(), marked, self.tint, repaired, neutral)
+
+    def _seen(self, low: Pixels) -> Pixels:
+        return low if self.filed is None else np.ascontiguousarray(self.filed(low))
+
+    def _blended(self) -> Pixels:
+        """LR with its blends: the network's where the weight is 0, exactly plain where it is 1."""
+        grid = torch.where(self.marked, 1.0, self.blend)
+        if not grid.any():
+            return self.low
+        height, width = self.low.shape[:2]
+        low = self.low.copy()
+        for top in range(0, height, TILE):
+            rows = slice(top, min(top + TILE, height))
+            weights = block_weights(grid, self.side, rows, slice(0, width))
+            network, plain = to_tensor(self.low[rows]), to_tensor(self.plain[rows])
+            low[rows] = to_pixels(mixed(network, plain, weights), bits_of(low))
+        return low
+
+    def _worse(self, doubtful: torch.Tensor) -> torch.Tensor:
+        """Of the doubtful blocks, those that are restored worse than the plain way."""
+        seen = self._seen(self._blended())
+        fallback = Fallback(seen, self.marked.numpy(), self.rescaler.scale, self.tint)
+        plain = replace(fallback, low=self.plain_seen)
+        worse = torch.zeros_like(doubtful)
+        for place, rows, columns in self._tiles(doubtful):
+            original = self._original(rows, columns)
+            network = self._restored(seen, fallback, rows, columns) - original
+            simple = self._quantised(plain.plain(*self._up(rows, columns))) - original
+            worse[place] = self._is_worse(255 * network, 255 * simple)
+        return worse & doubtful
+
+    def _tiles(self, doubtful: torch.Tensor) -> Iterator[tuple[tuple[slice, slice], slice, slice]]:
+        """Squares with doubtful blocks: of the grid, and rows and columns of LR."""
+        count = max(1, TILE // self.side)
+        height, width = self.low.shape[:2]
+        for top in range(0, self.shape[0], count):
+            for left in range(0, self.shape[1], count):
+                place = slice(top, top + count), slice(left, left + count)
+                if doubtful[place].any():
+                    rows = slice(top * self.side, min((top + count) * self.side, height))
+                    columns = slice(left * self.side, min((left + count) * self.side, width))
+                    yield place, rows, columns
+
+    def _up(self, rows: slice, columns: slice) -> tuple[slice, slice]:
+        scale = self.rescaler.scale
+        return (
+            slice(rows.start * scale, rows.stop * scale),
+            slice(columns.start * scale, columns.stop * scale),
+        )
+
+    def _original(self, rows: slice, columns: slice) -> torch.Tensor:
+        down, across = self._up(rows, columns)
+        return self.reading.rows(down)[:, :, :, across]
+
+    def _restored(
+        self, seen: Pixels, fallback: Fallback, rows: slice, columns: slice
+    ) -> torch.Tensor:
+        """As `upscale` with the marks and seed 0 will restore it."""
+        scale = self.rescaler.scale
+        height, width = seen.shape[:2]
+        wide_rows = slice(max(0, rows.start - HALO), min(height, rows.stop + HALO))
+        wide_columns = slice(max(0, columns.start - HALO), min(width, columns.stop + HALO))
+        values = self.rescaler.restore_window(
+            seen, wide_rows, wide_columns, seed=0, temperature=self.temperature
+        )
+        top, left = rows.start - wide_rows.start, columns.start - wide_columns.start
+        inner = values[
+            :, :, top * scale : (top + rows.stop - rows.start) * scale,
+            left * scale : (left + columns.stop - columns.start) * scale,
+        ]  # fmt: skip
+        return self._quantised(fallback.over(inner, *self._up(rows, columns)))
+
+    def _quantised(self, values: torch.Tensor) -> torch.Tensor:
+        values = quantize(values)
+        if self.neutral:
+            values = quantize(values.mean(dim=1, keepdim=True)).expand(-1, 3, -1, -1)
+        return values
+
+    def _is_worse(self, network: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
+        """For each block of a square, from the errors of both ways."""
+        side = self.side * self.rescaler.scale
+
+        def mean_square(error: torch.Tensor) -> torch.Tensor:
+            return _means(error.square().mean(1, keepdim=True), side)[0, 0]
+
+        def shift(error: torch.Tensor) -> torch.Tensor:
+            return _largest(_means(error, 16).abs(), max(1, side // 16))
+
+        by_network, by_plain = mean_square(network), mean_square(plain)
+        # In this direction, since a network that fails badly gives values that are not numbers.
+        good = by_network <= by_plain.clamp_min(PERFECT)
+        if side % 16 == 0:
+            good &= shift(network) <= shift(plain).clamp_min(MOST_RESTORED_SHIFT)
+        return ~(good & ((by_plain >= PERFECT) | (_largest(network.abs(), side) <= MOST_PEAK)))
+
+
+def _levels(pixels: Pixels) -> torch.Tensor:
+    """[1, C, h, w], white is 255."""
+    return to_tensor(pixels).mul_(255)
+
+
+def _plain(reading: Reading, scale: int, bits: int, *, color: bool) -> Pixels:
+    """Bicubic LR of an image, or its luma, row by row."""
+    height, width = reading.low_height, reading.low_width
+    plain: Pixels = np.empty((height, width, 1 if color else 3), f"u{bits // 8}")
+    columns = Window(reading.width, reading.width // scale, slice(0, width))
+    luma = torch.tensor(YUV_ROWS[0]).view(1, 3, 1, 1)
+    for top in range(0, height, TILE):
+        part = slice(top, min(top + TILE, height))
+        if color:
+            low = (reading.rows(part)[:, :, :, :width] * luma).sum(dim=1, keepdim=True)
+        else:
+            rows = Window(reading.height, reading.height // scale, part)
+            low = resize_window(reading.rows(rows.source)[:, :, :, columns.source], rows, columns)
+        plain[part] = to_pixels(low, bits)
+    return plain
+
+
+def _tint(hr: Pixels) -> tuple[float, float, float]:
+    mean = hr.mean(axis=(0, 1), dtype=np.float64) * (255 / np.iinfo(hr.dtype).max)
+    red, green, blue = (float(round(value, 2)) for value in mean - mean @ np.array(YUV_ROWS[0]))
+    return red, green, blue
+
+
+def _means(x: torch.Tensor, side: int) -> torch.Tensor:
+    """Means over squares; one that is cut off counts as if it were filled up with zeros, unless the
+    image is no larger.
+    """
+    height, width = x.shape[2:]
+    padded = functional.pad(x, (0, -width % side, 0, -height % side))
+    filled = side * side / (min(side, height) * min(side, width))
+    return functional.avg_pool2d(padded, side) * filled
+
+
+def _largest(x: torch.Tensor, side: int) -> torch.Tensor:
+    """The largest value over channels and squares: [rows, columns]."""
+    x = x.amax(dim=1, keepdim=True)
+    return functional.max_pool2d(x, side, ceil_mode=True)[0, 0]
+
+
+def _needed_blend(departure: torch.Tensor, side: int, *, color: bool) -> torch.Tensor:
+    """For each block the share of plain LR that brings it within the limits: [rows, columns]."""
+    shift = _largest(_means(departure, 8).abs(), side // 8)
+    error = _largest(_means(departure.square().mean(1, keepdim=True), 16), side // 16)
+    kept = torch.minimum(MOST_SHIFT_8 / shift, (MOST_ERROR / error).sqrt())
+    if not color:
+        tinted = _largest(_means(departure, 16).abs(), side // 16)
+        kept = torch.minimum(kept, MOST_SHIFT_16 / tinted)
+    return (1 - kept).clamp(0, 1)
+
+
+def _flat(plain: torch.Tensor, side: int) -> torch.Tensor:
+    """Blocks whose values do not differ: [rows, columns]."""
+    height, width = plain.shape[2:]
+    filled = functional.pad(plain, (0, -width % side, 0, -height % side), mode="replicate")
+    most, least = functional.max_pool2d(filled, side), -functional.max_pool2d(-filled, side)
+    return (most - least).amax(dim=(0, 1)) < FLAT
+
+
+def _drawn(hr: Pixels, shape: tuple[int, int], side: float) -> torch.Tensor:
+    """Blocks where HR has sharp steps between runs of equal pixels: [rows, columns].
+
+    Args:
+        hr: [H, W, 3].
+        shape: of the grid.
+        side: of a block, in HR pixels.
+    """
+    height, width = hr.shape[:2]
+    drawn = torch.zeros(shape, dtype=torch.bool)
+    tops, lefts = (np.floor(np.arange(count) * side).astype(int) for count in shape)
+    lefts = np.minimum(lefts, max(0, width - 2))
+    if width < 2:
+        return drawn
+    for row, top in enumerate(tops):
+        band = hr[top : max(top + 1, min(height, int((row + 1) * side)))].astype(np.int32)
+        steps = np.abs(np.diff(band, axis=1)).max(axis=2) * (255 / np.iinfo(hr.dtype).max)
+        counts = np.maximum(np.diff(np.append(lefts, width - 1)), 1) * len(band)
+        equal = np.add.reduceat((steps == 0).sum(axis=0), lefts) / counts
+        mean = np.add.reduceat(steps.sum(axis=0), lefts) / counts
+        drawn[row] = torch.from_numpy((equal > DRAWN_EQUAL) & (mean > DRAWN_STEP))
+    return drawn
+
+
+def _grown(blocks: torch.Tensor) -> torch.Tensor:
+    """The blocks and their neighbours."""
+    return functional.max_pool2d(blocks[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0

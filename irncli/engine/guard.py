@@ -57,6 +57,10 @@ MOST_PEAK = 1.5
 MOST_RESTORED_SHIFT = 2.5
 """Departure of the mean of 16x16 restored pixels from the original's."""
 
+GRAYISH = 40.0
+"""Mean square of what a single colour all over the image is wrong by: below it, 32 dB, a colour
+network is looked at."""
+
 TILE = 128
 """Side, in LR pixels, of the squares that are restored to look at them."""
 HALO = 16
@@ -150,11 +154,15 @@ class _Guard:
         self.side, self.shape = block_side(size), grid_shape(size)
         departure = _levels(self.low) - _levels(self.plain)
         self.blend = _needed_blend(departure, self.side, color=color)
-        self.looked_at = (self.blend > DOUBTFUL_BLEND) | _flat(_levels(self.plain), self.side)
+        self.marked = torch.zeros(self.shape, dtype=torch.bool)
+        self.looked_at = (self.blend > (0 if color else DOUBTFUL_BLEND)) | _flat(
+            _levels(self.plain), self.side
+        )
         self.looked_at |= _drawn(hr, self.shape, self.side * (scale or rescaler.scale))
+        if color:
+            self.looked_at |= self._colourless()
         if filed is not None:
             self.looked_at[:] = True
-        self.marked = torch.zeros(self.shape, dtype=torch.bool)
 
     def run(self) -> None:
         """Look at what is in doubt, mark what is worse, look at what that changed."""
@@ -176,6 +184,19 @@ class _Guard:
         if not marked.any():
             return Guarded(self._blended(), repaired=repaired, neutral=neutral)
         return Guarded(self._blended(), marked, self.tint, repaired, neutral)
+
+    def _colourless(self) -> torch.Tensor:
+        """Blocks that one colour all over the image comes near already: [rows, columns]."""
+        plain = Fallback(self.plain, self.marked.numpy(), 1, self.tint)
+        colourless = torch.zeros(self.shape, dtype=torch.bool)
+        height, width = self.low.shape[:2]
+        for row in range(self.shape[0]):
+            rows = slice(row * self.side, min((row + 1) * self.side, height))
+            columns = slice(0, width)
+            error = 255 * (plain.plain(rows, columns) - self._original(rows, columns))
+            square = _means(error.square().mean(1, keepdim=True), self.side)
+            colourless[row] = square[0, 0, 0] < GRAYISH
+        return colourless
 
     def _seen(self, low: Pixels) -> Pixels:
         return low if self.filed is None else np.ascontiguousarray(self.filed(low))

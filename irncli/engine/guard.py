@@ -2,13 +2,13 @@
 
 Networks fail on images that they were not trained for. So LR is compared, block by block, with the
 *plain* LR that everybody would have made: bicubic LR or, for a colour network, luma. On ordinary
-photographs this comparison is all that happens. Where LR departs too far, where it is flat, and
-where HR was drawn rather than photographed,
+photographs this comparison is all that happens (`irncli.engine.doubt` has the limits).
 
-1. LR is blended towards the plain one, as far as the limits ask for;
-2. these places are restored and compared with what the plain way restores: the plain LR enlarged
-   bicubically or, for a colour network, given the mean colour of the image;
-3. blocks that are worse are marked: there LR becomes the plain one, and is restored the plain way.
+1. Where LR departs too far, it is blended towards the plain one, as far as is needed.
+2. Where that takes a strong blend, and where the image is flat, drawn or noise, it is restored and
+   compared with what the plain way restores: the plain LR enlarged bicubically or, for a colour
+   network, given the mean colour of the image.
+3. Blocks that are worse are marked: there LR becomes the plain one, and is restored the plain way.
 
 The marks go into the tag. A block changes its surroundings, so these are looked at again.
 
@@ -24,6 +24,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from irncli.engine.doubt import (
+    flat_blocks,
+    largest,
+    means,
+    needed_blend,
+    shifts,
+    unphotographed,
+)
 from irncli.engine.fallback import Fallback, block_weights, mixed
 from irncli.engine.pixels import Pixels, bits_of, to_pixels, to_tensor
 from irncli.engine.rescaler import Reading, Rescaler, to_gray
@@ -34,22 +42,8 @@ from irncli.model.transforms import YUV_ROWS
 
 __all__ = ["Guarded", "guard"]
 
-MOST_SHIFT_8 = 6.0
-"""Departure of the mean of 8x8 LR pixels, in any channel."""
-MOST_SHIFT_16 = 2.75
-"""The same of 16x16 pixels, for rescaling: more is a tint that the eye sees in flat colours."""
-MOST_ERROR = 255**2 * 10**-2.4
-"""Mean square of the departure in a block of 16x16 LR pixels: 24 dB."""
 DOUBTFUL_BLEND = 0.4
-"""A block that needs a smaller blend only is not looked at: single blocks of photographs do."""
-FLAT = 1.5
-"""A block of plain LR with a smaller range is looked at: the eye sees most there, and what is flat
-in LR may have been a fine pattern."""
-DRAWN_EQUAL = 0.5
-DRAWN_STEP = 3.0
-"""So is a block of HR where more than this share of pixels equals its neighbour to the left,
-although the mean step between neighbours is larger than this: pixel art, text, dithers, charts.
-Smooth parts of photographs have equal neighbours too, but no such steps."""
+"""A block that needs a smaller blend is not looked at: single blocks of photographs need one."""
 PERFECT = 255**2 * 1e-5
 """Mean square, 50 dB: below it, restored blocks are not compared by it, but by their peak."""
 MOST_PEAK = 1.5
@@ -61,7 +55,7 @@ GRAYISH = 40.0
 """Mean square of what a single colour all over the image is wrong by: below it, 32 dB, a colour
 network is looked at."""
 
-TILE = 128
+TILE = 96
 """Side, in LR pixels, of the squares that are restored to look at them."""
 HALO = 16
 """LR pixels around such a square that are restored with it."""
@@ -108,9 +102,8 @@ def guard(
 ) -> Guarded:
     """Repair an LR where it is no good thumbnail, or would not be restored as well as a plain one.
 
-    Laws: the same result for every tile and number of threads; in each block of the result, the
-    mean of 8x8 pixels is within MOST_SHIFT_8, that of 16x16 within MOST_SHIFT_16 of plain LR, and
-    its PSNR against it is 24 dB at least.
+    Laws: the same result for every tile and number of threads; the LR keeps the limits of
+    `irncli.engine.doubt`.
 
     Args:
         rescaler: that made it.
@@ -153,12 +146,11 @@ class _Guard:
         size = (low.shape[1], low.shape[0])
         self.side, self.shape = block_side(size), grid_shape(size)
         departure = _levels(self.low) - _levels(self.plain)
-        self.blend = _needed_blend(departure, self.side, color=color)
+        flat = flat_blocks(_levels(self.plain), self.side)
+        self.blend = needed_blend(departure, flat, self.side, color=color)
         self.marked = torch.zeros(self.shape, dtype=torch.bool)
-        self.looked_at = (self.blend > (0 if color else DOUBTFUL_BLEND)) | _flat(
-            _levels(self.plain), self.side
-        )
-        self.looked_at |= _drawn(hr, self.shape, self.side * (scale or rescaler.scale))
+        self.looked_at = (self.blend > (0 if color else DOUBTFUL_BLEND)) | flat
+        self.looked_at |= unphotographed(hr, self.shape, self.side * (scale or rescaler.scale))
         if color:
             self.looked_at |= self._colourless()
         if filed is not None:
@@ -194,7 +186,7 @@ class _Guard:
             rows = slice(row * self.side, min((row + 1) * self.side, height))
             columns = slice(0, width)
             error = 255 * (plain.plain(rows, columns) - self._original(rows, columns))
-            square = _means(error.square().mean(1, keepdim=True), self.side)
+            square = means(error.square().mean(1, keepdim=True), self.side)
             colourless[row] = square[0, 0, 0] < GRAYISH
         return colourless
 
@@ -280,17 +272,17 @@ class _Guard:
         side = self.side * self.rescaler.scale
 
         def mean_square(error: torch.Tensor) -> torch.Tensor:
-            return _means(error.square().mean(1, keepdim=True), side)[0, 0]
+            return means(error.square().mean(1, keepdim=True), side)[0, 0]
 
         def shift(error: torch.Tensor) -> torch.Tensor:
-            return _largest(_means(error, 16).abs(), max(1, side // 16))
+            return largest(shifts(error, 16), max(1, side // 16))
 
         by_network, by_plain = mean_square(network), mean_square(plain)
         # In this direction, since a network that fails badly gives values that are not numbers.
         good = by_network <= by_plain.clamp_min(PERFECT)
         if side % 16 == 0:
             good &= shift(network) <= shift(plain).clamp_min(MOST_RESTORED_SHIFT)
-        return ~(good & ((by_plain >= PERFECT) | (_largest(network.abs(), side) <= MOST_PEAK)))
+        return ~(good & ((by_plain >= PERFECT) | (largest(network.abs(), side) <= MOST_PEAK)))
 
 
 def _levels(pixels: Pixels) -> torch.Tensor:
@@ -319,65 +311,6 @@ def _tint(hr: Pixels) -> tuple[float, float, float]:
     mean = hr.mean(axis=(0, 1), dtype=np.float64) * (255 / np.iinfo(hr.dtype).max)
     red, green, blue = (float(round(value, 2)) for value in mean - mean @ np.array(YUV_ROWS[0]))
     return red, green, blue
-
-
-def _means(x: torch.Tensor, side: int) -> torch.Tensor:
-    """Means over squares; one that is cut off counts as if it were filled up with zeros, unless the
-    image is no larger.
-    """
-    height, width = x.shape[2:]
-    padded = functional.pad(x, (0, -width % side, 0, -height % side))
-    filled = side * side / (min(side, height) * min(side, width))
-    return functional.avg_pool2d(padded, side) * filled
-
-
-def _largest(x: torch.Tensor, side: int) -> torch.Tensor:
-    """The largest value over channels and squares: [rows, columns]."""
-    x = x.amax(dim=1, keepdim=True)
-    return functional.max_pool2d(x, side, ceil_mode=True)[0, 0]
-
-
-def _needed_blend(departure: torch.Tensor, side: int, *, color: bool) -> torch.Tensor:
-    """For each block the share of plain LR that brings it within the limits: [rows, columns]."""
-    shift = _largest(_means(departure, 8).abs(), side // 8)
-    error = _largest(_means(departure.square().mean(1, keepdim=True), 16), side // 16)
-    kept = torch.minimum(MOST_SHIFT_8 / shift, (MOST_ERROR / error).sqrt())
-    if not color:
-        tinted = _largest(_means(departure, 16).abs(), side // 16)
-        kept = torch.minimum(kept, MOST_SHIFT_16 / tinted)
-    return (1 - kept).clamp(0, 1)
-
-
-def _flat(plain: torch.Tensor, side: int) -> torch.Tensor:
-    """Blocks whose values do not differ: [rows, columns]."""
-    height, width = plain.shape[2:]
-    filled = functional.pad(plain, (0, -width % side, 0, -height % side), mode="replicate")
-    most, least = functional.max_pool2d(filled, side), -functional.max_pool2d(-filled, side)
-    return (most - least).amax(dim=(0, 1)) < FLAT
-
-
-def _drawn(hr: Pixels, shape: tuple[int, int], side: float) -> torch.Tensor:
-    """Blocks where HR has sharp steps between runs of equal pixels: [rows, columns].
-
-    Args:
-        hr: [H, W, 3].
-        shape: of the grid.
-        side: of a block, in HR pixels.
-    """
-    height, width = hr.shape[:2]
-    drawn = torch.zeros(shape, dtype=torch.bool)
-    tops, lefts = (np.floor(np.arange(count) * side).astype(int) for count in shape)
-    lefts = np.minimum(lefts, max(0, width - 2))
-    if width < 2:
-        return drawn
-    for row, top in enumerate(tops):
-        band = hr[top : max(top + 1, min(height, int((row + 1) * side)))].astype(np.int32)
-        steps = np.abs(np.diff(band, axis=1)).max(axis=2) * (255 / np.iinfo(hr.dtype).max)
-        counts = np.maximum(np.diff(np.append(lefts, width - 1)), 1) * len(band)
-        equal = np.add.reduceat((steps == 0).sum(axis=0), lefts) / counts
-        mean = np.add.reduceat(steps.sum(axis=0), lefts) / counts
-        drawn[row] = torch.from_numpy((equal > DRAWN_EQUAL) & (mean > DRAWN_STEP))
-    return drawn
 
 
 def _grown(blocks: torch.Tensor) -> torch.Tensor:

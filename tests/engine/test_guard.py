@@ -7,9 +7,9 @@ import pytest
 import torch
 from networks import SMALL, shaken
 
-from irncli.engine import guard as module
+from irncli.engine.doubt import MOST_SHIFT_8, MOST_SHIFT_16, unphotographed
 from irncli.engine.fallback import Fallback, block_weights
-from irncli.engine.guard import MOST_SHIFT_8, MOST_SHIFT_16, Guarded, guard
+from irncli.engine.guard import Guarded, guard
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import Rescaler, bicubic, lr_size
 from irncli.geometry import SIDE, grid_shape
@@ -206,11 +206,11 @@ def test_drawn_blocks_are_looked_at_and_photographs_are_not(photo):
     letters[::8, ::8] = letters[1::8, 2::8] = 0
     letters[3::8] = 90
     hr = np.concatenate((image(photo, 128, 128), letters), axis=1)
-    drawn = module._drawn(hr, (4, 8), 32).numpy()
+    drawn = unphotographed(hr, (4, 8), 32).numpy()
     assert not drawn[:, :4].any()
     assert drawn[:, 4:].all()
-    assert module._drawn(hr[:, :1], (4, 1), 32).sum() == 0
-    assert module._drawn(hr, (2, 4), 64).numpy()[:, 2:].all()
+    assert unphotographed(hr[:, :1], (4, 1), 32).sum() == 0
+    assert unphotographed(hr, (2, 4), 64).numpy()[:, 2:].all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (5, 3), (17, 33)])

@@ -1,4 +1,4 @@
-"""The guard through the commands: any image gives a thumbnail, and comes back no worse than bicubic."""
+"""The guard through the commands: any image gives a thumbnail, and comes back well."""
 
 import base64
 import json
@@ -6,11 +6,10 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
 from refusals import refused
 
 import irncli
-from irncli.engine.guard import MOST_SHIFT_8
+from irncli.engine.doubt import MOST_SHIFT_8
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import bicubic
 from irncli.io.encoding import encode
@@ -101,9 +100,7 @@ def test_a_photograph_is_the_network_s_and_readable_by_the_first_version(irn, tm
 def test_hard_images(irn, tmp_path, scale):
     """A small image of each kind, through the commands; one of two, to be quick."""
     images = {
-        name: image
-        for name, image in hard_images(16 * scale + 16).items()
-        if int(name[-1]) == scale % 2
+        name: image for name, image in hard_images(24 * scale).items() if int(name[-1]) == scale % 2
     }
     for name, image in images.items():
         (tmp_path / f"{name}.png").write_bytes(encode(Picture(image), format="png"))
@@ -137,7 +134,7 @@ def test_an_rgb_image_with_equal_channels_stays_gray_and_rgb(irn, tmp_path, phot
     image = image.repeat(3, axis=2)
     small, _ = there(irn, image, tmp_path, "--scale", 2)
     low, restored = pixels(small), back(irn, small)
-    assert Image.open(small).mode == "RGB"
+    assert probe(small.read_bytes()).mode == "RGB"
     assert (low == low[:, :, :1]).all()
     assert (restored == restored[:, :, :1]).all()
     assert restored.shape == image.shape
@@ -167,7 +164,7 @@ def kinds(photo):
 def test_other_images_are_guarded_on_the_same_terms(irn, tmp_path, photo, kind, scale):
     picture = kinds(photo)[kind]
     small, record = there(irn, picture, tmp_path, "--scale", scale)
-    assert record["guarded"]["bicubic"] > 0
+    assert set(record["guarded"]) == {"repaired", "bicubic"}
     restored = back(irn, small)
     assert restored.shape == picture.pixels.shape
     assert restored.dtype == picture.pixels.dtype
@@ -197,7 +194,7 @@ def test_a_jpeg_is_judged_as_it_comes_out_of_its_file(irn, tmp_path, photo):
 
 
 def test_tiles_and_python_give_the_pixels_of_the_command(irn, tmp_path, photo):
-    image = np.concatenate((photo[100:260, 200:300], checker(160)), axis=1)
+    image = np.concatenate((photo[100:228, 200:264], checker(128)[:, :64]), axis=1)
     small, _ = there(irn, image, tmp_path, "--scale", 2)
     whole, data = back(irn, small), small.read_bytes()
     assert tag_of(small).blocks.any()
@@ -209,12 +206,12 @@ def test_tiles_and_python_give_the_pixels_of_the_command(irn, tmp_path, photo):
 
 def test_no_seam_shows_around_marked_blocks(irn, tmp_path, photo):
     """Along the borders of blocks, steps are no larger than elsewhere."""
-    smooth = np.linspace(60, 190, 192)[None, :, None] * np.ones((192, 1, 3))
+    smooth = np.linspace(60, 190, 160)[None, :, None] * np.ones((160, 1, 3))
     image = smooth.copy()
-    image[64:128, 64:128] = checker(64)
+    image[64:96, 64:96] = checker(32)
     small, _ = there(irn, image.astype(np.uint8), tmp_path, "--scale", 2)
     restored = back(irn, small).astype(float)
-    outside = np.r_[0:40, 152:192]
+    outside = np.r_[0:40, 120:160]
     assert np.abs(np.diff(restored[outside], axis=1)).max() <= 6
 
 

@@ -1,0 +1,137 @@
+"""What the guard looks at: how far an LR departs, and what kind of image it was made of.
+
+Cheap by design: on ordinary photographs this is all that the guard does. Errors and departures are
+in code values of 8 bits. Grids have a value for each block of `irncli.geometry`: [rows, columns].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from irncli.engine.pixels import Pixels
+
+__all__ = ["flat_blocks", "largest", "means", "needed_blend", "shifts", "unphotographed"]
+
+MOST_SHIFT_8 = 6.0
+"""Departure of the mean of 8x8 LR pixels, in any channel."""
+MOST_SHIFT_16 = 2.75
+"""The same of 16x16 pixels, for rescaling: more is a tint that the eye sees in flat colours."""
+MOST_ERROR = 255**2 * 10**-2.4
+"""Mean square of the departure in a block of 16x16 LR pixels: 24 dB."""
+MOST_IN_FLAT = 1.0
+"""Departure of a pixel of a block that is flat in plain LR, for rescaling."""
+FLAT = 1.5
+"""The range of values below which a block of plain LR is flat."""
+
+DRAWN_EQUAL = 0.5
+DRAWN_STEP = 3.0
+"""A block of HR was drawn if more than the first share of its pixels equals the next one, although
+the mean step between neighbours is larger than the second: pixel art, text, dithers, charts. Smooth
+parts of photographs have equal neighbours too, but no such steps."""
+
+NOISE_SQUARE = 15.0
+NOISE_GROWTH = 1.45
+"""A block is noise if the mean square of the step to the next pixel exceeds the first, and that of
+the step to the pixel after it is less than the second times as large. In photographs neighbours
+resemble each other, so it is about twice as large or more."""
+
+Grid = NDArray[np.bool_]
+
+
+def means(x: torch.Tensor, side: int) -> torch.Tensor:
+    """Means over squares, those that are cut off at the right and at the bottom, too."""
+    return functional.avg_pool2d(x, side, ceil_mode=True, count_include_pad=False)
+
+
+def shifts(x: torch.Tensor, side: int) -> torch.Tensor:
+    """Absolute means over squares.
+
+    One that is cut off counts as if it were filled up with zeros, since the mean of a few pixels
+    says little; but not where the whole image is smaller than a square.
+    """
+    height, width = x.shape[2:]
+    padded = functional.pad(x, (0, -width % side, 0, -height % side))
+    filled = side * side / (min(side, height) * min(side, width))
+    return functional.avg_pool2d(padded, side).abs() * filled
+
+
+def largest(x: torch.Tensor, side: int) -> torch.Tensor:
+    """The largest value over channels and squares: [rows, columns]."""
+    x = x.amax(dim=1, keepdim=True)
+    return functional.max_pool2d(x, side, ceil_mode=True)[0, 0]
+
+
+def needed_blend(
+    departure: torch.Tensor, flat: torch.Tensor, side: int, *, color: bool
+) -> torch.Tensor:
+    """For each block the share of plain LR that brings it within the limits.
+
+    Args:
+        departure: of LR from plain LR, [1, C, h, w].
+        flat: blocks that are flat in plain LR.
+        side: of a block.
+        color: gray images of a colour network, where small tints and flat blocks do not count.
+    """
+    shift = largest(shifts(departure, 8), side // 8)
+    error = largest(means(departure.square().mean(1, keepdim=True), 16), side // 16)
+    kept = torch.minimum(MOST_SHIFT_8 / shift, (MOST_ERROR / error).sqrt())
+    if not color:
+        kept = torch.minimum(kept, MOST_SHIFT_16 / largest(shifts(departure, 16), side // 16))
+        spread = MOST_IN_FLAT / largest(departure.abs(), side)
+        kept = torch.where(flat, torch.minimum(kept, spread), kept)
+    return (1 - kept).clamp(0, 1)
+
+
+def flat_blocks(plain: torch.Tensor, side: int) -> torch.Tensor:
+    """Blocks of plain LR, [1, C, h, w], whose values hardly differ."""
+    height, width = plain.shape[2:]
+    filled = functional.pad(plain, (0, -width % side, 0, -height % side), mode="replicate")
+    most, least = functional.max_pool2d(filled, side), -functional.max_pool2d(-filled, side)
+    return (most - least).amax(dim=(0, 1)) < FLAT
+
+
+def unphotographed(hr: Pixels, shape: tuple[int, int], side: float) -> torch.Tensor:
+    """Blocks of HR that were drawn, and those in areas of noise.
+
+    Only steps between neighbours in a row are looked at: that is enough, and quick.
+
+    Args:
+        hr: [H, W, 3].
+        shape: of the grid.
+        side: of a block, in HR pixels.
+    """
+    height, width = hr.shape[:2]
+    drawn, noisy = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    if width < 3:
+        return torch.from_numpy(drawn)
+    lefts = np.minimum(np.floor(np.arange(shape[1]) * side).astype(int), width - 3)
+    for row in range(shape[0]):
+        top = int(row * side)
+        band = hr[top : max(top + 1, min(height, int((row + 1) * side)))]
+        drawn[row], noisy[row] = _drawn_and_noisy(band, lefts)
+    # Noise fills areas; single blocks of fine texture in photographs look the same.
+    area = torch.from_numpy(noisy)[None, None].float()
+    share = functional.avg_pool2d(area, 3, stride=1, padding=1, count_include_pad=False)[0, 0]
+    return torch.from_numpy(drawn) | (share > 0.5)
+
+
+def _drawn_and_noisy(band: Pixels, lefts: NDArray[np.int_]) -> tuple[Grid, Grid]:
+    """Which blocks of a row of blocks are which; `lefts`: the column where each begins."""
+    values = band.astype(np.float32) * (255 / np.iinfo(band.dtype).max)
+    counts = np.maximum(np.diff(np.append(lefts, values.shape[1] - 2)), 1) * len(values)
+
+    def mean(of_pixels: NDArray[Any]) -> NDArray[np.float64]:
+        sums = np.add.reduceat(of_pixels.sum(axis=0, dtype=np.float64), lefts)
+        return np.asarray(sums / counts)
+
+    step, next_but_one = values[:, 2:] - values[:, 1:-1], values[:, 2:] - values[:, :-2]
+    most = np.abs(step).max(axis=2)
+    drawn = (mean(most == 0) > DRAWN_EQUAL) & (mean(most) > DRAWN_STEP)
+    square = mean((step**2).mean(axis=2))
+    growth = mean((next_but_one**2).mean(axis=2))
+    return drawn, (square > NOISE_SQUARE) & (growth < NOISE_GROWTH * square)

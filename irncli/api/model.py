@@ -231,6 +231,7 @@ class Model:
         warn(write(kept, tag, file, format=format, quality=quality, overwrite=overwrite))
 
     def _require(self, task: str) -> None:
+        """Raise UsageError unless this is a model for the task."""
         if task != self.task:
             names = {"rescale": "downscale and upscale", "color": "decolor and colorize"}
             raise UsageError(f"{self.name} is a model for {names[self.task]}: load another")

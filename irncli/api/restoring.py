@@ -94,6 +94,7 @@ def restore(
         chosen = model or _named(tag.model, tag.weights_sha256)
         message = other_weights(chosen.weights_sha256, tag.model, tag.weights_sha256)
         doubts += [message] * bool(message)
+        chosen._require(tag.task)
         picture = _restored(chosen, tagged, seed, temperature, bits, doubts)
     warn(doubts)
     return picture.pixels if array else to_pillow(picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import sys
 import warnings
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.models import CommandInfo, TyperInfo
 
 from irncli import __version__
 from irncli.cli import (
@@ -28,9 +30,9 @@ from irncli.cli import (
     train,
     upscale,
 )
-from irncli.cli.env import TOO_LITTLE_MEMORY, shown
-from irncli.cli.helping import Commands, Program
+from irncli.cli.helping import Command, Commands, Program
 from irncli.cli.panels import LOOKING, MODELS, PICTURES, PROGRAM
+from irncli.cli.wording import TOO_LITTLE_MEMORY, shown
 from irncli.errors import ExitStatus, IrnError, Terminated, UsageError
 
 __all__ = ["app", "run"]
@@ -98,6 +100,39 @@ app.command("doctor", rich_help_panel=PROGRAM)(doctor.doctor)
 app.command("completion", rich_help_panel=PROGRAM)(completion.completion)
 
 
+def _light(words: Sequence[str]) -> Program:
+    """The application, in which only the commands among the words have their parameters.
+
+    Typer takes a third of the time in which irn may start to read those of all commands, and the
+    list of commands needs their names and summaries alone.
+    """
+    light = copy.copy(app)
+    light.registered_commands = [
+        info if info.name in words else _listed(info.name, info.callback.__doc__, info)
+        for info in app.registered_commands
+        if info.callback is not None
+    ]
+    light.registered_groups = [info for info in app.registered_groups if info.name in words]
+    light.registered_commands += [
+        _listed(info.name, info.typer_instance.info.help, info)
+        for info in app.registered_groups
+        if info.name not in words and info.typer_instance is not None
+    ]
+    return light
+
+
+def _listed(name: str | None, text: str | None, info: CommandInfo | TyperInfo) -> CommandInfo:
+    """A command that is good for nothing but the list of commands."""
+
+    def nothing() -> None:
+        """Stand for a command that is not going to run."""
+
+    nothing.__doc__ = text
+    return CommandInfo(
+        name=name, callback=nothing, cls=Command, rich_help_panel=info.rich_help_panel
+    )
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; whatever goes wrong ends here."""
     if COMPLETE in os.environ:
@@ -129,7 +164,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        return int(app(args=_unmistakable(arguments), prog_name=NAME, standalone_mode=False) or 0)
+        words = _unmistakable(arguments)
+        shell = os.environ.get("COMP_WORDS", "") + os.environ.get("_TYPER_COMPLETE_ARGS", "")
+        light = _light([*(sys.argv[1:] if words is None else words), *shell.split()])
+        return int(light(args=words, prog_name=NAME, standalone_mode=False) or 0)
     except _PassThrough as wrapper:
         raise wrapper.inner from None
     except Exception as error:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from irncli.cli.env import Record, shown
+from irncli.cli.env import Record
 from irncli.cli.jobs import Encode, Job, Planned, Summary
 from irncli.cli.making import embedded, refined, tagging
 from irncli.cli.planning import EVERY_FORMAT
+from irncli.cli.wording import shown
 from irncli.cli.workshop import Loaded, LoadedRestorer
 from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import Plain, plain_jpeg
@@ -124,18 +125,22 @@ class Compress(Job):
         loaded, (width, height) = planned.model, planned.low
         assert loaded is not None  # noqa: S101
         restorer = self._restorer(format)
-        compressor = Compressor(loaded.rescaler, format, restorer.restorer if restorer else None)
+        # From here on colours that nobody sees are those around: nor are they measured.
+        picture = replace(picture, pixels=bleed(picture.pixels, picture.alpha))
+        neutral = picture.neutral
+        fields["neutral"] = neutral and not picture.gray
+        compressor = Compressor(
+            loaded.rescaler, format, restorer.restorer if restorer else None, neutral
+        )
         if restorer:
             fields["restorer"] = restorer.name
             fields["restorer_sha256"] = restorer.checkpoint.weights_sha256
         xmp = tagging(picture, loaded, self.scale, record.warnings, **fields)
-        # From here on colours that nobody sees are those around: nor are they measured.
-        picture = replace(picture, pixels=bleed(picture.pixels, picture.alpha))
         with self.tools.progress.file(record.input) as tick:
             pixels = loaded.rescaler.downscale(picture.pixels, self.scale, tick)
         low = replace(
             picture,
-            pixels=to_gray(pixels) if picture.gray else pixels,
+            pixels=to_gray(pixels) if neutral else pixels,
             alpha=None if picture.alpha is None else resize_plane(picture.alpha, height, width),
         )
         coded = self._search(compressor, picture, low, xmp)
@@ -200,7 +205,7 @@ class Compress(Job):
             pixels = refined(
                 loaded, picture.pixels, low.pixels, self.scale, self.refine, record, tick, filed
             )
-        return replace(low, pixels=to_gray(pixels) if picture.gray else pixels)
+        return replace(low, pixels=to_gray(pixels) if compressor.neutral else pixels)
 
     def _reported(
         self,

@@ -11,20 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from irncli.cli.wording import TOO_LITTLE_MEMORY, shown
 from irncli.errors import ExitStatus, InputMissingError, IrnError, MemoryExhaustedError
 from irncli.io.paths import STREAM, Times, atomic_write, read_input
 
-__all__ = ["TOO_LITTLE_MEMORY", "Environment", "Record", "Reporter", "run_batch", "shown"]
-
-TOO_LITTLE_MEMORY = "not enough memory: close other programs or use a machine with more"
-
-
-def shown(path: object) -> str:
-    """A name as it can stand in one line: whatever would not be seen as itself is escaped."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
-        for c in str(path).encode("utf-8", "backslashreplace").decode()
-    )
+__all__ = ["Environment", "Record", "Reporter", "run_batch"]
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from irncli.cli.env import shown
+from irncli.cli.wording import shown
 
 __all__ = ["Progress", "Stopped"]
 

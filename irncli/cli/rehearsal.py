@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from irncli.cli.env import Reporter, shown
+from irncli.cli.env import Reporter
 from irncli.cli.jobs import Job, Planned
 from irncli.cli.tasks import Task
+from irncli.cli.wording import shown
 from irncli.engine.forecast import forecast, seconds_per_pixel
 from irncli.io.ledger import Ledger
 

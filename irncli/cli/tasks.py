@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from os.path import lexists
 from pathlib import Path
 
-from irncli.cli.env import TOO_LITTLE_MEMORY, Record
+from irncli.cli.env import Record
 from irncli.cli.jobs import Encode, Job
+from irncli.cli.wording import TOO_LITTLE_MEMORY
 from irncli.errors import IrnError, MemoryExhaustedError, OutputError
 from irncli.io.encoding import Format
 from irncli.io.images import Picture, probe

@@ -26,6 +26,7 @@ class Compressor:
         rescaler: trained with the codec in view.
         codec: of the file.
         restorer: of LR that was a JPEG; None: the inverse bears what the codec did.
+        neutral: the image has three equal channels, and so has what is restored.
 
     Source: IRN extensions (IJCV 2022), section 3.5.
     """
@@ -33,6 +34,7 @@ class Compressor:
     rescaler: Rescaler
     codec: Format = "jpeg"
     restorer: Restorer | None = None
+    neutral: bool = False
 
     def code(self, low: Picture, quality: int, xmp: Xmp | None = None) -> bytes:
         """The file of an LR picture: 4:4:4 where the codec has it, JPEG optimised and progressive.
@@ -64,4 +66,4 @@ class Compressor:
         """
         low = self._reread(data)
         pixels = self.rescaler.upscale(low.pixels, hr_size, scale, temperature=0)
-        return to_gray(pixels) if low.gray else pixels
+        return to_gray(pixels) if low.gray or self.neutral else pixels

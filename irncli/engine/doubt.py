@@ -6,6 +6,7 @@ in code values of 8 bits. Grids have a value for each block of `irncli.geometry`
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from irncli.engine.pixels import Pixels
 
-__all__ = ["flat_blocks", "largest", "means", "needed_blend", "shifts", "unphotographed"]
+__all__ = ["Texture", "flat_blocks", "largest", "means", "needed_blend", "shifts", "texture"]
 
 MOST_SHIFT_8 = 6.0
 """Departure of the mean of 8x8 LR pixels, in any channel."""
@@ -35,10 +36,15 @@ the mean step between neighbours is larger than the second: pixel art, text, dit
 parts of photographs have equal neighbours too, but no such steps."""
 
 NOISE_SQUARE = 15.0
-NOISE_GROWTH = 1.45
-"""A block is noise if the mean square of the step to the next pixel exceeds the first, and that of
-the step to the pixel after it is less than the second times as large. In photographs neighbours
-resemble each other, so it is about twice as large or more."""
+"""Mean square of the step to the next pixel below which noise is too faint to matter."""
+NOISE_GROWTH = 1.3
+"""A block is noise if the mean square of the step to the pixel after the next is less than so many
+times that to the next. In photographs neighbours resemble each other: it is twice that, or more."""
+COLOUR_NOISE_GROWTH = 1.8
+COLOUR_NOISE_GRAY = 0.6
+"""It is colour noise if it is less than the first times as large, and the steps of the three
+channels have so little in common that the mean square of their mean is less than the second times
+the mean of their squares: a third for noise, mostly 0.8 and more in photographs."""
 
 Grid = NDArray[np.bool_]
 
@@ -95,10 +101,22 @@ def flat_blocks(plain: torch.Tensor, side: int) -> torch.Tensor:
     return (most - least).amax(dim=(0, 1)) < FLAT
 
 
-def unphotographed(hr: Pixels, shape: tuple[int, int], side: float) -> torch.Tensor:
-    """Blocks of HR that were drawn, and those in areas of noise.
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """What the pixels of HR are like, a value for each block.
 
-    Only steps between neighbours in a row are looked at: that is enough, and quick.
+    Attributes:
+        unphotographed: drawn, or in an area of noise.
+        growth: mean square of the step to the pixel after the next, over that to the next: 1 for
+            noise, 2 and more for what is smooth; infinite where hardly anything varies.
+    """
+
+    unphotographed: torch.Tensor
+    growth: torch.Tensor
+
+
+def texture(hr: Pixels, shape: tuple[int, int], side: float) -> Texture:
+    """The texture of HR. Only steps between neighbours in a row are looked at: that is quick.
 
     Args:
         hr: [H, W, 3].
@@ -107,21 +125,21 @@ def unphotographed(hr: Pixels, shape: tuple[int, int], side: float) -> torch.Ten
     """
     height, width = hr.shape[:2]
     drawn, noisy = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
-    if width < 3:
-        return torch.from_numpy(drawn)
-    lefts = np.minimum(np.floor(np.arange(shape[1]) * side).astype(int), width - 3)
-    for row in range(shape[0]):
-        top = int(row * side)
-        band = hr[top : max(top + 1, min(height, int((row + 1) * side)))]
-        drawn[row], noisy[row] = _drawn_and_noisy(band, lefts)
+    growth = np.full(shape, np.inf, np.float32)
+    if width >= 3:
+        lefts = np.minimum(np.floor(np.arange(shape[1]) * side).astype(int), width - 3)
+        for row in range(shape[0]):
+            top = int(row * side)
+            band = hr[top : max(top + 1, min(height, int((row + 1) * side)))]
+            drawn[row], noisy[row], growth[row] = _measured(band, lefts)
     # Noise fills areas; single blocks of fine texture in photographs look the same.
     area = torch.from_numpy(noisy)[None, None].float()
     share = functional.avg_pool2d(area, 3, stride=1, padding=1, count_include_pad=False)[0, 0]
-    return torch.from_numpy(drawn) | (share > 0.5)
+    return Texture(torch.from_numpy(drawn) | (share > 0.5), torch.from_numpy(growth))
 
 
-def _drawn_and_noisy(band: Pixels, lefts: NDArray[np.int_]) -> tuple[Grid, Grid]:
-    """Which blocks of a row of blocks are which; `lefts`: the column where each begins."""
+def _measured(band: Pixels, lefts: NDArray[np.int_]) -> tuple[Grid, Grid, NDArray[np.float64]]:
+    """Drawn, noisy, and growth of a row of blocks; `lefts`: the column where each begins."""
     values = band.astype(np.float32) * (255 / np.iinfo(band.dtype).max)
     counts = np.maximum(np.diff(np.append(lefts, values.shape[1] - 2)), 1) * len(values)
 
@@ -133,5 +151,9 @@ def _drawn_and_noisy(band: Pixels, lefts: NDArray[np.int_]) -> tuple[Grid, Grid]
     most = np.abs(step).max(axis=2)
     drawn = (mean(most == 0) > DRAWN_EQUAL) & (mean(most) > DRAWN_STEP)
     square = mean((step**2).mean(axis=2))
-    growth = mean((next_but_one**2).mean(axis=2))
-    return drawn, (square > NOISE_SQUARE) & (growth < NOISE_GROWTH * square)
+    strong, unit = square > NOISE_SQUARE, np.maximum(square, 1e-3)
+    growth = mean((next_but_one**2).mean(axis=2)) / unit
+    gray = mean(step.mean(axis=2) ** 2) / unit
+    colour_noise = (growth < COLOUR_NOISE_GROWTH) & (gray < COLOUR_NOISE_GRAY)
+    noisy = strong & ((growth < NOISE_GROWTH) | colour_noise)
+    return drawn, noisy, np.where(strong, growth, np.inf)

@@ -30,7 +30,7 @@ from irncli.engine.doubt import (
     means,
     needed_blend,
     shifts,
-    unphotographed,
+    texture,
 )
 from irncli.engine.fallback import Fallback, block_weights, mixed
 from irncli.engine.pixels import Pixels, bits_of, to_pixels, to_tensor
@@ -49,7 +49,9 @@ PERFECT = 255**2 * 1e-5
 MOST_PEAK = 1.5
 """Largest error of a value in a block that the plain way restores perfectly."""
 MOST_RESTORED_SHIFT = 2.5
-"""Departure of the mean of 16x16 restored pixels from the original's."""
+"""Departure of the mean of 16x16 restored pixels from the original's, where nothing is gained."""
+MUCH_BETTER = 0.7
+"""Share of the plain way's mean square error below which such a departure is taken."""
 
 GRAYISH = 40.0
 """Mean square of what a single colour all over the image is wrong by: below it, 32 dB, a colour
@@ -59,6 +61,11 @@ TILE = 96
 """Side, in LR pixels, of the squares that are restored to look at them."""
 HALO = 16
 """LR pixels around such a square that are restored with it."""
+PROBED_SHARE = 0.01 / 4
+"""Share of the blocks that are looked at in any case; with its halo each is as large as four."""
+PROBE_HALO = 8
+ROUGHER = 1.25
+"""Blocks up to so many times as smooth as a probe that is worse are looked at as well."""
 ROUNDS = 3
 """Times that restored blocks are looked at; what is worse in the last is marked unseen."""
 
@@ -150,7 +157,9 @@ class _Guard:
         self.blend = needed_blend(departure, flat, self.side, color=color)
         self.marked = torch.zeros(self.shape, dtype=torch.bool)
         self.looked_at = (self.blend > (0 if color else DOUBTFUL_BLEND)) | flat
-        self.looked_at |= unphotographed(hr, self.shape, self.side * (scale or rescaler.scale))
+        found = texture(hr, self.shape, self.side * (scale or rescaler.scale))
+        self.looked_at |= found.unphotographed
+        self.growth = found.growth
         if color:
             self.looked_at |= self._colourless()
         if filed is not None:
@@ -158,15 +167,15 @@ class _Guard:
 
     def run(self) -> None:
         """Look at what is in doubt, mark what is worse, look at what that changed."""
-        self.plain_seen = self._seen(self.plain) if self.looked_at.any() else self.plain
-        doubtful = self.looked_at
+        self.plain_seen = self._seen(self.plain)
+        doubtful = self.looked_at | self._like_worse_probes()
         for _ in range(ROUNDS):
             if not doubtful.any():
                 return
             worse = self._worse(doubtful) & ~self.marked
             self.marked |= worse
             doubtful = _grown(worse) & ~self.marked
-        self.marked |= self._worse(doubtful) if doubtful.any() else doubtful
+        self.marked |= self._worse(doubtful)
 
     def result(self) -> Guarded:
         """LR as it is now, and the marks."""
@@ -190,6 +199,24 @@ class _Guard:
             colourless[row] = square[0, 0, 0] < GRAYISH
         return colourless
 
+    def _like_worse_probes(self) -> torch.Tensor:
+        """Blocks as rough as those that turn out worse among the roughest: [rows, columns].
+
+        Some networks fail on noise that no measure of the image alone tells from texture. So the
+        roughest blocks are looked at, whatever they are: one, or as many as take a hundredth of
+        the time of restoring the image.
+        """
+        candidates = torch.where(self.looked_at, torch.inf, self.growth).flatten()
+        count = max(1, int(PROBED_SHARE * candidates.numel()))
+        values, places = candidates.sort(stable=True)
+        chosen = places[:count][values[:count].isfinite()]
+        probes = torch.zeros(candidates.numel(), dtype=torch.bool)
+        probes[chosen] = True
+        worse = self._worse(probes.view(self.shape), tile=self.side, halo=PROBE_HALO)
+        if not worse.any():
+            return worse
+        return self.growth <= ROUGHER * float(self.growth[worse].max())
+
     def _seen(self, low: Pixels) -> Pixels:
         return low if self.filed is None else np.ascontiguousarray(self.filed(low))
 
@@ -207,22 +234,32 @@ class _Guard:
             low[rows] = to_pixels(mixed(network, plain, weights), bits_of(low))
         return low
 
-    def _worse(self, doubtful: torch.Tensor) -> torch.Tensor:
-        """Of the doubtful blocks, those that are restored worse than the plain way."""
+    def _worse(self, doubtful: torch.Tensor, tile: int = TILE, halo: int = HALO) -> torch.Tensor:
+        """Of the doubtful blocks, those that are restored worse than the plain way.
+
+        Args:
+            doubtful: [rows, columns].
+            tile: side of the squares that are restored, in LR pixels.
+            halo: LR pixels around a square that are restored with it.
+        """
+        if not doubtful.any():
+            return doubtful
         seen = self._seen(self._blended())
         fallback = Fallback(seen, self.marked.numpy(), self.rescaler.scale, self.tint)
         plain = replace(fallback, low=self.plain_seen)
         worse = torch.zeros_like(doubtful)
-        for place, rows, columns in self._tiles(doubtful):
+        for place, rows, columns in self._tiles(doubtful, tile):
             original = self._original(rows, columns)
-            network = self._restored(seen, fallback, rows, columns) - original
+            network = self._restored(seen, fallback, rows, columns, halo) - original
             simple = self._quantised(plain.plain(*self._up(rows, columns))) - original
             worse[place] = self._is_worse(255 * network, 255 * simple)
         return worse & doubtful
 
-    def _tiles(self, doubtful: torch.Tensor) -> Iterator[tuple[tuple[slice, slice], slice, slice]]:
+    def _tiles(
+        self, doubtful: torch.Tensor, tile: int
+    ) -> Iterator[tuple[tuple[slice, slice], slice, slice]]:
         """Squares with doubtful blocks: of the grid, and rows and columns of LR."""
-        count = max(1, TILE // self.side)
+        count = max(1, tile // self.side)
         height, width = self.low.shape[:2]
         for top in range(0, self.shape[0], count):
             for left in range(0, self.shape[1], count):
@@ -244,13 +281,13 @@ class _Guard:
         return self.reading.rows(down)[:, :, :, across]
 
     def _restored(
-        self, seen: Pixels, fallback: Fallback, rows: slice, columns: slice
+        self, seen: Pixels, fallback: Fallback, rows: slice, columns: slice, halo: int
     ) -> torch.Tensor:
         """As `upscale` with the marks and seed 0 will restore it."""
         scale = self.rescaler.scale
         height, width = seen.shape[:2]
-        wide_rows = slice(max(0, rows.start - HALO), min(height, rows.stop + HALO))
-        wide_columns = slice(max(0, columns.start - HALO), min(width, columns.stop + HALO))
+        wide_rows = slice(max(0, rows.start - halo), min(height, rows.stop + halo))
+        wide_columns = slice(max(0, columns.start - halo), min(width, columns.stop + halo))
         values = self.rescaler.restore_window(
             seen, wide_rows, wide_columns, seed=0, temperature=self.temperature
         )
@@ -281,7 +318,8 @@ class _Guard:
         # In this direction, since a network that fails badly gives values that are not numbers.
         good = by_network <= by_plain.clamp_min(PERFECT)
         if side % 16 == 0:
-            good &= shift(network) <= shift(plain).clamp_min(MOST_RESTORED_SHIFT)
+            tinted = shift(network) > shift(plain).clamp_min(MOST_RESTORED_SHIFT)
+            good &= ~tinted | (by_network < MUCH_BETTER * by_plain)
         return ~(good & ((by_plain >= PERFECT) | (largest(network.abs(), side) <= MOST_PEAK)))
 
 

@@ -270,3 +270,18 @@ def test_decolor_of_noise_and_of_stripes(irn, tmp_path):
         luma = np.rint(image @ np.array([0.299, 0.587, 0.114]))[:, :, None]
         tinted = np.clip(np.rint(luma + image.mean(axis=(0, 1)) - luma.mean()), 0, 255)
         assert psnr(image, pixels(again)) > psnr(image, tinted.astype(np.uint8)) - 0.1
+
+
+def test_compress_keeps_gray_images_gray(irn, tmp_path, photo):
+    image = photo[100:196, 200:296].mean(axis=2, keepdims=True).round().astype(np.uint8)
+    source, small, again = (tmp_path / name for name in ("a.png", "small.jpg", "again.png"))
+    source.write_bytes(encode(Picture(image.repeat(3, axis=2)), format="png"))
+    result = irn("compress", source, "-o", small, "--quality", 60, "--json")
+    assert result.status == 0
+    low = pixels(small)
+    assert (low == low[:, :, :1]).all()
+    assert irn("upscale", small, "-o", again).status == 0
+    restored = pixels(again)
+    assert (restored == restored[:, :, :1]).all()
+    report = json.loads(result.out)["report"]
+    assert report["psnr"] == pytest.approx(psnr(image.repeat(3, axis=2), restored), abs=1e-3)

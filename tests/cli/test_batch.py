@@ -16,10 +16,11 @@ import pytest
 from networks import SMALL, shaken
 from PIL import Image
 
-from irncli.cli.env import Environment, Record, Reporter, shown
+from irncli.cli.env import Environment, Record, Reporter
 from irncli.cli.planning import Destination, plan
 from irncli.cli.tasks import Task
 from irncli.cli.templates import fill
+from irncli.cli.wording import shown
 from irncli.errors import ImageError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.io.ledger import Ledger
@@ -402,7 +403,7 @@ def test_a_batch_ends_when_asked(tmp_path, model, number, status):
     out = tmp_path / "out"
     process = subprocess.Popen(
         [sys.executable, "-m", "irncli", "downscale", tmp_path / "in", "--model", model,
-         "--scale", "4", "--output-dir", out],
+         "--scale", "4", "--guard", "off", "--output-dir", out],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60

@@ -15,7 +15,8 @@ from irncli.eval.records import dumps, loads
 from irncli.zoo.checkpoint import Card, serialise
 
 FIRST_KEYS = [
-    "set", "model", "kind", "task", "scale", "images", "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb",
+    "set", "model", "kind", "task", "scale", "guard", "images", "psnr_y", "ssim_y",
+    "psnr_rgb", "ssim_rgb",
     "psnr_y_z0", "ssim_y_z0", "psnr_y_std", "psnr_y_least", "psnr_y_most", "seeds", "temperature",
     "lr_psnr_y", "lr_ssim_y", "bpp", "megapixels", "seconds_down", "seconds_up", "mps_down",
     "mps_up", "weights_sha256", "device", "precision", "threads", "cpu", "torch", "irn",

@@ -169,7 +169,8 @@ def test_json_records(irn, picture, tmp_path):
     done, failed = (json.loads(line) for line in result.out.splitlines())
     keys = ["input", "output", "status", "error", "model", "scale", "seed", "temperature",
             "hr_size", "lr_size", "bytes_in", "bytes_out", "seconds", "warnings"]  # fmt: skip
-    assert list(done) == list(failed) == keys
+    assert list(done) == [*keys, "guarded"]
+    assert list(failed) == keys
     assert (done["status"], done["model"], done["hr_size"]) == (0, "irn-x4", [61, 47])
     assert done["bytes_out"] == (tmp_path / "photo_x4.png").stat().st_size
     assert (failed["status"], failed["output"]) == (66, None)

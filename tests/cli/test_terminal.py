@@ -34,7 +34,7 @@ def batch(tmp_path_factory):
         Image.fromarray(values).save(folder / "in" / f"{name}.png")
     (folder / "in" / "b.png").write_bytes(b"no picture")
     return ["downscale", folder / "in", "--model", model, "--scale", "4", "--overwrite",
-            "--output-dir", folder / "out"]  # fmt: skip
+            "--guard", "off", "--output-dir", folder / "out"]  # fmt: skip
 
 
 def at_terminal(*words, out=False, err=True, **environment):
@@ -117,9 +117,9 @@ def test_a_log_gets_no_escape_codes_though_data_go_to_a_terminal(batch):
     "line",
     [
         "$IRN info $IN/a.png $IN/a.png --json | head -c 1",
-        "$IRN downscale - --model $MODEL < $IN/a.png | head -c 10",
-        "$IRN downscale $IN/a.png $IN/b.png --model $MODEL --overwrite --output-dir $OUT --json "
-        "| true",
+        "$IRN downscale - --model $MODEL --guard off < $IN/a.png | head -c 10",
+        "$IRN downscale $IN/a.png $IN/b.png --model $MODEL --guard off --overwrite "
+        "--output-dir $OUT --json | true",
         "$IRN --help | true",
         "$IRN models list | head -c 1",
     ],
@@ -148,7 +148,9 @@ def test_a_broken_pipe_ends_quietly(batch, line):
     ],
 )
 def test_streams_that_are_closed_or_full(batch, redirect, status, said):
-    line = f"{sys.executable} -m irncli downscale - --model {batch[3]} < {batch[1]}/a.png "
+    line = (
+        f"{sys.executable} -m irncli downscale - --model {batch[3]} --guard off < {batch[1]}/a.png "
+    )
     line += redirect.format(out=batch[1])
     result = subprocess.run(["bash", "-c", line], capture_output=True)
     assert result.returncode == status, result.stderr

@@ -7,7 +7,7 @@ import pytest
 import torch
 from networks import SMALL, shaken
 
-from irncli.engine.doubt import MOST_SHIFT_8, MOST_SHIFT_16, unphotographed
+from irncli.engine.doubt import MOST_SHIFT_8, MOST_SHIFT_16, texture
 from irncli.engine.fallback import Fallback, block_weights
 from irncli.engine.guard import Guarded, guard
 from irncli.engine.metrics import psnr
@@ -102,7 +102,7 @@ def test_what_is_wholly_marked_is_bicubic_both_ways_to_the_bit(photo, kind):
 def test_a_harmless_network_is_left_alone(photo):
     """The box average is near bicubic LR; nothing is looked at, blended or marked."""
     rescaler = fresh("irn-x2")
-    hr = image(photo)
+    hr = np.clip(image(photo) * 0.2 + 90, 0, 255).astype(np.uint8)  # too smooth for a probe
     low = rescaler.downscale(hr)
     made = guard(rescaler, hr, low)
     assert made.pixels is low
@@ -112,7 +112,7 @@ def test_a_harmless_network_is_left_alone(photo):
 
 def test_a_block_that_departs_is_blended_as_far_as_is_needed(photo):
     rescaler = fresh("irn-x2")
-    hr = image(photo, 128, 320)
+    hr = np.clip(image(photo, 128, 320) * 0.1 + 90, 0, 255).astype(np.uint8)
     low = rescaler.downscale(hr)
     off = low.astype(int)
     off[16:32, 32:48, 0] += 20
@@ -201,16 +201,38 @@ def test_what_a_file_loses_counts(photo):
     assert psnr(hr, restored(rescaler, seen, hr)) > psnr(hr, simple) - 0.1
 
 
-def test_drawn_blocks_are_looked_at_and_photographs_are_not(photo):
+def test_drawn_and_noisy_blocks_are_told_from_photographs(photo):
     letters = np.full((128, 128, 3), 255, np.uint8)
     letters[::8, ::8] = letters[1::8, 2::8] = 0
-    letters[3::8] = 90
-    hr = np.concatenate((image(photo, 128, 128), letters), axis=1)
-    drawn = unphotographed(hr, (4, 8), 32).numpy()
-    assert not drawn[:, :4].any()
-    assert drawn[:, 4:].all()
-    assert unphotographed(hr[:, :1], (4, 1), 32).sum() == 0
-    assert unphotographed(hr, (2, 4), 64).numpy()[:, 2:].all()
+    letters[3::8, ::2] = 90
+    noise = image(photo, 128, 128) + np.random.default_rng(0).normal(0, 20, (128, 128, 3))
+    noise = np.clip(noise, 0, 255).astype(np.uint8)
+    hr = np.concatenate((image(photo, 128, 128), letters, noise), axis=1)
+    found = texture(hr, (4, 12), 32)
+    assert not found.unphotographed[:, :3].any()
+    assert found.unphotographed[:, 4:8].all()
+    assert found.unphotographed[:, 9:].all()
+    assert found.growth[:, 8:].median() < 1.2
+    assert found.growth[:, :4].median() > 1.8
+    deep = texture(hr.astype(np.uint16) * 257, (4, 12), 32)
+    assert torch.equal(deep.unphotographed, found.unphotographed)
+    coarse = texture(hr, (2, 5), 78.5)
+    assert coarse.unphotographed[:, 4].all()
+    assert not texture(hr[:, :2], (4, 1), 32).unphotographed.any()
+
+
+def test_the_roughest_blocks_are_probed_and_others_like_them_are_looked_at_if_they_fail(photo):
+    """A network that makes a good LR and restores nothing well, of a photograph."""
+    rescaler = fresh("irn-x2")
+    with torch.no_grad():
+        rescaler.network.chain[-1].G.convs[-1].weight.normal_(0, 0.4)
+    hr = image(photo, 128, 256)
+    found = texture(hr, (4, 8), 32)
+    assert not found.unphotographed.any()
+    rough = (found.growth <= 1.2 * found.growth.min()).numpy()
+    made = guarded(rescaler, hr)
+    assert rough.sum() > 1
+    assert made.blocks[rough].all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (5, 3), (17, 33)])

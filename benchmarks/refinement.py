@@ -30,6 +30,7 @@ from common import finish, hardware, middle
 
 from irncli import __version__
 from irncli.compression.pipeline import Compressor
+from irncli.engine.guard import Guarded
 from irncli.engine.refine import refine
 from irncli.engine.rescaler import Pixels, Rescaler
 from irncli.errors import IrnError
@@ -92,7 +93,7 @@ class Refining(Trained):
     quality: int | None = None
     columns: dict[str, float | None] = field(default_factory=dict)
 
-    def down(self, hr: Pixels, tick: Tick) -> Pixels:
+    def down(self, hr: Pixels, tick: Tick) -> Guarded:
         """LR out of its file; `tick` is told at the end only."""
         low, seconds = self._downscaled(hr)
         self.columns.clear()
@@ -106,7 +107,7 @@ class Refining(Trained):
             self.columns.update(zip(COSTS, costs, strict=True))
         self.columns["bpp"] = 8 * len(self._coded(low)) / (hr.shape[0] * hr.shape[1])
         tick(1.0)
-        return self._filed(low)
+        return Guarded(self._filed(low))
 
     def _downscaled(self, hr: Pixels) -> tuple[Pixels, float]:
         began = self._now()

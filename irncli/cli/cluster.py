@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from irncli import __version__
@@ -24,7 +25,7 @@ from irncli.cli.jobs import Encode, Job
 from irncli.cli.progress import Stopped
 from irncli.cli.remote import Made, Worker, order_of
 from irncli.cli.tasks import Maker, Task
-from irncli.errors import UnavailableError
+from irncli.errors import Terminated, UnavailableError
 from irncli.zoo.parcel import pack
 
 __all__ = ["Layout", "crew", "layout_of"]
@@ -94,12 +95,38 @@ def crew(job: Job, files: int) -> Iterator[Sequence[Maker]]:
     options = job.tools.options
     ray = _connect(options.ray or "auto")
     try:
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        pool = _Pool(ray, job, layout_of(nodes, options.device))
-        makers = pool.open(files)
-        yield makers
+        with _sigterm_kept():
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            pool = _Pool(ray, job, layout_of(nodes, options.device))
+            makers = pool.open(files)
+            yield makers
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Raise Terminated after SIGTERM.
+
+    While it waits, Ray makes a plain KeyboardInterrupt of whatever the handler of a signal raises.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    came = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.set()
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, note)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if came.is_set() and not isinstance(error, Terminated):
+            raise Terminated from error
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _connect(address: str) -> Any:

@@ -35,8 +35,8 @@ samples_of = cache(lambda *size: list(samples(*size)))
 
 SHIPPED = {"downscale": ["--scale", 2], "decolor": [], "compress": ["--no-report"]}
 QUICK = {
-    "downscale": ["--scale", 4, "--model", "small"],
-    "decolor": ["--model", "small-color"],
+    "downscale": ["--scale", 4, "--model", "small", "--guard", "off"],
+    "decolor": ["--model", "small-color", "--guard", "off"],
     "compress": ["--scale", 4, "--model", "small", "--no-report"],
 }
 

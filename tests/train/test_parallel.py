@@ -48,7 +48,7 @@ WORKER = textwrap.dedent(
     torch.set_num_threads(1)
     ranks = ranks_of(os.environ)
     photo = decode((ROOT / "irncli" / "demo" / "photo.png").read_bytes()).pixels
-    recipe = changed(draw="never", lr_target=60.0)
+    recipe = changed(draw="never", lr_target=60.0, learning_rate=2e-4)
     with process_group(ranks, CPU):
         sampler = CropSampler(cut(photo).pixels, 2, CPU, 0, rank=ranks.rank, ranks=ranks.count)
         learner = trainer(recipe, ranks=ranks)
@@ -87,7 +87,7 @@ def test_two_processes_take_the_step_of_one_on_the_joined_batch(tmp_path, photo)
     first, second = (torch.load(tmp_path / f"{k}.pt", weights_only=True) for k in (0, 1))
     assert not torch.equal(first["hr"], second["hr"]), "every rank draws its own crops"
 
-    recipe = changed(draw="never", lr_target=60.0)
+    recipe = changed(draw="never", lr_target=60.0, learning_rate=2e-4)
     alone = trainer(recipe)
     sampler = CropSampler(cut(photo).pixels, 2, CPU, 0)
     hr, target = sampler.draw(0, 4, 16)

@@ -340,12 +340,14 @@ def table(result: dict[str, Any]) -> list[str]:
         f"| {one['repaired']:.1%} | {one['bicubic']:.1%} |"
         for one in rows("hard images")
     ]
-    lines += ["", "| law | model | images | LR off by at most | restored off by at most |"]
-    lines += ["|---" * 5 + "|"]
+    others = [*rows("flat colours"), *rows("colour noise")]
+    if others:
+        lines += ["", "| law | model | images | LR off by at most | restored off by at most |"]
+        lines += ["|---" * 5 + "|"]
     lines += [
         f"| {one['law']} | {one['model']} | {one['images']} | {one['lr_off']:g} "
         f"| {one['restored_off']:g} |"
-        for one in [*rows("flat colours"), *rows("colour noise")]
+        for one in others
     ]
     for one in rows("decolor"):
         lines += [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import hard
 import same_quality
 from refinement import table
 
@@ -34,6 +35,16 @@ z = 0, no restoration module. At equal quality bits differ: docs/compression.md 
 bits.
 """
 
+HARD = """
+## Images that photographs are not
+
+By `benchmarks/hard.py`, through `irn downscale` and `irn upscale` with the guard on: patterns,
+dithers, pixel art, flat colours, noise, text, charts, of 192x192 pixels. An image is bad where it
+is restored at least 0.2 dB worse than bicubic interpolation does (RGB; what has 50 dB never is),
+where its small image is less than 22 dB near the bicubic one, or where the mean of 8x8 pixels of
+that is more than 8 levels off.
+"""
+
 CHART = """
 ![PSNR over bits per pixel](compression.png)
 """
@@ -44,8 +55,9 @@ def results() -> str:
     refined = json.loads((RESULTS / "refinement.json").read_text())["records"]
     tested = page(loads((RESULTS / "eval.json").read_bytes()))
     same = json.loads((RESULTS / "same-quality.json").read_text())
-    parts = [tested + REFINEMENT, *table(refined), SAME_QUALITY, *same_quality.table(same), ""]
-    return "\n".join(parts)
+    rare = json.loads((RESULTS / "hard.json").read_text())
+    parts = [tested + REFINEMENT, *table(refined), SAME_QUALITY, *same_quality.table(same)]
+    return "\n".join([*parts, HARD, *hard.table(rare), ""])
 
 
 def compression() -> str:

@@ -184,7 +184,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def means(image: np.ndarray, side: int) -> np.ndarray:
-    """Of whole squares."""
+    """Mean colours of whole squares."""
     height, width = (size // side * side for size in image.shape[:2])
     squares = image[:height, :width].reshape(height // side, side, width // side, side, -1)
     return squares.mean(axis=(1, 3))

@@ -10,6 +10,10 @@ import pytest
 import irncli
 
 PACKAGE = Path(irncli.__file__).parent
+BELOW_EVAL = {
+    *("pixels", "geometry", "compression", "engine", "zoo"),
+    *("model", "io", "config", "errors"),
+}
 ALLOWED = {
     "errors": set(),
     "pixels": set(),
@@ -20,30 +24,9 @@ ALLOWED = {
     "zoo": {"model", "io", "config", "errors"},
     "engine": {"pixels", "geometry", "model", "config", "errors"},
     "compression": {"pixels", "geometry", "engine", "zoo", "model", "io", "config", "errors"},
-    "eval": {
-        "pixels",
-        "geometry",
-        "compression",
-        "engine",
-        "zoo",
-        "model",
-        "io",
-        "config",
-        "errors",
-    },
+    "eval": BELOW_EVAL,
     "comparison": {"pixels", "geometry", "eval", "engine", "io", "errors"},
-    "train": {
-        "pixels",
-        "geometry",
-        "eval",
-        "compression",
-        "engine",
-        "zoo",
-        "model",
-        "io",
-        "config",
-        "errors",
-    },
+    "train": {"eval", *BELOW_EVAL},
     "api": {"pixels", "geometry", "engine", "zoo", "model", "io", "errors"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))

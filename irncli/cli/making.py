@@ -26,7 +26,7 @@ from irncli.pixels import Pixels, to_bits
 __all__ = ["Decolor", "Downscale", "embedded", "refined", "tagging"]
 
 MUCH_BICUBIC = 0.1
-"""Share of an image above which it is said that the network does not restore it."""
+"""Share of an image above which a warning says that the network does not restore it."""
 
 
 def refined(
@@ -68,10 +68,9 @@ def note_guard(guarded: Guarded, record: Record) -> None:
     repaired, bicubic = round(guarded.repaired, 4), round(guarded.bicubic, 4)
     record.guarded = {"repaired": repaired, "bicubic": bicubic}
     if bicubic > MUCH_BICUBIC:
-        way = "bicubic interpolation" if guarded.tint is None else "gray and one mean colour"
+        way = "bicubic interpolation" if guarded.tint is None else "one mean colour"
         record.warnings.append(
-            f"{bicubic:.0%} of this image is not what the network can restore: there it was "
-            f"replaced by {way}"
+            f"the network would restore {bicubic:.0%} of this image badly: {way} is used there"
         )
 
 

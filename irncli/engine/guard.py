@@ -140,15 +140,15 @@ class _Guard:
         neutral: bool,
         filed: Filed | None,
     ) -> None:
-        self.rescaler, self.temperature, self.neutral, self.filed = (
-            rescaler, temperature, neutral, filed,
-        )  # fmt: skip
+        self.rescaler, self.temperature, self.filed = rescaler, temperature, filed
         self.reading = rescaler.reading(hr, scale)
         color = rescaler.network.config.task == "color"
         self.tint = _tint(hr) if color else None
         self.plain = _plain(self.reading, rescaler.scale, bits_of(low), color=color)
         self.low = low
-        if neutral and not color:
+        # A gray image of a colour network has one channel anyway.
+        self.neutral = neutral and not color
+        if self.neutral:
             self.low, self.plain = to_gray(low), to_gray(self.plain)
         size = (low.shape[1], low.shape[0])
         self.side, self.shape = block_side(size), grid_shape(size)
@@ -183,10 +183,9 @@ class _Guard:
         """LR as it is now, and the marks."""
         marked = self.marked.numpy()
         repaired = float(((self.blend > 0) & ~self.marked).float().mean())
-        neutral = self.neutral and self.low.shape[2] == 3
         if not marked.any():
-            return Guarded(self._blended(), repaired=repaired, neutral=neutral)
-        return Guarded(self._blended(), marked, self.tint, repaired, neutral)
+            return Guarded(self._blended(), repaired=repaired, neutral=self.neutral)
+        return Guarded(self._blended(), marked, self.tint, repaired, self.neutral)
 
     def _colourless(self) -> torch.Tensor:
         """Blocks that one colour all over the image comes near already: [rows, columns]."""
@@ -237,7 +236,7 @@ class _Guard:
         return low
 
     def _worse(self, doubtful: torch.Tensor, tile: int = TILE, halo: int = HALO) -> torch.Tensor:
-        """Of the doubtful blocks, those that are restored worse than the plain way.
+        """Find the doubtful blocks that are restored worse than the plain way.
 
         Args:
             doubtful: [rows, columns].

@@ -19,7 +19,7 @@ __all__ = [
 SMALLEST_MEAN_SQUARE = 1e-6
 """Crops above 60 dB need no further help."""
 HINGE_SHARPNESS = 4.0
-"""Of the bend at the target: it is about half a dB wide to either side."""
+"""Sharpness of the bend at the target, which is about half a dB wide to either side."""
 FEWEST_BITS = 0.1
 """A pixel: below, a crop is headers and ends of blocks, which no network makes shorter."""
 

@@ -31,9 +31,9 @@ __all__ = ["PRESETS", "VARIANTS", "preset"]
 
 VARIANTS = ("irn", "paper")
 LR_WEIGHT = 1.5
-"""Of a missing dB of LR, in units of a dB of HR: above 1, or LR would be sold for HR."""
+"""Weight of a missing dB of LR against a dB of HR: above 1, or LR would be sold for HR."""
 HARD_SHARE = 0.2
-"""Of synthetic crops in our recipes."""
+"""Share of synthetic crops in our recipes."""
 
 _PLAIN = Compute(precision="fp32", compile="off")
 _PAPER_REPORT = Report(validate_every=5_000, log_every=100, save_seconds=600.0)

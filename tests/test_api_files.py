@@ -23,6 +23,8 @@ from irncli.io.images import probe
 from irncli.io.tag import extract
 from irncli.zoo.checkpoint import Card, serialise
 
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()  # holds the time
+
 
 @pytest.fixture(autouse=True)
 def shelf(tmp_path, monkeypatch):
@@ -50,10 +52,6 @@ def color():
 
 def tag_of(path):
     return extract(probe(path.read_bytes()).xmp)
-
-
-def profile():
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def test_restoring_is_upscaling_with_what_the_file_remembers(model, noise, tmp_path):
@@ -108,7 +106,7 @@ def test_gray_alpha_and_metadata_return(model, tmp_path):
 def test_colours_from_gray(color, noise, tmp_path):
     path = tmp_path / "gray.png"
     image = Image.fromarray(noise(10, 13))
-    image.info["icc_profile"] = profile()
+    image.info["icc_profile"] = ICC
     gray = color.decolor(image)
     assert (gray.mode, gray.size) == ("L", image.size)
     color.save(gray, path)
@@ -116,7 +114,7 @@ def test_colours_from_gray(color, noise, tmp_path):
     assert not tag_of(path).gray
     back = irncli.restore(path, 0)
     assert back.mode == "RGB"
-    assert back.info["icc_profile"] == profile()
+    assert back.info["icc_profile"] == ICC
     assert np.array_equal(np.array(back), np.array(color.colorize(gray, 0)))
 
 

@@ -58,12 +58,11 @@ GRAYISH = 40.0
 network is looked at."""
 
 TILE = 96
-"""Side, in LR pixels, of the squares that are restored to look at them."""
-HALO = 16
-"""LR pixels around such a square that are restored with it."""
+"""Largest side, in LR pixels, of the rectangles that are restored to look at them."""
+HALO = 8
+"""LR pixels around such a rectangle that are restored with it."""
 PROBED_SHARE = 0.01 / 4
 """Share of the blocks that are looked at in any case; with its halo each is as large as four."""
-PROBE_HALO = 8
 ROUGHER = 1.25
 """Blocks up to so many times as smooth as a probe that is worse are looked at as well."""
 ROUNDS = 3
@@ -213,7 +212,7 @@ class _Guard:
         chosen = places[:count][values[:count].isfinite()]
         probes = torch.zeros(candidates.numel(), dtype=torch.bool)
         probes[chosen] = True
-        worse = self._worse(probes.view(self.shape), tile=self.side, halo=PROBE_HALO)
+        worse = self._worse(probes.view(self.shape), tile=self.side)
         if not worse.any():
             return worse
         return self.growth <= ROUGHER * float(self.growth[worse].max())
@@ -235,13 +234,12 @@ class _Guard:
             low[rows] = to_pixels(mixed(network, plain, weights), bits_of(low))
         return low
 
-    def _worse(self, doubtful: torch.Tensor, tile: int = TILE, halo: int = HALO) -> torch.Tensor:
+    def _worse(self, doubtful: torch.Tensor, tile: int = TILE) -> torch.Tensor:
         """Find the doubtful blocks that are restored worse than the plain way.
 
         Args:
             doubtful: [rows, columns].
-            tile: side of the squares that are restored, in LR pixels.
-            halo: LR pixels around a square that are restored with it.
+            tile: largest side of what is restored at once, in LR pixels.
         """
         if not doubtful.any():
             return doubtful
@@ -251,7 +249,7 @@ class _Guard:
         worse = torch.zeros_like(doubtful)
         for place, rows, columns in self._tiles(doubtful, tile):
             original = self._original(rows, columns)
-            network = self._restored(seen, fallback, rows, columns, halo) - original
+            network = self._restored(seen, fallback, rows, columns) - original
             simple = self._quantised(plain.plain(*self._up(rows, columns))) - original
             worse[place] = self._is_worse(255 * network, 255 * simple)
         return worse & doubtful
@@ -259,16 +257,23 @@ class _Guard:
     def _tiles(
         self, doubtful: torch.Tensor, tile: int
     ) -> Iterator[tuple[tuple[slice, slice], slice, slice]]:
-        """Squares with doubtful blocks: of the grid, and rows and columns of LR."""
+        """Rectangles around the doubtful blocks of each square of the grid.
+
+        Yields:
+            Rows and columns of the grid, rows of LR, columns of LR.
+        """
         count = max(1, tile // self.side)
         height, width = self.low.shape[:2]
         for top in range(0, self.shape[0], count):
             for left in range(0, self.shape[1], count):
-                place = slice(top, top + count), slice(left, left + count)
-                if doubtful[place].any():
-                    rows = slice(top * self.side, min((top + count) * self.side, height))
-                    columns = slice(left * self.side, min((left + count) * self.side, width))
-                    yield place, rows, columns
+                found = doubtful[top : top + count, left : left + count].nonzero()
+                if len(found):
+                    first, last = found.amin(0).tolist(), found.amax(0).tolist()
+                    down = slice(top + first[0], top + last[0] + 1)
+                    across = slice(left + first[1], left + last[1] + 1)
+                    rows = slice(down.start * self.side, min(down.stop * self.side, height))
+                    columns = slice(across.start * self.side, min(across.stop * self.side, width))
+                    yield (down, across), rows, columns
 
     def _up(self, rows: slice, columns: slice) -> tuple[slice, slice]:
         scale = self.rescaler.scale
@@ -282,13 +287,13 @@ class _Guard:
         return self.reading.rows(down)[:, :, :, across]
 
     def _restored(
-        self, seen: Pixels, fallback: Fallback, rows: slice, columns: slice, halo: int
+        self, seen: Pixels, fallback: Fallback, rows: slice, columns: slice
     ) -> torch.Tensor:
         """As `upscale` with the marks and seed 0 will restore it."""
         scale = self.rescaler.scale
         height, width = seen.shape[:2]
-        wide_rows = slice(max(0, rows.start - halo), min(height, rows.stop + halo))
-        wide_columns = slice(max(0, columns.start - halo), min(width, columns.stop + halo))
+        wide_rows = slice(max(0, rows.start - HALO), min(height, rows.stop + HALO))
+        wide_columns = slice(max(0, columns.start - HALO), min(width, columns.stop + HALO))
         values = self.rescaler.restore_window(
             seen, wide_rows, wide_columns, seed=0, temperature=self.temperature
         )

@@ -25,6 +25,8 @@ from irncli.pixels import Pixels, to_bits
 
 __all__ = ["Decolor", "Downscale", "embedded", "refined", "tagging"]
 
+GUARD_SHARE = 0.05
+"""Of the time of a file, for its progress: more where an image is no photograph."""
 MUCH_BICUBIC = 0.1
 """Share of an image above which a warning says that the network does not restore it."""
 
@@ -142,7 +144,8 @@ class _Making(Job):
     ) -> Guarded:
         """LR of a picture, refined and guarded."""
         pixels, rescaler = bleed(picture.pixels, picture.alpha), loaded.rescaler
-        share = 1 / self._downs
+        down = 1 - GUARD_SHARE if self.guard else 1.0
+        share = down / self._downs
         neutral = picture.gray or (self.guard and replace(picture, pixels=pixels).neutral)
         color = rescaler.network.config.task == "color"
         gray = to_gray if neutral and not color else None
@@ -151,15 +154,16 @@ class _Making(Job):
             if self.refine:
                 low = refined(
                     loaded, to_bits(pixels, 8), low, scale, self.refine, record,
-                    lambda done: tick(done * (1 - share)), gray,
+                    lambda done: tick(done * (down - share)), gray,
                 )  # fmt: skip
-        if not self.guard:
-            return Guarded(low if gray is None else gray(low))
-        guarded = guard(
-            rescaler, pixels, low, scale, neutral=neutral,
-            temperature=loaded.checkpoint.card.temperature,
-            filed=None if format == "png" else self._filed(format, gray=color),
-        )  # fmt: skip
+            if not self.guard:
+                return Guarded(low if gray is None else gray(low))
+            guarded = guard(
+                rescaler, pixels, low, scale, neutral=neutral,
+                temperature=loaded.checkpoint.card.temperature,
+                filed=None if format == "png" else self._filed(format, gray=color), tick=tick,
+            )  # fmt: skip
+            tick(GUARD_SHARE)
         note_guard(guarded, record)
         return guarded
 

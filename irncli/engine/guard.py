@@ -34,6 +34,7 @@ from irncli.engine.doubt import (
 )
 from irncli.engine.fallback import Fallback, block_weights, mixed
 from irncli.engine.pixels import Pixels, bits_of, to_pixels, to_tensor
+from irncli.engine.placing import quiet
 from irncli.engine.rescaler import Reading, Rescaler, to_gray
 from irncli.geometry import Blocks, block_side, grid_shape
 from irncli.model.bicubic import Window, resize_window
@@ -105,6 +106,7 @@ def guard(
     temperature: float = 0.0,
     neutral: bool = False,
     filed: Filed | None = None,
+    tick: Callable[[float], None] = quiet,
 ) -> Guarded:
     """Repair an LR where it is no good thumbnail, or would not be restored as well as a plain one.
 
@@ -121,8 +123,10 @@ def guard(
             going to be restored.
         filed: what a file will hold of an LR; None: all of it. Then every block is looked at,
             since a file loses something everywhere.
+        tick: called with 0 before each part of the work: it may raise to end it. How much there is
+            to do is known only when it is done.
     """
-    work = _Guard(rescaler, hr, low, scale, temperature, neutral=neutral, filed=filed)
+    work = _Guard(rescaler, hr, low, scale, temperature, tick, neutral=neutral, filed=filed)
     work.run()
     return work.result()
 
@@ -135,11 +139,13 @@ class _Guard:
         low: Pixels,
         scale: float | None,
         temperature: float,
+        tick: Callable[[float], None],
         *,
         neutral: bool,
         filed: Filed | None,
     ) -> None:
         self.rescaler, self.temperature, self.filed = rescaler, temperature, filed
+        self.tick = tick
         self.reading = rescaler.reading(hr, scale)
         color = rescaler.network.config.task == "color"
         self.tint = _tint(hr) if color else None
@@ -248,6 +254,7 @@ class _Guard:
         plain = replace(fallback, low=self.plain_seen)
         worse = torch.zeros_like(doubtful)
         for place, rows, columns in self._tiles(doubtful, tile):
+            self.tick(0)
             original = self._original(rows, columns)
             network = self._restored(seen, fallback, rows, columns) - original
             simple = self._quantised(plain.plain(*self._up(rows, columns))) - original

@@ -7,6 +7,7 @@ import pytest
 import torch
 from networks import SMALL, shaken
 
+import irncli
 from irncli.engine.doubt import MOST_SHIFT_8, MOST_SHIFT_16, texture
 from irncli.engine.fallback import Fallback, block_weights
 from irncli.engine.guard import Guarded, guard
@@ -140,6 +141,39 @@ def test_one_result_for_every_tile_and_thread_count(photo, tile, threads):
     whole = restored(failing("irn-x2"), expected, hr, seed=4)
     tiled = restored(failing("irn-x2", tile=tile), expected, hr, seed=4)
     assert np.array_equal(whole, tiled)
+
+
+def test_it_can_be_ended_between_its_parts(photo):
+    calls = []
+
+    def tick(share):
+        calls.append(share)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    hr, rescaler = image(photo, 240, 240), failing("irn-x2")
+    low = rescaler.downscale(hr)
+    with pytest.raises(KeyboardInterrupt):
+        guard(rescaler, hr, low, tick=tick)
+    assert calls == [0, 0, 0]
+
+
+def test_what_is_looked_at_is_no_larger_than_what_is_in_doubt(photo, monkeypatch):
+    rescaler = irncli.load("irn-x2", device="cpu").rescaler
+    hr = image(photo, 288, 288)
+    low = rescaler.downscale(hr).copy()
+    low[64:80, 64:80] ^= 64
+    looked_at = []
+    restore = rescaler.restore_window
+    monkeypatch.setattr(
+        rescaler, "restore_window",
+        lambda seen, rows, columns, **z: looked_at.append((rows, columns))
+        or restore(seen, rows, columns, **z),
+    )  # fmt: skip
+    guard(rescaler, hr, low)
+    area = sum((r.stop - r.start) * (c.stop - c.start) for r, c in looked_at)
+    # The block, its neighbours where it is worse, one probe; each with its halo.
+    assert 0 < area < 0.5 * low[:, :, 0].size
 
 
 def test_fractional_scales(photo):

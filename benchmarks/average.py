@@ -1,0 +1,78 @@
+"""Average the weights before and after a run of fine-tuning, as Wortsman et al. do (CVPR 2022,
+"Robust fine-tuning of zero-shot models").
+
+    python benchmarks/average.py BEFORE.safetensors RUN/last.safetensors --data TRAIN
+    python benchmarks/average.py BEFORE.safetensors RUN/last.safetensors --data TRAIN \
+        --shares 0.4 -o averaged.safetensors
+
+A short run on few crops learns what it is for, and loses a little of what was there. Between the
+two is a network that has both. The first line measures shares of the run from 0 to 1 as training
+does, on the held-out pictures of the data and on hard images; the second writes one average.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from irncli.io.paths import atomic_write
+from irncli.model import InvertibleNetwork
+from irncli.train.data import centre_crop, load_pictures, split
+from irncli.train.hard import hard_images
+from irncli.train.validate import measure_hard, validate_invertible
+from irncli.zoo.checkpoint import read_checkpoint, serialise
+
+SIDE = 320
+"""Of the middle of a held-out picture; training measures smaller ones, to lose less time."""
+HARD_SIDE = 64
+COLUMNS = ("hr_psnr", "hr_psnr_z0", "lr_psnr", "hard_worse", "hard_shift")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path)
+    parser.add_argument("--shares", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    parser.add_argument("--data", type=Path, required=True, help="what was trained on")
+    parser.add_argument("-o", dest="output", type=Path, help="where the average of one share goes")
+    options = parser.parse_args()
+    if options.output and len(options.shares) != 1:
+        parser.error("-o takes one share")
+    _, held_out = split(load_pictures([options.data]))
+    pictures = [centre_crop(pixels, 8, SIDE) for pixels in held_out.pixels]
+    print("| share |", " | ".join(COLUMNS), "|")
+    print("|---|" + "---|" * len(COLUMNS))
+    for share in options.shares:
+        network = average(options.before, options.after, share)
+        measured = validate_invertible(network, pictures, drawn=True)
+        measured |= measure_hard(network, list(hard_images(HARD_SIDE).values()))
+        print(f"| {share:g} |", " | ".join(f"{measured[name]:.2f}" for name in COLUMNS), "|")
+        if options.output:
+            card = read_checkpoint(options.after).card
+            atomic_write(options.output, serialise(network, card), overwrite=True)
+
+
+def average(before: Path, after: Path, share: float) -> InvertibleNetwork:
+    """A rescaling network whose weights are (1 - share) of `before` and share of `after`.
+
+    Raises:
+        SystemExit: they are not of one architecture, or rescale nothing.
+    """
+    networks = [read_checkpoint(path).network for path in (before, after)]
+    first, second = networks
+    if first.config != second.config or not isinstance(first, InvertibleNetwork):
+        raise SystemExit(f"{before} and {after} are not two rescaling networks of one architecture")
+    first.load_state_dict(_mean([network.state_dict() for network in networks], share))
+    return first
+
+
+def _mean(states: Sequence[dict[str, torch.Tensor]], share: float) -> dict[str, torch.Tensor]:
+    before, after = states
+    return {name: torch.lerp(value, after[name], share) for name, value in before.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -34,7 +34,7 @@ CHECKS = (
     ("ruff check", ("ruff", "check", ".")),
     ("ruff format", ("ruff", "format", "--check", ".")),
     ("mypy", ("mypy",)),
-    ("pytest", ("pytest", "-q", "-n", "2")),
+    ("pytest", ("pytest", "-q", "-n", "2", "--dist", "worksteal")),
 )
 
 

@@ -21,10 +21,12 @@ CHAINS = {
     "models": lambda name: name in ("irn train", "irn models"),
     "others": lambda name: name in ALONE - {"irn train", "irn models"},
 }
+ELSEWHERE = ("#", "source <(irn completion zsh)", "irn demo")
+"""Comments; what zsh is told (tests/cli/test_completion.py); what takes long (test_demo)."""
 LEFT = {
     "pictures": ["back.png", "colours.png", "small_restored.png", "photo_irn.jpg"],
     "models": ["recipe.toml", "runs/x2/best.safetensors"],
-    "others": ["results.md", "irn-demo.png", ".local/share/bash-completion/completions/irn"],
+    "others": ["results.md", ".local/share/bash-completion/completions/irn"],
 }
 
 
@@ -33,8 +35,7 @@ def lines_of(chain):
         # Those of irn itself are those of its commands.
         if " " in name and CHAINS[chain](" ".join(name.split()[:2])):
             lines = describe(command, ctx).examples.splitlines()
-            # What zsh is told is tested in zsh: tests/cli/test_completion.py.
-            yield from (each for each in lines if not each.startswith("#") and "zsh" not in each)
+            yield from (each for each in lines if not each.startswith(ELSEWHERE))
 
 
 @pytest.mark.slow

@@ -17,7 +17,8 @@ from irncli.zoo.registry import default_registry
 GUIDE = ROOT / "docs" / "guide"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GUIDE.glob("*.md"))}
 BRIEF = {
-    "--minutes 60": "--steps 2 --set batch=1 --set crop=48 --set crop_end=48 --set precision=fp32"
+    "--minutes 60": "--steps 2 --set batch=1 --set crop=48 --set crop_end=48 "
+    "--set precision=fp32 --set hard=0"
 }
 LEFT = {
     "start": {"back.png": (63, 50), "plain.png": (63, 50), "colours.png": (63, 50)},

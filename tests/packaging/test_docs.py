@@ -18,7 +18,8 @@ def test_the_commands_of_the_guide_to_training_run(workplace):
     brief = {
         "--minutes 60": f"--steps 2 {small}",
         "--minutes 90": f"--steps 3 {small}",
-        "--set batch=4 --set optimiser.steps=2000": "--set optimiser.steps=1 --set batch=1 --set hard=0",
+        "--set batch=4 --set optimiser.steps=2000": "--set optimiser.steps=1 --set batch=1 "
+        "--set hard=0",
     }
     lines = shell_lines(TRAINING)
     said = [workplace.run(line, brief).stderr for line in lines]

@@ -1,7 +1,6 @@
 """A place where the commands of the documents can be run."""
 
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from networks import SMALL, shaken
 from PIL import Image
+from standing import standing_irn
 
 
 @dataclass
@@ -38,15 +38,22 @@ def short_folder():
         yield folder
 
 
+@pytest.fixture(scope="session")
+def standing():
+    """The text of an executable `irn` that need not load torch."""
+    with standing_irn() as client:
+        yield client
+
+
 @pytest.fixture
-def workplace(tmp_path, photo, monkeypatch):
+def workplace(tmp_path, photo, monkeypatch, standing):
     """A folder with photographs, a checkpoint, and irn on the path."""
     from irncli.zoo.checkpoint import Card, serialise
 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "irn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m irncli "$@"\n')
+    (tmp_path / "bin" / "irn").write_text(standing)
     (tmp_path / "bin" / "irn").chmod(0o755)
     Image.fromarray(photo[100:150, 100:163]).save(tmp_path / "photo.png")
     (tmp_path / "photos").mkdir()

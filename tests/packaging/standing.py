@@ -1,0 +1,83 @@
+"""A standing irn, which has loaded torch already and makes every command by a fork of itself.
+
+    python standing.py SOCKET
+
+Loading torch takes two seconds, and the documents have more than a hundred commands. Each is still
+a process of its own, with its own arguments, directory, environment and streams.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from contextlib import contextmanager
+from subprocess import PIPE, Popen
+
+CLIENT = """#!{python} -IS
+import json, os, socket, sys
+irn = socket.socket(socket.AF_UNIX)
+irn.connect({address!r})
+request = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+socket.send_fds(irn, [request[:1]], [0, 1, 2])
+irn.sendall(request[1:])
+irn.shutdown(socket.SHUT_WR)
+sys.exit(int(irn.recv(9) or 70))
+"""
+
+
+@contextmanager
+def standing_irn():
+    """Start one; gives the text of an executable that hands its command over to it."""
+    with tempfile.TemporaryDirectory(prefix="irn-standing-") as folder:
+        address = f"{folder}/irn"
+        command = [sys.executable, __file__, address]
+        with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+            assert process.stdout.readline() == "ready\n"
+            yield CLIENT.format(python=sys.executable, address=address)
+            process.terminate()
+
+
+def serve(address):
+    """Answer until this process is ended; a fork returns, to run its command and end as usual."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        print("ready", flush=True)
+        while True:
+            caller, _ = listener.accept()
+            if not os.fork():
+                break
+            caller.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    first, streams, _, _ = socket.recv_fds(caller, 1, 3)
+    arguments, folder, environment = json.loads(first + caller.makefile("rb").read())
+    command = os.fork()
+    if command:
+        _, status = os.waitpid(command, 0)
+        code = os.waitstatus_to_exitcode(status)
+        caller.sendall(str(code if code >= 0 else 128 - code).encode())
+        os._exit(0)
+    caller.close()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["irn", *arguments]
+
+
+if __name__ == "__main__":
+    import torch
+
+    import irncli.api  # what is not used here is loaded for the forks
+    import irncli.cli.app
+    import irncli.train.loop  # noqa: F401
+    from irncli.__main__ import main
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    serve(sys.argv[1])
+    main()

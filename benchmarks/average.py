@@ -13,7 +13,6 @@ does, on the held-out pictures of the data and on hard images; the second writes
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,12 +21,11 @@ from irncli.io.paths import atomic_write
 from irncli.model import InvertibleNetwork
 from irncli.train.data import centre_crop, load_pictures, split
 from irncli.train.hard import hard_images
-from irncli.train.validate import measure_hard, validate_invertible
+from irncli.train.validate import HARD_SIDE, measure_hard, validate_invertible
 from irncli.zoo.checkpoint import read_checkpoint, serialise
 
 SIDE = 320
-"""Of the middle of a held-out picture; training measures smaller ones, to lose less time."""
-HARD_SIDE = 64
+"""Side of what is measured, the middle of a held-out picture; training measures less of it."""
 COLUMNS = ("hr_psnr", "hr_psnr_z0", "lr_psnr", "hard_worse", "hard_shift")
 
 
@@ -61,17 +59,13 @@ def average(before: Path, after: Path, share: float) -> InvertibleNetwork:
     Raises:
         SystemExit: they are not of one architecture, or rescale nothing.
     """
-    networks = [read_checkpoint(path).network for path in (before, after)]
-    first, second = networks
+    first, second = (read_checkpoint(path).network for path in (before, after))
     if first.config != second.config or not isinstance(first, InvertibleNetwork):
         raise SystemExit(f"{before} and {after} are not two rescaling networks of one architecture")
-    first.load_state_dict(_mean([network.state_dict() for network in networks], share))
+    later = second.state_dict()
+    mean = {name: torch.lerp(old, later[name], share) for name, old in first.state_dict().items()}
+    first.load_state_dict(mean)
     return first
-
-
-def _mean(states: Sequence[dict[str, torch.Tensor]], share: float) -> dict[str, torch.Tensor]:
-    before, after = states
-    return {name: torch.lerp(value, after[name], share) for name, value in before.items()}
 
 
 if __name__ == "__main__":

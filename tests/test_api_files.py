@@ -23,7 +23,8 @@ from irncli.io.images import probe
 from irncli.io.tag import extract
 from irncli.zoo.checkpoint import Card, serialise
 
-ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()  # holds the time
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+"""Made once, since it holds the time."""
 
 
 @pytest.fixture(autouse=True)

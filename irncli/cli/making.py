@@ -26,7 +26,8 @@ from irncli.pixels import Pixels, to_bits
 __all__ = ["Decolor", "Downscale", "embedded", "refined", "tagging"]
 
 GUARD_SHARE = 0.05
-"""Of the time of a file, for its progress: more where an image is no photograph."""
+"""Share of the progress of a file that is kept for the guard; where an image is no photograph, the
+guard takes longer than that."""
 MUCH_BICUBIC = 0.1
 """Share of an image above which a warning says that the network does not restore it."""
 

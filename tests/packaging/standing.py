@@ -40,7 +40,7 @@ def standing_irn():
 
 
 def serve(address):
-    """Answer until this process is ended; a fork returns, to run its command and end as usual."""
+    """Answer until this process is ended; only its forks return, to run a command and end."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 __all__ = [
+    "SMALLEST_MEAN_SQUARE",
     "charbonnier",
     "fit",
     "log_bits",
@@ -49,7 +50,7 @@ def log_mean_square(a: torch.Tensor) -> torch.Tensor:
     return values * torch.log(mean_square + SMALLEST_MEAN_SQUARE).mean()
 
 
-def missing_psnr(a: torch.Tensor, target: float) -> torch.Tensor:
+def missing_psnr(a: torch.Tensor, target: float | torch.Tensor) -> torch.Tensor:
     """Values in a crop x log(mean square / that of the target PSNR), 0 where it is negative, with
     a smooth bend; then the mean over the batch.
 
@@ -57,7 +58,7 @@ def missing_psnr(a: torch.Tensor, target: float) -> torch.Tensor:
 
     Args:
         a: error, values in [0, 1].
-        target: PSNR in dB.
+        target: PSNR in dB, of all crops or of each.
     """
     mean_square = a.square().flatten(1).mean(1)
     short = torch.log(mean_square + SMALLEST_MEAN_SQUARE / 10) + target * math.log(10) / 10

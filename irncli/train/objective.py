@@ -13,10 +13,12 @@ import torch
 from torch import nn
 
 from irncli.model import CompressionRestoration, InvertibleNetwork
+from irncli.model.bicubic import resize
 from irncli.model.quantize import quantize
 from irncli.train import reversible
 from irncli.train.codec import jpeg_bits, jpeg_round_trip, straight_through
 from irncli.train.losses import (
+    SMALLEST_MEAN_SQUARE,
     charbonnier,
     fit,
     log_bits,
@@ -78,12 +80,21 @@ def _mean_square(a: torch.Tensor) -> torch.Tensor:
     return a.detach().square().mean()
 
 
-def _lr_loss(weights: Loss, error: torch.Tensor) -> torch.Tensor:
+def _lr_loss(weights: Loss, error: torch.Tensor, targets: float | torch.Tensor) -> torch.Tensor:
     if weights.lr_target:
-        fitted = weights.psnr_weight * missing_psnr(error, weights.lr_target)
+        fitted = weights.psnr_weight * missing_psnr(error, targets)
     else:
         fitted = fit(weights.lr_norm, error)
     return weights.lr_weight * fitted
+
+
+def _lr_targets(weights: Loss, hr: torch.Tensor, target: torch.Tensor) -> float | torch.Tensor:
+    """PSNR in dB that LR is held to; where `lr_masked` asks for it, of each crop."""
+    if not weights.lr_masked or hr.shape[2:] == target.shape[2:]:
+        return weights.lr_target
+    lost = hr - resize(target, hr.shape[2], hr.shape[3])
+    mean_square = lost.square().flatten(1).mean(1).clamp(min=SMALLEST_MEAN_SQUARE)
+    return (weights.lr_masked - 10 * torch.log10(mean_square)).clamp(max=weights.lr_target)
 
 
 def _hr_loss(weights: Loss, error: torch.Tensor, share: float) -> torch.Tensor:
@@ -160,7 +171,7 @@ class RescalingObjective(nn.Module):
         weights = self.recipe.loss
         low, z, restored, tables = self.restore(hr, draws)
         losses = {
-            "lr_loss": _lr_loss(weights, low - target),
+            "lr_loss": _lr_loss(weights, low - target, _lr_targets(weights, hr, target)),
             "hr_loss": weights.hr_weight * _hr_loss(weights, restored - hr, share),
             "z_loss": weights.z_weight * sum_of_squares(z),
         }

@@ -116,6 +116,10 @@ class Loss:
             gained above it, and below it the loss rises with the missing dB, over those of the
             PSNR fit (`lr_norm` plays no part then). On Y of whole images LR is 5 to 6 dB nearer.
             0: LR is fitted by `lr_norm`, without a target.
+        lr_masked: dB by which the target of a crop is at most above the PSNR of its bicubic
+            restoration: the busier a crop, the more departure of its LR goes unseen, and the more
+            it needs. 13 lowers it only where interpolation has less than 20 dB: text, dithers,
+            noise. 0: one target for all crops.
         hr_weight: weight of the HR fit (Charbonnier).
         z_weight: weight of sum z^2.
         psnr_from: share of the budget after which HR is fitted by the logarithm of each crop's
@@ -132,6 +136,7 @@ class Loss:
     lr_norm: Literal["l1", "l2"] = "l2"
     lr_weight: float = 1.0
     lr_target: float = 0.0
+    lr_masked: float = 0.0
     hr_weight: float = 1.0
     z_weight: float = 0.01
     psnr_from: float = 1.0
@@ -143,8 +148,10 @@ class Loss:
 
     def __post_init__(self) -> None:
         _in_range(self, 0, 1, "psnr_from")
-        _in_range(self, 0, 1e6, "lr_weight", "lr_target", "hr_weight", "z_weight", "psnr_weight")
-        _in_range(self, 0, 1e6, "features_weight", "adversarial_weight", "rate_weight")
+        _in_range(self, 0, 1e6, "lr_weight", "lr_target", "lr_masked", "hr_weight", "z_weight")
+        _in_range(
+            self, 0, 1e6, "psnr_weight", "features_weight", "adversarial_weight", "rate_weight"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

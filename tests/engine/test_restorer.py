@@ -313,6 +313,7 @@ def peaks(what):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_memory_does_not_grow_with_the_height():
-    # 200,000 pixels more: 50 MB for each copy of the features, 1.5 MB of pictures
+    # 200,000 pixels more: 50 MB for each copy of the features, 1.5 MB of pictures. The allocator
+    # gives memory back in its own time: the same run grew by 4 to 21 MB in turns.
     assert peaks("network") > 100
-    assert peaks("restorer") < 20
+    assert peaks("restorer") < 40

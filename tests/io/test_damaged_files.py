@@ -47,7 +47,7 @@ def read_and_rewritten(packet):
         assert newer or extract(left) is None
 
 
-@fuzz(6000)
+@fuzz(3000)
 @given(mutated(TAGGED, WORDS))
 @example(b"<a/>")
 @example(b'<a xmlns:rdf="urn:x" xmlns:irn="urn:y"><rdf:b irn:c="1"/></a>')
@@ -106,7 +106,7 @@ TREES = st.recursive(
 )
 
 
-@fuzz(2500)
+@fuzz(1200)
 @given(TREES.map(packet_of))
 def test_any_tree_is_a_packet_or_refused(packet):
     read_and_rewritten(packet)

@@ -12,6 +12,7 @@ from training import COLOR, CRM, changed
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, quantization_tables
 from irncli.model import build
+from irncli.model.bicubic import resize
 from irncli.train.codec import jpeg_bits, jpeg_round_trip, straight_through
 from irncli.train.losses import charbonnier, log_mean_square, missing_psnr, sum_of_squares
 from irncli.train.objective import Draws, RescalingObjective, RestorationObjective
@@ -177,6 +178,24 @@ def test_each_crop_s_lr_is_held_to_the_target_by_itself(batch):
     one_short = missing_psnr(errors, 36.0) / errors[0].numel()
     assert one_short.item() == pytest.approx(6 * math.log(10) / 10 / 2, rel=0.01)
     assert missing_psnr(errors, 20.0).item() < 0.2
+
+
+def test_a_busy_crop_s_lr_is_held_to_less():
+    """So many dB more than interpolation restores, and no more than the target."""
+    rng = torch.Generator().manual_seed(0)
+    smooth = torch.linspace(0, 1, 32).expand(1, 3, 32, 32)
+    hr = torch.cat((smooth, torch.rand(1, 3, 32, 32, generator=rng).round()))
+    recipe = changed(lr_target=35.0, lr_masked=13.0)
+    target = resize(hr, 32 // recipe.architecture.scale, 32 // recipe.architecture.scale)
+    network = shaken(recipe.architecture)
+    _, parts = RescalingObjective(network, recipe)(hr, target, Draws(), 0)
+    lost = (hr[1] - resize(target, 32, 32)[1]).square().mean().item()
+    busy = 13 - 10 * math.log10(lost)
+    assert busy < 25
+    error = network(hr)[0] - target
+    weight = recipe.loss.lr_weight * recipe.loss.psnr_weight
+    expected = [missing_psnr(error[k : k + 1], (35.0, busy)[k]).item() for k in range(2)]
+    assert parts["lr_loss"].item() == pytest.approx(weight * sum(expected) / 2, rel=1e-4)
 
 
 @pytest.mark.parametrize("hard", [0.0, 0.2])

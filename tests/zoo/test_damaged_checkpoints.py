@@ -92,7 +92,7 @@ def pickled(folder):
 
 @pytest.mark.parametrize("kind", ["old", "zip"])
 def test_a_damaged_pth_is_read_or_refused(folder, pickled, kind):
-    @fuzz(1500)
+    @fuzz(750)
     @given(mutated(pickled[kind], PICKLE))
     def check(damaged):
         path = folder / "d.pth"
@@ -154,7 +154,7 @@ def edited(name, edits):
     return state
 
 
-@fuzz(1200)
+@fuzz(400)
 @given(st.sampled_from(sorted(FOREIGN)), st.lists(EDITS, min_size=1, max_size=4))
 def test_an_odd_state_dict_is_read_or_refused(folder, name, edits):
     path = folder / "e.pth"

@@ -40,13 +40,15 @@ def main() -> None:
     if options.output and len(options.shares) != 1:
         parser.error("-o takes one share")
     _, held_out = split(load_pictures([options.data]))
-    pictures = [centre_crop(pixels, 8, SIDE) for pixels in held_out.pixels]
     print("| share |", " | ".join(COLUMNS), "|")
     print("|---|" + "---|" * len(COLUMNS))
     for share in options.shares:
         network = average(options.before, options.after, share)
+        cell = network.config.reduction
+        pictures = [centre_crop(pixels, cell, SIDE) for pixels in held_out.pixels]
         measured = validate_invertible(network, pictures, drawn=True)
-        measured |= measure_hard(network, list(hard_images(HARD_SIDE).values()))
+        hard = hard_images(HARD_SIDE // cell * cell)
+        measured |= measure_hard(network, list(hard.values()))
         print(f"| {share:g} |", " | ".join(f"{measured[name]:.2f}" for name in COLUMNS), "|")
         if options.output:
             card = read_checkpoint(options.after).card

@@ -2,8 +2,8 @@
 
     IRN_FUZZ=20 pytest -n 0 tests/io/test_damaged_files.py
 
-tries twenty times as many as the checks do, which spend about half a minute on them. They are the same
-in every run, and a longer run begins with those of a shorter one.
+tries twenty times as many as the checks do, which spend about half a minute on them. They are the
+same in every run, and a longer run begins with those of a shorter one.
 """
 
 import os

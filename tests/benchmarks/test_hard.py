@@ -1,5 +1,7 @@
 """The judge of hard images: its own bicubic reference, its verdicts and its table."""
 
+import json
+
 import hard
 import numpy as np
 import pytest
@@ -63,3 +65,12 @@ def test_the_table_counts(images):
 def test_means_of_squares():
     image = np.arange(12.0).reshape(3, 4, 1)
     assert hard.means(image, 2)[..., 0].tolist() == [[2.5, 4.5]]
+
+
+def test_what_was_measured_is_kept_with_a_line_for_each_image():
+    row = FINE | {"repaired": 0.5, "bicubic_share": 0.25, "seconds": 1.0}
+    rows = [row | {"name": name} for name in ("dots", "lines")]
+    result = {"guard": "on", "records": [hard.summary("irn-x2", hard.WAYS[0], rows)]}
+    lines = hard.dumps(result).splitlines()
+    assert json.loads("".join(lines)) == result
+    assert not [line for line in lines if "dots" in line and "lines" in line]

@@ -209,6 +209,8 @@ def run(*arguments: str, quiet: bool = False) -> int:
     """Run the environment's Python in the checkout, with nothing on standard input."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    # Modules are compiled when they are imported first: few of them are, and it halves the time.
+    environment["PIP_NO_COMPILE"] = "1"
     output = subprocess.DEVNULL if quiet else None
     return subprocess.run(
         [str(PYTHON), *arguments],

@@ -1,10 +1,11 @@
-"""Starting up costs under 0.2 s of processor time."""
+"""Starting up costs under 0.2 s of processor time, and what is not needed is not loaded."""
 
 import os
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 LIMIT_SECONDS = 0.2
 
@@ -23,3 +24,25 @@ def processor_seconds(arguments):
 def test_starts_at_once(argument):
     processor_seconds([argument])  # byte code is compiled once
     assert min(processor_seconds([argument]) for _ in range(8)) < LIMIT_SECONDS
+
+
+ALL_MODELS = """
+import sys
+from irncli.cli.app import run
+from irncli.zoo.registry import default_registry
+from irncli.zoo.shelf import shipped_folder
+
+for path in shipped_folder().glob("*.safetensors"):
+    default_registry().load(path.stem)
+assert run(["downscale", sys.argv[1], "--scale", "2", "-o", sys.argv[2], "-q"]) == 0
+assert run(["upscale", sys.argv[2], "-o", sys.argv[3], "-q"]) == 0
+print(*{"sympy", "torch._dynamo", "torch._inductor"} & set(sys.modules))
+"""
+
+
+def test_models_are_read_and_used_without_the_compilers_of_torch(tmp_path, noise):
+    """They take two seconds to load, in each process."""
+    path, small, back = (str(tmp_path / f"{name}.png") for name in ("a", "small", "back"))
+    Image.fromarray(noise(24, 24)).save(path)
+    command = [sys.executable, "-c", ALL_MODELS, path, small, back]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "\n"

@@ -16,7 +16,7 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch.overrides import TorchFunctionMode
 
 from irncli.config import Architecture, from_json, to_json
 from irncli.errors import CheckpointError, InputMissingError, StorageError
@@ -245,9 +246,36 @@ def _read_foreign(path: Path, state: Mapping[str, object]) -> Checkpoint:
     )
 
 
+class _Unallocated(TorchFunctionMode):
+    """Weights that a network makes take neither memory nor time.
+
+    They lie on the meta device, and initialisers leave them alone: torch would run those by
+    reference code in Python, which it takes two seconds to load.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.empty:
+            kwargs["device"] = "meta"
+        elif func in _INITIALISERS and args[0].is_meta:
+            return args[0]
+        return func(*args, **kwargs)
+
+
+_INITIALISERS = {
+    torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.zero_, torch.Tensor.fill_,
+}  # fmt: skip
+
+
 def _assemble(path: Path, architecture: Architecture, state: dict[str, torch.Tensor]) -> Network:
     """Build without allocating or initialising, then take the tensors as they are, strictly."""
-    with torch.device("meta"):
+    with _Unallocated():
         network = build(architecture)
     try:
         network.load_state_dict(

@@ -117,9 +117,10 @@ class Loss:
             PSNR fit (`lr_norm` plays no part then). On Y of whole images LR is 5 to 6 dB nearer.
             0: LR is fitted by `lr_norm`, without a target.
         lr_masked: dB by which the target of a crop is at most above the PSNR of its bicubic
-            restoration: the busier a crop, the more departure of its LR goes unseen, and the more
-            it needs. 13 lowers it only where interpolation has less than 20 dB: text, dithers,
-            noise. 0: one target for all crops.
+            restoration: the busier a crop, the less the eye sees a departure of its LR, and the
+            more departure it needs. With 13 and a target of 33, only crops that interpolation
+            restores at less than 20 dB are held to less: text, dithers, noise. 0: one target for
+            all crops.
         hr_weight: weight of the HR fit (Charbonnier).
         z_weight: weight of sum z^2.
         psnr_from: share of the budget after which HR is fitted by the logarithm of each crop's

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from irncli.model import CompressionRestoration, InvertibleNetwork
 from irncli.model.bicubic import resize
@@ -30,6 +31,9 @@ from irncli.train.recipe import Recipe
 from irncli.train.sections import Loss
 
 __all__ = ["Draws", "Objective", "RescalingObjective", "RestorationObjective", "sigma_of"]
+
+SQUARE = 8
+"""Side of the squares of LR pixels whose means `lr_means` is about."""
 
 Parts = dict[str, torch.Tensor]
 Pass = tuple[
@@ -97,6 +101,14 @@ def _lr_targets(weights: Loss, hr: torch.Tensor, target: torch.Tensor) -> float 
     return (weights.lr_masked - 10 * torch.log10(mean_square)).clamp(max=weights.lr_target)
 
 
+def _means_loss(weights: Loss, error: torch.Tensor) -> torch.Tensor:
+    """Of the means of squares of LR; a dB that they miss costs what a dB of LR does."""
+    means = functional.avg_pool2d(error, SQUARE, ceil_mode=True, count_include_pad=False)
+    counted = error[0].numel() / means[0].numel()
+    missing = missing_psnr(means, weights.lr_means)
+    return weights.lr_weight * weights.psnr_weight * counted * missing
+
+
 def _hr_loss(weights: Loss, error: torch.Tensor, share: float) -> torch.Tensor:
     if share < weights.psnr_from:
         return charbonnier(error)
@@ -108,6 +120,7 @@ class RescalingObjective(nn.Module):
 
         loss = lr_weight |low - target| + hr_weight |x - hr| + z_weight z^2
                (or, with a target PSNR of LR, lr_weight psnr_weight (missing PSNR of low))
+             + lr_weight psnr_weight (missing PSNR of the means of low)
              + rate_weight psnr_weight log bits(JPEG(low))
              + features_weight |VGG(x) - VGG(hr)| + adversarial_weight BCE(D(x), 1)
 
@@ -175,6 +188,8 @@ class RescalingObjective(nn.Module):
             "hr_loss": weights.hr_weight * _hr_loss(weights, restored - hr, share),
             "z_loss": weights.z_weight * sum_of_squares(z),
         }
+        if weights.lr_means:
+            losses["means_loss"] = _means_loss(weights, low - target)
         if weights.rate_weight and tables is not None:
             bits = jpeg_bits(low, tables)
             losses["rate_loss"] = (

@@ -34,6 +34,8 @@ LR_WEIGHT = 1.5
 """Weight of a missing dB of LR against a dB of HR: above 1, or LR would be sold for HR."""
 LR_MASKED = 13.0
 """25 dB for text, which interpolation restores at 12: the guard lets a block depart to 24."""
+LR_MEANS = 48.0
+"""One level: a tint of 2.75 in 16x16 pixels is what the guard repairs."""
 HARD_SHARE = 0.2
 """Share of synthetic crops in our recipes."""
 
@@ -71,11 +73,14 @@ def _ours(network: Network, lr_target: float, data: Data) -> Recipe:
     """Ours: z = 0 at first, then drawn for half of the crops; each crop's LR held to a target;
     HR fitted by PSNR in the end; synthetic crops; cosine, average.
     """
-    return Recipe(
-        network=network,
-        loss=Loss(lr_weight=LR_WEIGHT, lr_target=lr_target, lr_masked=LR_MASKED, psnr_from=0.6),
-        data=replace(data, hard=HARD_SHARE),
+    loss = Loss(
+        lr_weight=LR_WEIGHT,
+        lr_target=lr_target,
+        lr_masked=LR_MASKED,
+        lr_means=LR_MEANS,
+        psnr_from=0.6,
     )
+    return Recipe(network=network, loss=loss, data=replace(data, hard=HARD_SHARE))
 
 
 _X2 = Network(family="irn", scale=2)
@@ -169,7 +174,8 @@ def _our_plus() -> Recipe:
 def _our_color() -> Recipe:
     """In cells of 4x4 pixels, whose matrix holds most of the colours before the first step."""
     recipe = _ours(replace(_COLOR, cell=4), 35.0, Data(batch=5, crop=80))
-    return _slow_matrix(replace(recipe, latent=_ZERO, loss=replace(recipe.loss, psnr_from=0.0)))
+    loss = replace(recipe.loss, lr_means=0.0, psnr_from=0.0)
+    return _slow_matrix(replace(recipe, latent=_ZERO, loss=loss))
 
 
 def _ours_disturbed(codec: Codec, lr_target: float) -> Recipe:

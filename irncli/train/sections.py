@@ -121,6 +121,10 @@ class Loss:
             more departure it needs. With 13 and a target of 33, only crops that interpolation
             restores at less than 20 dB are held to less: text, dithers, noise. 0: one target for
             all crops.
+        lr_means: RGB PSNR in dB that the means of 8x8 LR pixels should keep to those of the
+            target, held to like `lr_target`: 48 is a mean departure of one level. In smooth parts
+            the eye sees a tint of 3 levels, which the PSNR of single pixels hardly knows. 0: not
+            asked for.
         hr_weight: weight of the HR fit (Charbonnier).
         z_weight: weight of sum z^2.
         psnr_from: share of the budget after which HR is fitted by the logarithm of each crop's
@@ -138,6 +142,7 @@ class Loss:
     lr_weight: float = 1.0
     lr_target: float = 0.0
     lr_masked: float = 0.0
+    lr_means: float = 0.0
     hr_weight: float = 1.0
     z_weight: float = 0.01
     psnr_from: float = 1.0
@@ -149,7 +154,8 @@ class Loss:
 
     def __post_init__(self) -> None:
         _in_range(self, 0, 1, "psnr_from")
-        _in_range(self, 0, 1e6, "lr_weight", "lr_target", "lr_masked", "hr_weight", "z_weight")
+        _in_range(self, 0, 1e6, "lr_weight", "lr_target", "lr_masked", "lr_means")
+        _in_range(self, 0, 1e6, "hr_weight", "z_weight")
         _in_range(
             self, 0, 1e6, "psnr_weight", "features_weight", "adversarial_weight", "rate_weight"
         )

@@ -19,6 +19,7 @@ from irncli.model.quantize import quantize
 from irncli.train.codec import jpeg_round_trip
 from irncli.train.crops import to_luma
 from irncli.train.hard import hard_images
+from irncli.train.objective import SQUARE
 from irncli.train.recipe import Recipe
 
 __all__ = [
@@ -80,8 +81,7 @@ def measure_hard(network: InvertibleNetwork, images: Sequence[Pixels]) -> dict[s
         restored = psnr(pixels, to_gray(back) if neutral else back)
         enlarged = psnr(pixels, to_pixels(resize(bicubic, *pixels.shape[:2])))
         worse += restored < min(enlarged, HARD_CEILING) - HARD_LOSS
-        means = functional.avg_pool2d(low - bicubic, 8)
-        shifted += 255 * float(means.abs().max()) > HARD_SHIFT
+        shifted += _largest_shift(low - bicubic) > HARD_SHIFT
     return {"hard_worse": float(worse), "hard_shift": float(shifted)}
 
 
@@ -108,7 +108,8 @@ def validate_invertible(
 
     Returns:
         Means over the pictures: `hr_psnr` (z drawn), `hr_psnr_z0`, `lr_psnr` (against bicubic LR,
-        or luma), `hr_psnr_disturbed` (z = 0, with `disturb`), `score`.
+        or luma), `lr_shift` (how far the mean of 8x8 LR pixels is off at most, in levels; rescaling
+        only), `hr_psnr_disturbed` (z = 0, with `disturb`), `score`.
     """
     device, config = network.latent_sigma.device, network.config
     generator = torch.Generator().manual_seed(seed)
@@ -126,11 +127,21 @@ def validate_invertible(
             restored = to_pixels(network.inverse(disturbed, torch.zeros_like(z)))
             scores.setdefault("hr_psnr_disturbed", []).append(_psnr(pixels, restored, config.scale))
         target = to_luma(hr) if config.task == "color" else shrink(hr, config.scale)
-        pair = to_pixels(low), to_pixels(quantize(target))
+        target = quantize(target)
+        if config.task != "color":
+            scores.setdefault("lr_shift", []).append(_largest_shift(low - target))
+        pair = to_pixels(low), to_pixels(target)
         scores["lr_psnr"].append(_psnr(*pair, config.scale))
     means = {name: fmean(values) for name, values in scores.items()}
     plain = min(means["hr_psnr"], means["hr_psnr_z0"]) if drawn else means["hr_psnr_z0"]
     return {"score": means["hr_psnr_disturbed"] if disturb else plain, **means}
+
+
+def _largest_shift(departure: torch.Tensor) -> float:
+    """Of the mean of whole squares of LR, in any channel, in levels; 0: LR is smaller than one."""
+    if min(departure.shape[2:]) < SQUARE:
+        return 0.0
+    return 255 * float(functional.avg_pool2d(departure, SQUARE).abs().max())
 
 
 def _psnr(a: Pixels, b: Pixels, scale: int) -> float:

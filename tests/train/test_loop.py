@@ -112,7 +112,7 @@ def test_the_run_directory_holds_everything(tmp_path, pictures):
     first = records(tmp_path / "a")[0]
     assert {"loss", "hr_psnr", "lr_psnr", "learning_rate", "gradient_norm", "steps_per_second",
             "data_wait", "skipped"} <= set(str(first).replace("'", " ").split())  # fmt: skip
-    assert {"hr_psnr", "hr_psnr_z0", "lr_psnr", "score"} == set(
+    assert {"hr_psnr", "hr_psnr_z0", "lr_psnr", "lr_shift", "score"} == set(
         records(tmp_path / "a")[-1]["validation"]
     )
     checkpoint = read_checkpoint(tmp_path / "a" / "last.safetensors")

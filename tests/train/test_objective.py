@@ -198,6 +198,30 @@ def test_a_busy_crop_s_lr_is_held_to_less():
     assert parts["lr_loss"].item() == pytest.approx(weight * sum(expected) / 2, rel=1e-4)
 
 
+def test_a_tint_of_lr_costs_what_its_missing_db_say(batch):
+    hr, target = batch
+    recipe = changed(lr_target=35.0, lr_means=48.0)
+    network = shaken(recipe.architecture)
+    loss, parts = RescalingObjective(network, recipe)(hr, target, Draws(), 0)
+    without, _ = RescalingObjective(network, recipe.changed({"lr_means": 0.0}))(
+        hr, target, Draws(), 0
+    )
+    error = network(hr)[0] - target
+    height, width = error.shape[2:]
+    squares = [
+        error[:, :, top : top + 8, left : left + 8].mean((2, 3))
+        for top in range(0, height, 8)
+        for left in range(0, width, 8)
+    ]
+    means = torch.stack(squares, dim=-1)[..., None]
+    values = error[0].numel() / means[0].numel()
+    weight = recipe.loss.lr_weight * recipe.loss.psnr_weight * values
+    expected = weight * missing_psnr(means, 48.0).item()
+    assert expected > 0
+    assert parts["means_loss"].item() == pytest.approx(expected, rel=1e-4)
+    assert loss.item() - without.item() == pytest.approx(expected, rel=1e-2)
+
+
 @pytest.mark.parametrize("hard", [0.0, 0.2])
 def test_gray_crops_go_through_a_gray_lr(batch, hard):
     hr, _ = batch

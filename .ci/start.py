@@ -28,7 +28,7 @@ CPU_INDEX = [
     *("--retries", "1", "--timeout", "10"),
 ]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
-"""What tests/browser.py looks for."""
+"""What tests/support/browser.py looks for."""
 APT_OPTIONS = ("-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20")
 CHECKS = (
     ("ruff check", ("ruff", "check", ".")),

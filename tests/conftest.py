@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from places import ROOT, SHARED
+
+from tests.support.places import ROOT, SHARED
+from tests.support.standing import standing_irn
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Several workers with as many threads each as there are cores wait for each other.
@@ -46,6 +48,13 @@ def pytest_collection_modifyitems(items):
 def shared():
     """Folder of the shared data; use it in tests marked `shared`."""
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def standing():
+    """The text of an executable `irn` that need not load torch."""
+    with standing_irn() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from networks import SMALL, shaken
 from PIL import Image, ImageCms
 
 import irncli
 from irncli.errors import ImageError, UnavailableError, UsageError
 from irncli.pixels import to_bits
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
 
 
 @pytest.fixture(scope="module")

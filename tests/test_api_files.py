@@ -6,8 +6,6 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from networks import CRM, SMALL, shaken
-from pictures import values
 from PIL import Image, ImageCms
 
 import irncli
@@ -22,6 +20,8 @@ from irncli.errors import (
 from irncli.io.images import probe
 from irncli.io.tag import extract
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import CRM, SMALL, shaken
+from tests.support.pictures import values
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 """Made once, since it holds the time."""

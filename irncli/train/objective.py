@@ -102,7 +102,11 @@ def _lr_targets(weights: Loss, hr: torch.Tensor, target: torch.Tensor) -> float 
 
 
 def _means_loss(weights: Loss, error: torch.Tensor) -> torch.Tensor:
-    """Of the means of squares of LR; a dB that they miss costs what a dB of LR does."""
+    """Of the means of squares of LR; a dB that they miss costs what a dB of LR does.
+
+    Of LR as a file holds it: detail that swings below 0 in a saturated colour is cut off there, and
+    what is left of it is a tint.
+    """
     means = functional.avg_pool2d(error, SQUARE, ceil_mode=True, count_include_pad=False)
     counted = error[0].numel() / means[0].numel()
     missing = missing_psnr(means, weights.lr_means)
@@ -189,7 +193,7 @@ class RescalingObjective(nn.Module):
             "z_loss": weights.z_weight * sum_of_squares(z),
         }
         if weights.lr_means:
-            losses["means_loss"] = _means_loss(weights, low - target)
+            losses["means_loss"] = _means_loss(weights, low.clamp(0, 1) - target)
         if weights.rate_weight and tables is not None:
             bits = jpeg_bits(low, tables)
             losses["rate_loss"] = (

@@ -6,10 +6,10 @@ import average
 import numpy as np
 import pytest
 import torch
-from networks import SMALL, shaken
 from PIL import Image
 
 from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
+from tests.support.networks import SMALL, shaken
 
 
 @pytest.fixture

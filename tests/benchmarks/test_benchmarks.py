@@ -6,13 +6,13 @@ import subprocess
 import sys
 
 import pytest
-from measured import record
-from networks import SMALL, shaken
-from places import ROOT
 
 from irncli.eval.records import dumps
 from irncli.eval.report import card_rows
 from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
+from tests.support.measured import record
+from tests.support.networks import SMALL, shaken
+from tests.support.places import ROOT
 
 MIB_ABOVE_TORCH = 380
 """For half a megapixel at x4; measured there: 280 down, 237 up; for two: 340 and 299."""

@@ -6,9 +6,9 @@ import hard
 import numpy as np
 import pytest
 from hard_images import hard_images
-from places import ROOT
 
 from irncli.engine.rescaler import bicubic
+from tests.support.places import ROOT
 
 PHOTOS = [ROOT / "irncli" / "demo" / "photo.png"]
 FINE = {"restored": 30.0, "bicubic": 29.0, "lr": 40.0, "shift": 1.0}

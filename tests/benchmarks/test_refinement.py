@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 import numpy as np
-from networks import SMALL, shaken
-from places import ROOT
 
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
+from tests.support.places import ROOT
 
 FIELDS = {
     *("model", "set", "task", "scale", "codec", "quality", "steps", "images", "megapixels"),

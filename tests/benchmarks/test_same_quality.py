@@ -6,12 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from places import ROOT
 
 import irncli
 from irncli.engine.metrics import luma, psnr
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode
+from tests.support.places import ROOT
 
 
 def test_quality_is_the_same_and_bits_are_those_of_the_file(tmp_path):

@@ -36,13 +36,23 @@ def irn(capfdbinary, monkeypatch, tmp_path):
     return call
 
 
+@pytest.fixture(scope="session")
+def quick_irn(standing, tmp_path_factory):
+    """An executable `irn` that need not load torch."""
+    path = tmp_path_factory.mktemp("bin") / "irn"
+    path.write_text(standing)
+    path.chmod(0o755)
+    return path
+
+
 @pytest.fixture
-def spawn(tmp_path):
-    """Run a command line as a process of its own."""
+def spawn(tmp_path, quick_irn):
+    """Run a command line as a process of its own; `before` needs one that starts from nothing."""
 
     def call(*arguments, stdin=b"", before=None, cwd=None):
+        program = [sys.executable, "-m", "irncli"] if before else [quick_irn]
         result = subprocess.run(
-            [sys.executable, "-m", "irncli", *map(str, arguments)],
+            [*program, *map(str, arguments)],
             input=stdin,
             capture_output=True,
             preexec_fn=before,

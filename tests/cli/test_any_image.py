@@ -6,7 +6,6 @@ import zlib
 
 import numpy as np
 import pytest
-from refusals import refused
 
 import irncli
 from irncli.engine.doubt import MOST_SHIFT_8
@@ -16,6 +15,7 @@ from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode, probe
 from irncli.io.tag import embed, extract
 from irncli.train.hard import hard_images
+from tests.support.refusals import refused
 
 
 def checker(side=64):

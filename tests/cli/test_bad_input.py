@@ -10,13 +10,13 @@ import time
 
 import numpy as np
 import pytest
-from pictures import size
 from PIL import Image
-from places import ROOT
-from refusals import refused
 
 from irncli.io.encoding import encode
 from irncli.io.images import Picture
+from tests.support.pictures import size
+from tests.support.places import ROOT
+from tests.support.refusals import refused
 
 
 def test_no_such_input(irn, tmp_path):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import SMALL, shaken
 from PIL import Image
 
 from irncli.cli.env import Environment, Record, Reporter
@@ -25,6 +24,7 @@ from irncli.errors import ImageError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.io.ledger import Ledger
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
 
 
 @pytest.fixture

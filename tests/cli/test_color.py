@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from networks import SMALL, shaken
 from PIL import Image, ImageCms
 
 from irncli.io.images import decode, probe
 from irncli.io.tag import extract
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -9,14 +9,14 @@ import sys
 
 import numpy as np
 import pytest
-from pictures import values
 from PIL import Image
-from refusals import refused
 
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import bicubic
 from irncli.io.encoding import encode
 from irncli.io.picture import Picture
+from tests.support.pictures import values
+from tests.support.refusals import refused
 
 
 @pytest.fixture

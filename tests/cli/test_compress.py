@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from places import ROOT
 
 from irncli.cli.compress import parse_size
 from irncli.config import CrmConfig
@@ -17,6 +16,7 @@ from irncli.io.images import decode, probe
 from irncli.io.tag import extract
 from irncli.model import build
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.places import ROOT
 
 
 @pytest.fixture

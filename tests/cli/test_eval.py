@@ -6,13 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-from measured import bicubic, record
-from networks import CRM, SMALL, shaken
-from pictures import size, values
 from PIL import Image
 
 from irncli.eval.records import dumps, loads
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.measured import bicubic, record
+from tests.support.networks import CRM, SMALL, shaken
+from tests.support.pictures import size, values
 
 FIRST_KEYS = [
     "set", "model", "kind", "task", "scale", "guard", "images", "psnr_y", "ssim_y",

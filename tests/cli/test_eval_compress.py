@@ -5,11 +5,11 @@ import json
 import re
 
 import pytest
-from networks import CRM, SMALL, shaken
-from pictures import size
 from PIL import Image
 
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import CRM, SMALL, shaken
+from tests.support.pictures import size
 
 
 @pytest.fixture

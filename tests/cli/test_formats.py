@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import SMALL, shaken
 from PIL import Image
-from places import ROOT
 
 from irncli.engine.metrics import psnr
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode
 from irncli.pixels import to_bits
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
+from tests.support.places import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from formats import PAGE, colours, page, samples

@@ -13,12 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from commands import COMMANDS
-from networks import SMALL, shaken
 
 from irncli.io.images import probe
 from irncli.io.tag import extract
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.commands import COMMANDS
+from tests.support.networks import SMALL, shaken
 
 GOLDEN = Path(__file__).parent / "golden"
 MEASURED = {"refined", "guarded", "report", "forecast"}

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 import typer
-from commands import COMMANDS, NAMES, options_of
-from refusals import refused
 
 from irncli.cli.helping import Program, text_of
 from irncli.cli.pages import STATUSES, describe
 from irncli.cli.panels import FILES, MACHINE, ORDER
 from irncli.errors import ExitStatus
+from tests.support.commands import COMMANDS, NAMES, options_of
+from tests.support.refusals import refused
 
 
 @pytest.fixture(params=COMMANDS, ids=NAMES)

@@ -12,15 +12,15 @@ import zlib
 
 import pytest
 import torch
-from networks import SMALL, shaken
-from pictures import size
 from PIL import Image
-from places import ROOT
 
 from irncli.io.encoding import encode
 from irncli.io.images import decode
 from irncli.zoo import checkpoint
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
+from tests.support.pictures import size
+from tests.support.places import ROOT
 
 LIMIT = 1_000_000
 MEGABYTES = 700

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 import torch
-from networks import SMALL, shaken
 from PIL import Image, PngImagePlugin
 
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 import torch
-from networks import SMALL, shaken
-from pictures import size
 
 from irncli import __version__
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
+from tests.support.pictures import size
 
 
 @pytest.fixture

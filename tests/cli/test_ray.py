@@ -18,9 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from networks import SMALL, shaken
 from PIL import Image
-from places import ROOT
 
 from irncli import __version__
 from irncli.cli import remote
@@ -34,6 +32,8 @@ from irncli.errors import ImageError, UnavailableError
 from irncli.zoo.checkpoint import Card, serialise
 from irncli.zoo.parcel import pack
 from irncli.zoo.registry import Registry
+from tests.support.networks import SMALL, shaken
+from tests.support.places import ROOT
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None or sys.platform == "win32",
@@ -240,7 +240,7 @@ def call(place, *words):
 @contextmanager
 def cluster(place):
     """Of two nodes; gives its process and its address."""
-    script = [sys.executable, ROOT / "tests" / "ray_cluster.py", place]
+    script = [sys.executable, ROOT / "tests" / "support" / "ray_cluster.py", place]
     with (
         (place / "troubles").open("w") as troubles,
         subprocess.Popen(

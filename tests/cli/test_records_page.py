@@ -3,9 +3,8 @@
 import re
 from dataclasses import fields
 
-from places import ROOT
-
 from irncli.cli.env import Record
+from tests.support.places import ROOT
 
 
 def test_every_key_is_on_the_page_and_no_other():

@@ -3,11 +3,9 @@
 import io
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
-from pictures import size
 from PIL import Image, ImageCms
 
 from irncli.engine.metrics import psnr
@@ -15,6 +13,7 @@ from irncli.engine.rescaler import bicubic
 from irncli.io.encoding import encode
 from irncli.io.images import decode, probe
 from irncli.io.tag import Tag, embed, extract
+from tests.support.pictures import size
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -178,9 +177,9 @@ def test_json_records(irn, picture, tmp_path):
     assert (up["seed"], up["temperature"], up["lr_size"]) == (3, 1.0, [16, 12])
 
 
-def test_pipes(picture, tmp_path):
+def test_pipes(picture, tmp_path, quick_irn):
     out = tmp_path / "back.png"
-    irn = f"{sys.executable} -m irncli"
+    irn = quick_irn
     line = (
         f"cat {picture} | {irn} downscale - --scale 2 | {irn} upscale - --seed 0 > {out} && "
         f"cat {picture} | {irn} downscale - --scale 2 --format jpeg > {tmp_path}/low.jpg"
@@ -212,9 +211,8 @@ def retagged(path, **changes):
 
 
 def test_an_imported_model_restores_what_it_made(irn, picture, tmp_path):
-    from networks import SMALL, shaken
-
     from irncli.zoo.checkpoint import Card, serialise
+    from tests.support.networks import SMALL, shaken
 
     source = tmp_path / "mine.safetensors"
     source.write_bytes(serialise(shaken(SMALL["irn-ld-x3"]), Card(name="x")))

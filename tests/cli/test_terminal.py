@@ -10,10 +10,10 @@ import time
 
 import numpy as np
 import pytest
-from networks import SMALL, shaken
 from PIL import Image
 
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
 
 pty = pytest.importorskip("pty", reason="needs terminals of Unix")
 

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from networks import shaken
 
 from irncli.train.presets import PRESETS, preset
 from irncli.train.recipe import parse_toml
 from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
+from tests.support.networks import shaken
 
 SMALL = ("batch=1", "crop=16", "crop_end=16", "blocks=1", "growth=16", "log_every=1",
          "precision=fp32")  # fmt: skip

@@ -1,7 +1,8 @@
 """One browser for the tests of pages."""
 
 import pytest
-from browser import Browser, BrowserError, find_browser
+
+from tests.support.browser import Browser, BrowserError, find_browser
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from networks import SMALL, shaken
 
 import irncli
 from irncli.engine.doubt import MOST_SHIFT_8, MOST_SHIFT_16, texture
@@ -15,6 +14,7 @@ from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import Rescaler, bicubic, lr_size
 from irncli.geometry import SIDE, grid_shape
 from irncli.pixels import bits_of, to_bits
+from tests.support.networks import SMALL, shaken
 
 
 def fresh(kind):

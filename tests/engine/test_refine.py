@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from networks import SMALL, shaken
 
 from irncli.engine import refine as module
 from irncli.engine.metrics import psnr
@@ -15,6 +14,7 @@ from irncli.errors import MemoryExhaustedError, UsageError
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode
 from irncli.zoo.registry import default_registry
+from tests.support.networks import SMALL, shaken
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import SMALL, shaken
 
 from irncli.engine import passes
 from irncli.engine.latent import draw_row
@@ -16,6 +15,7 @@ from irncli.errors import MemoryExhaustedError, UnavailableError, UsageError
 from irncli.geometry import lr_size
 from irncli.model.quantize import quantize
 from irncli.zoo.registry import default_registry
+from tests.support.networks import SMALL, shaken
 
 TILES = (0, None, 64, 65, 100, 128, 200)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from networks import CRM, shaken
 from safetensors.torch import load_file
 
 from irncli.config import CrmConfig, from_json, to_json
@@ -19,6 +18,7 @@ from irncli.errors import MemoryExhaustedError, UnavailableError, UsageError
 from irncli.model import build
 from irncli.model.crm import describe_tables
 from irncli.zoo.checkpoint import read_checkpoint
+from tests.support.networks import CRM, shaken
 
 CONFIGS = {
     "plain": CRM,

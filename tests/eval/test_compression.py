@@ -4,7 +4,6 @@ import csv
 
 import numpy as np
 import pytest
-from networks import CRM, SMALL, shaken
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -19,6 +18,7 @@ from irncli.eval.rates import bd_rate
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode
 from irncli.zoo.checkpoint import Card, Checkpoint, weights_sha256
+from tests.support.networks import CRM, SMALL, shaken
 
 SIZE = (61, 47)
 CROPPED = (46, 60)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import CRM, SMALL, shaken
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -19,6 +18,7 @@ from irncli.eval.records import IMAGE_NUMBERS
 from irncli.io.images import decode, lanczos
 from irncli.zoo.checkpoint import Card, Checkpoint, serialise, weights_sha256
 from irncli.zoo.registry import Registry
+from tests.support.networks import CRM, SMALL, shaken
 
 
 def trained(kind, temperature=1.0, device="cpu"):

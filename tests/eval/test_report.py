@@ -7,9 +7,7 @@ import math
 import sys
 
 import pytest
-from measured import PICTURE, bicubic, record
 from PIL import Image
-from places import ROOT
 
 from irncli.errors import DataError, UnavailableError
 from irncli.eval import plot
@@ -17,6 +15,8 @@ from irncli.eval.page import page
 from irncli.eval.paper import PAPER, PAPER_SETS
 from irncli.eval.records import PERCEPTUAL, dumps, loads, mean, merge, plain
 from irncli.eval.report import card_rows, csv_text, markdown, table
+from tests.support.measured import PICTURE, bicubic, record
+from tests.support.places import ROOT
 
 
 def test_means_of_what_is_finite():

@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from mutations import fuzz, mutated
-from packets import OTHERS
-from packets import TAG as PLAIN_TAG
 from PIL import Image
 
 from irncli.errors import ImageError, TagError
@@ -18,6 +15,9 @@ from irncli.io.images import content_sha256, decode, probe
 from irncli.io.jpeg import coded_sha256, insert_xmp
 from irncli.io.jxl import find_xmp, header_of
 from irncli.io.tag import NAMESPACE, embed, extract, remove
+from tests.support.mutations import fuzz, mutated
+from tests.support.packets import OTHERS
+from tests.support.packets import TAG as PLAIN_TAG
 
 TAG = replace(PLAIN_TAG, restorer="crm-jpeg", restorer_sha256="c" * 64, icc=b"profile")
 TAGGED = embed(OTHERS, TAG)

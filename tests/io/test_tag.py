@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packets import OTHERS, TAG
 from PIL import Image
 
 from irncli.errors import TagError
@@ -17,6 +16,7 @@ from irncli.geometry import pack
 from irncli.io.encoding import encode
 from irncli.io.images import Metadata, Picture, decode
 from irncli.io.tag import Tag, embed, extract, remove
+from tests.support.packets import OTHERS, TAG
 
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import CRM, SMALL, shaken
 from safetensors.torch import load_file
 
 from irncli.config import CrmConfig, InvertibleConfig, Level
@@ -20,6 +19,7 @@ from irncli.model.transforms import (
     dct_matrix,
 )
 from irncli.zoo.checkpoint import read_checkpoint
+from tests.support.networks import CRM, SMALL, shaken
 
 # float32: 24 bits, and couplings that amplify rounding by a few hundred; float64 shows the law.
 TOLERANCE = {torch.float32: 2e-4, torch.float64: 1e-11}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from networks import SMALL, shaken
 from PIL import Image
-from standing import standing_irn
+
+from tests.support.networks import SMALL, shaken
 
 
 @dataclass
@@ -36,13 +36,6 @@ def short_folder():
     """Where Ray keeps its sockets, whose paths have at most 107 characters."""
     with tempfile.TemporaryDirectory(prefix="irn-ray-") as folder:
         yield folder
-
-
-@pytest.fixture(scope="session")
-def standing():
-    """The text of an executable `irn` that need not load torch."""
-    with standing_irn() as client:
-        yield client
 
 
 @pytest.fixture

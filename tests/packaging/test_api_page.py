@@ -8,11 +8,11 @@ import sys
 from types import FunctionType
 
 import pytest
-from blocks import blocks
-from pictures import values
-from places import ROOT
 
 import irncli
+from tests.support.blocks import blocks
+from tests.support.pictures import values
+from tests.support.places import ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXAMPLES = blocks(PAGE, "python")

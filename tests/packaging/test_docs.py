@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from blocks import shell_lines
-from places import ROOT
 
 from irncli.train.presets import PRESETS
 from irncli.train.sections import SECTIONS
+from tests.support.blocks import shell_lines
+from tests.support.places import ROOT
 
 TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 

@@ -1,10 +1,10 @@
 """The examples of help and manual run as they stand, one after the other."""
 
 import pytest
-from commands import COMMANDS
-from pictures import size
 
 from irncli.cli.pages import describe
+from tests.support.commands import COMMANDS
+from tests.support.pictures import size
 
 SMALL_RUN = "--set batch=1 --set crop=48 --set crop_end=48 --set precision=fp32"
 BRIEF = {

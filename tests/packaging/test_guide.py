@@ -6,13 +6,13 @@ import re
 import subprocess
 
 import pytest
-from blocks import shell_lines
-from pictures import size
-from places import ROOT
 
 from irncli import errors
 from irncli.errors import ExitStatus, IrnError
 from irncli.zoo.registry import default_registry
+from tests.support.blocks import shell_lines
+from tests.support.pictures import size
+from tests.support.places import ROOT
 
 GUIDE = ROOT / "docs" / "guide"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GUIDE.glob("*.md"))}

@@ -5,12 +5,12 @@ import shutil
 import subprocess
 
 import pytest
-from commands import COMMANDS, NAMES, options_of
-from places import ROOT
 
 from irncli.cli.manual import main, pages, roff
 from irncli.cli.pages import Page, Row
 from irncli.errors import ExitStatus
+from tests.support.commands import COMMANDS, NAMES, options_of
+from tests.support.places import ROOT
 
 MAN = ROOT / "man"
 FILES = [f"{name.replace(' ', '-')}.1" for name in NAMES]

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from pictures import size
-from places import ROOT
 
 from irncli.errors import ExitStatus
+from tests.support.pictures import size
+from tests.support.places import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)

@@ -9,8 +9,9 @@ import zipfile
 from importlib.metadata import distributions, requires
 
 import pytest
-from pictures import size
-from places import ROOT
+
+from tests.support.pictures import size
+from tests.support.places import ROOT
 
 
 @pytest.fixture(scope="module")

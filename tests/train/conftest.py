@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from training import cut
+
+from tests.support.training import cut
 
 
 @pytest.fixture(scope="module")

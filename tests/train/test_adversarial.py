@@ -5,9 +5,7 @@ from types import ModuleType
 
 import pytest
 import torch
-from networks import shaken
 from safetensors.torch import save_file
-from training import CPU, changed
 
 from irncli.errors import CheckpointError, InputMissingError, UnavailableError
 from irncli.train.adversarial import Discriminator, Opponent
@@ -16,6 +14,8 @@ from irncli.train.parallel import Ranks
 from irncli.train.perceptual import Vgg19Features, load_vgg19
 from irncli.train.sections import Adversary
 from irncli.train.setup import Ingredients, build_trainer
+from tests.support.networks import shaken
+from tests.support.training import CPU, changed
 
 CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
 """Places of the convolutions of VGG19 in torchvision's `features`; 34 is conv5_4."""

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from networks import shaken
-from training import CPU, RECIPE, changed, cut
 
 from irncli.train.crops import CropSampler
 from irncli.train.loop import Budget, Run, train
 from irncli.train.parallel import Ranks
 from irncli.train.setup import Ingredients, build_trainer
 from irncli.zoo.checkpoint import read_checkpoint
+from tests.support.networks import shaken
+from tests.support.training import CPU, RECIPE, changed, cut
 
 pytestmark = pytest.mark.gpu
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import SMALL, shaken
-from training import COLOR, CRM, RECIPE, changed
 
 from irncli.errors import CheckpointError
 from irncli.train.growing import initial_network
 from irncli.zoo.checkpoint import Card, serialise
+from tests.support.networks import SMALL, shaken
+from tests.support.training import COLOR, CRM, RECIPE, changed
 
 LD = changed(family="irn-ld", scale=3, blocks=3, basis="dct", crop=18, crop_end=0)
 E_X4 = changed(family="irn-e", scale=4, blocks=3)

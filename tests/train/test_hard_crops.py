@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from networks import SMALL, shaken
-from training import CPU, changed
 
 from irncli.model.bicubic import shrink
 from irncli.train.crops import CropSampler, to_luma
 from irncli.train.hard import KINDS, hard_crop, hard_images
 from irncli.train.loop import Budget, Hooks, Run, train
 from irncli.train.validate import measure_hard, validator
+from tests.support.networks import SMALL, shaken
+from tests.support.training import CPU, changed
 
 FINE = {"stripes", "checker", "ordered_dither", "random_dither", "text"}
 

@@ -12,9 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from networks import SMALL, shaken
 from PIL import Image
-from training import COLOR, CRM, RECIPE, changed
 
 from irncli.errors import (
     CheckpointError,
@@ -32,6 +30,8 @@ from irncli.train.setup import Ingredients, gather
 from irncli.train.state import RunDirectory
 from irncli.train.validate import measure_sigma, sample, validate_crm, validate_invertible
 from irncli.zoo.checkpoint import Card, Checkpoint, read_checkpoint, serialise
+from tests.support.networks import SMALL, shaken
+from tests.support.training import COLOR, CRM, RECIPE, changed
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
 
@@ -254,8 +254,8 @@ DRIVER = textwrap.dedent(
     from irncli.io.images import decode
     from irncli.train import state as state_module
     from irncli.train.loop import Budget, Run, train
-    from places import ROOT
-    from training import RECIPE, cut
+    from tests.support.places import ROOT
+    from tests.support.training import RECIPE, cut
 
     torch.set_num_threads(1)
     out, where, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import torch
-from networks import shaken
-from training import CRM, RECIPE
 
 from irncli.model.dense import DenseBlock
 from irncli.train.optimisers import Optimisers
 from irncli.train.sections import Optimiser
+from tests.support.networks import shaken
+from tests.support.training import CRM, RECIPE
 
 RATE = 1e-2
 

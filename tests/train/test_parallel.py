@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from training import CPU, RECIPE, changed, cut, trainer
 
 from irncli.errors import UsageError
 from irncli.train.crops import CropSampler
 from irncli.train.parallel import Ranks, ranks_of
 from irncli.zoo.checkpoint import read_checkpoint
+from tests.support.training import CPU, RECIPE, changed, cut, trainer
 
 
 def test_what_torchrun_says():
@@ -42,8 +42,8 @@ WORKER = textwrap.dedent(
     from irncli.io.images import decode
     from irncli.train.crops import CropSampler
     from irncli.train.parallel import process_group, ranks_of
-    from places import ROOT
-    from training import CPU, changed, cut, trainer
+    from tests.support.places import ROOT
+    from tests.support.training import CPU, changed, cut, trainer
 
     torch.set_num_threads(1)
     ranks = ranks_of(os.environ)
@@ -120,8 +120,8 @@ OTHERS = textwrap.dedent(
     from irncli.train.objective import RescalingObjective, RestorationObjective
     from irncli.train.parallel import process_group, ranks_of
     from irncli.train.step import Trainer
-    from networks import SMALL, shaken
-    from training import CPU, CRM, changed
+    from tests.support.networks import SMALL, shaken
+    from tests.support.training import CPU, CRM, changed
 
     torch.set_num_threads(1)
     ranks = ranks_of(os.environ)

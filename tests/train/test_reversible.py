@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from networks import SMALL, shaken
 
 from irncli.train import reversible
+from tests.support.networks import SMALL, shaken
 
 
 @pytest.mark.parametrize("name", SMALL)

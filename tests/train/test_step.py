@@ -5,8 +5,6 @@ import math
 
 import pytest
 import torch
-from networks import SMALL, shaken
-from training import COLOR, RECIPE, changed, trainer
 
 from irncli.errors import UsageError
 from irncli.model import build
@@ -14,6 +12,8 @@ from irncli.train import step as step_module
 from irncli.train.crops import CropSampler, to_luma
 from irncli.train.growing import initial_network
 from irncli.train.presets import PRESETS, VARIANTS, preset
+from tests.support.networks import SMALL, shaken
+from tests.support.training import COLOR, RECIPE, changed, trainer
 
 
 def test_it_learns(batch):

@@ -7,12 +7,12 @@ import struct
 
 import pytest
 import torch
-from networks import CRM, SMALL, shaken
 from safetensors import safe_open
 from safetensors.torch import save
 
 from irncli.errors import CheckpointError, ExitStatus, InputMissingError
 from irncli.zoo.checkpoint import Card, read_checkpoint, read_summary, serialise, weights_sha256
+from tests.support.networks import CRM, SMALL, shaken
 
 CARD = Card(name="small", summary="for tests", data=("none",), measured=({"set": "X"},))
 ARCHITECTURES = {**SMALL, "crm": CRM}

@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from mutations import fuzz, mutated
-from networks import CRM, SMALL, shaken
 
 from irncli.errors import CheckpointError
 from irncli.zoo.checkpoint import Card, read_checkpoint, read_summary, serialise
+from tests.support.mutations import fuzz, mutated
+from tests.support.networks import CRM, SMALL, shaken
 
 NETWORK = shaken(SMALL["irn-e-x4"])
 OURS = serialise(NETWORK, Card(name="small"))

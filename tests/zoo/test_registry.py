@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from networks import SMALL, shaken
 
 from irncli.errors import CheckpointError, OutputError, UnavailableError, UsageError
 from irncli.zoo.catalogue import CATALOGUE
 from irncli.zoo.checkpoint import Card, serialise
 from irncli.zoo.registry import Registry, default_registry
+from tests.support.networks import SMALL, shaken
 
 
 def ship(folder, name, config, seed=0):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from networks import SMALL, shaken
 
 from irncli.train.data import Pictures
 from irncli.train.objective import RescalingObjective
@@ -12,6 +11,7 @@ from irncli.train.presets import preset
 from irncli.train.recipe import Recipe
 from irncli.train.sections import Network
 from irncli.train.step import Trainer
+from tests.support.networks import SMALL, shaken
 
 CPU = torch.device("cpu")
 

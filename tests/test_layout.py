@@ -23,6 +23,9 @@ ALLOWED = {
     "io": {"pixels", "geometry", "errors"},
     "zoo": {"model", "io", "config", "errors"},
     "engine": {"pixels", "geometry", "model", "config", "errors"},
+    "operations": {
+        *("pixels", "geometry", "compression", "engine", "zoo", "model", "io", "config", "errors"),
+    },
     "compression": {"pixels", "geometry", "engine", "zoo", "model", "io", "config", "errors"},
     "eval": BELOW_EVAL,
     "comparison": {"pixels", "geometry", "eval", "engine", "io", "errors"},

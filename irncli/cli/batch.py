@@ -22,11 +22,12 @@ from irncli.cli.planning import (
 from irncli.cli.progress import Progress
 from irncli.cli.rehearsal import Rehearsal
 from irncli.cli.tasks import Here, Maker, Task
-from irncli.cli.workshop import Workshop
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.io.ledger import Ledger, default_ledger
 from irncli.io.paths import STREAM, times_of
+from irncli.operations.models import Models
+from irncli.operations.result import Operation
 
 __all__ = ["run_job"]
 
@@ -129,7 +130,7 @@ class _Batch:
 def run_job(
     options: Common,
     label: Callable[[Path], str],
-    make: Callable[[Tools], Job],
+    operation: Operation,
     *,
     scale: str | None = None,
     summary: Summary | None = None,
@@ -139,7 +140,7 @@ def run_job(
     Args:
         options: shared ones.
         label: stem of the default output of an input.
-        make: the job, given what it works with; one is made for each device.
+        operation: what is done with each input.
         scale: that `{scale}` in a template stands for; None: files say it themselves.
         summary: of the batch.
 
@@ -155,8 +156,10 @@ def run_job(
     progress = Progress(quiet=options.quiet, records=options.json)
     side = tile_side(options.tile)
     jobs = [
-        make(Tools(env, Workshop(device, options.precision, side, env.say), progress, options))  # type: ignore[arg-type]
-        for device in options.device.split(",")
+        Job(operation, Tools(env, models, progress, options))
+        for models in (
+            Models(device, options.precision, side, env.say) for device in options.device.split(",")
+        )
     ]
     pairs = _pairs(options, label, jobs[0], scale)
     summary = summary or Summary()

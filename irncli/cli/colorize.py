@@ -43,16 +43,21 @@ def colorize(
     options.check_seed(seed)
     from irncli.cli.batch import run_job
     from irncli.cli.jobs import Common
-    from irncli.cli.restoring import DrawnSeed, Restore
-    from irncli.cli.sources import Wishes
+    from irncli.cli.summaries import DrawnSeed
+    from irncli.operations.resolve import Request
+    from irncli.operations.restore import Restore
 
-    wishes = Wishes(task="color", model=model, scale=None, strict=strict)
+    request = Request(task="color", model=model, scale=None, strict=strict)
     drawn = DrawnSeed(seed)
     return run_job(
         Common.chosen(locals()),
         lambda path: f"{path.stem}_color",
-        lambda tools: Restore(
-            tools, wishes=wishes, seed=seed, temperature=temperature, drawn=drawn.value
+        Restore(
+            request=request,
+            seed=seed,
+            temperature=temperature,
+            drawn=drawn.value,
+            max_pixels=max_pixels,
         ),
         summary=drawn,
     )

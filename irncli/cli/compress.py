@@ -144,8 +144,9 @@ def compress(
         raise UsageError(f"{' and '.join(wanted)} exclude each other: give one")
     _check(wanted, target_bpp, min_psnr, codec or _by_suffix(output), auto, report)
     from irncli.cli.batch import run_job
-    from irncli.cli.compressing import Compress, Target, Totals
     from irncli.cli.jobs import Common
+    from irncli.cli.summaries import CompressionTotals
+    from irncli.operations.compress import Compress, Target
 
     target = Target(
         quality=quality,
@@ -157,11 +158,9 @@ def compress(
     return run_job(
         Common.chosen(locals() | {"format": codec or (None if by_suffix else "jpeg")}),
         lambda path: f"{path.stem}_irn",
-        lambda tools: Compress(
-            tools, scale=scale, model=model, target=target, auto=auto, report=report, refine=refine
-        ),
+        Compress(scale=scale, model=model, target=target, auto=auto, report=report, refine=refine),
         scale=f"{scale:g}",
-        summary=Totals(),
+        summary=CompressionTotals(),
     )
 
 

@@ -43,16 +43,10 @@ def decolor(
     options.check_bits(bits, format, refine)
     from irncli.cli.batch import run_job
     from irncli.cli.jobs import Common
-    from irncli.cli.making import Decolor
+    from irncli.operations.decolor import Decolor
 
     return run_job(
         Common.chosen(locals()),
         lambda path: f"{path.stem}_gray",
-        lambda tools: Decolor(
-            tools,
-            model=model,
-            bits=int(bits),
-            refine=refine,
-            guard=guard == "on",
-        ),
+        Decolor(model=model, bits=int(bits), refine=refine, guard=guard == "on"),
     )

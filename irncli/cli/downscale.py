@@ -66,19 +66,12 @@ def downscale(
     options.check_bits(bits, format, refine)
     from irncli.cli.batch import run_job
     from irncli.cli.jobs import Common
-    from irncli.cli.making import Downscale
+    from irncli.operations.downscale import Downscale
 
     label = f"{scale:g}" if scale is not None else Path(model or "").stem
     return run_job(
         Common.chosen(locals()),
         lambda path: f"{path.stem}_x{label}",
-        lambda tools: Downscale(
-            tools,
-            scale=scale,
-            model=model,
-            bits=int(bits),
-            refine=refine,
-            guard=guard == "on",
-        ),
+        Downscale(scale=scale, model=model, bits=int(bits), refine=refine, guard=guard == "on"),
         scale=None if scale is None else f"{scale:g}",
     )

@@ -104,14 +104,14 @@ class Reporter:
     Args:
         env: where to say it.
         total: files of the batch.
-        watch: shown each record.
+        watch: called with each record; it returns what to print about it.
 
     Attributes:
         skipped: files that were done before.
     """
 
     def __init__(
-        self, env: Environment, total: int, watch: Callable[[Record], None] | None = None
+        self, env: Environment, total: int, watch: Callable[[Record], list[str]] | None = None
     ) -> None:
         self._env, self._total, self._watch = env, total, watch
         self._lock = threading.Lock()
@@ -137,8 +137,7 @@ class Reporter:
                 self._next += 1
 
     def _tell(self, record: Record) -> None:
-        if self._watch is not None:
-            self._watch(record)
+        said = self._watch(record) if self._watch is not None else []
         self._failed += [record.status] * bool(record.status)
         self.skipped += bool(record.skipped)
         env = self._env
@@ -146,7 +145,7 @@ class Reporter:
             env.complain(f"{shown(record.input)}: {record.error}")
         elif env.verbose:
             env.say(_line(record))
-        for message in record.messages:
+        for message in [*record.messages, *said]:
             env.say(message)
         for warning in record.warnings:
             env.say(shown(f"irn: {record.input}: warning: {warning}"))

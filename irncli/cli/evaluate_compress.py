@@ -12,9 +12,9 @@ from irncli.errors import ExitStatus, IrnError, UsageError
 if TYPE_CHECKING:
     from irncli.cli.env import Environment
     from irncli.cli.evaluation_outputs import Outputs, Showing
-    from irncli.cli.workshop import Workshop
     from irncli.engine.device import Precision
     from irncli.eval.compression import Rivals, Undoing
+    from irncli.operations.models import Models
 
 __all__ = ["Request", "measure", "parse_qualities", "showing"]
 
@@ -125,17 +125,17 @@ def measure(request: Request, env: Environment, outputs: Outputs) -> ExitStatus:
 
 def _rivals(request: Request, env: Environment) -> Rivals:
     from irncli import __version__
-    from irncli.cli.compressing import model_for
-    from irncli.cli.workshop import Workshop
     from irncli.eval.compression import QUALITIES, Rivals
     from irncli.eval.contestants import Trained
+    from irncli.operations.compress import model_for
+    from irncli.operations.models import Models
 
     if len(request.models) > 1:
         raise UsageError("--task compress measures one model: give --model once")
-    workshop = Workshop(request.device, request.precision, request.tile, env.say)
+    models = Models(request.device, request.precision, request.tile, env.say)
 
     def trained(name: str) -> Trained:
-        loaded = workshop.load(name)
+        loaded = models.load(name)
         return Trained(loaded.name, loaded.checkpoint, loaded.rescaler)
 
     given = trained(request.models[0]) if request.models else None
@@ -143,7 +143,7 @@ def _rivals(request: Request, env: Environment) -> Rivals:
     return Rivals(
         jpeg=given or trained(model_for(scale, "jpeg")),
         png=trained(model_for(scale, "png")),
-        undoing=_undoing(request.restorer, workshop),
+        undoing=_undoing(request.restorer, models),
         scale=scale,
         qualities=request.qualities or QUALITIES,
         max_pixels=request.max_pixels,
@@ -151,13 +151,13 @@ def _rivals(request: Request, env: Environment) -> Rivals:
     )
 
 
-def _undoing(name: str | None, workshop: Workshop) -> Undoing | None:
-    from irncli.cli.compressing import RESTORER
+def _undoing(name: str | None, models: Models) -> Undoing | None:
     from irncli.eval.compression import Undoing
+    from irncli.operations.compress import RESTORER
 
-    if name is None and RESTORER in {entry.name for entry in workshop.registry.entries()}:
+    if name is None and RESTORER in {entry.name for entry in models.registry.entries()}:
         name = RESTORER
     if name in (None, NONE):
         return None
-    loaded = workshop.load_restorer(str(name))
+    loaded = models.load_restorer(str(name))
     return Undoing(loaded.checkpoint, loaded.restorer)

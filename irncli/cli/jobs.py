@@ -1,26 +1,26 @@
-"""What every picture command does with each input: decode, change, encode."""
+"""What every image command does with each input: decode, convert, encode."""
 
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from irncli.cli.env import Environment, Record
-from irncli.cli.planning import LOSSLESS_OR_JPEG
 from irncli.cli.progress import Progress
-from irncli.cli.workshop import Loaded, Workshop
-from irncli.io.encoding import Format, Packet, encode, fitted
-from irncli.io.images import Picture, decode
+from irncli.engine.device import Precision
+from irncli.io.encoding import Format
+from irncli.io.images import decode
 from irncli.io.metadata import stripped
+from irncli.operations.models import Models
+from irncli.operations.result import Operation, Plan, Source
 
-__all__ = ["Common", "Encode", "Job", "Planned", "Summary", "Tools"]
+__all__ = ["Common", "Encode", "Job", "Summary", "Tools"]
 
 Encode = Callable[[], bytes]
-"""The rest of the work on a picture, which needs no network: its file."""
+"""Makes the file of an image; it needs no network, so another thread may call it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Common:
     tile: str
     device: str
     ray: str | None
-    precision: str
+    precision: Precision
     max_pixels: int
     overwrite: bool
     skip_existing: bool
@@ -60,128 +60,103 @@ class Tools:
     """What a job works with: streams, models, the bar, and the shared options."""
 
     env: Environment
-    workshop: Workshop
+    models: Models
     progress: Progress
     options: Common
 
 
-@dataclass(frozen=True)
-class Planned:
-    """What a dry run says of a file.
-
-    Attributes:
-        model: that would run; None: the file is the picture itself.
-        size: of the larger picture, HR.
-        low: of the smaller one.
-        scale: one over the other.
-        downs: passes of the network that make it small, or what takes as long.
-        ups: the same of those that restore.
-    """
-
-    model: Loaded | None
-    size: tuple[int, int]
-    low: tuple[int, int]
-    scale: float
-    downs: float = 0
-    ups: float = 0
-
-
 class Summary:
-    """What is said when a batch is over: nothing, for most commands."""
+    """What is printed about the files of a batch, besides warnings: nothing, for most commands."""
 
-    def add(self, record: Record) -> None:
-        """Take notice of a file that is done."""
+    def add(self, record: Record) -> list[str]:  # noqa: ARG002
+        """Count a file that is done, and return what to print about it."""
+        return []
 
     def lines(self) -> list[str]:
-        """For a person."""
+        """Return what to print at the end of the batch."""
         return []
 
 
 @dataclass
-class Job(ABC):
-    """The work of a command on one input.
-
-    Fields that are compared are what the result depends on, beside the picture.
+class Job:
+    """The work of a command on each of its inputs.
 
     Attributes:
-        formats: that the command writes.
-        deep: it knows pictures of 16 bits; else they are reduced to 8 when they are read.
+        operation: what is done.
+        tools: what it is done with.
     """
 
-    formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
-    deep: ClassVar[bool] = False
-
+    operation: Operation
     tools: Tools = field(compare=False)
 
-    def decode(self, data: bytes, record: Record) -> Picture:
-        """The picture in a file.
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """Formats that the command writes."""
+        return self.operation.formats
+
+    def decode(self, data: bytes, record: Record) -> Source:
+        """Decode an input file.
 
         Raises:
-            ImageError: it is none that can be read.
+            ImageError: it is no image that can be read.
         """
         options = self.tools.options
-        picture = decode(data, max_pixels=options.max_pixels, deep=self.deep)
+        image = decode(data, max_pixels=options.max_pixels, deep=self.operation.deep)
         record.bytes_in = len(data)
-        record.warnings += picture.notes
+        record.warnings += image.notes
         if options.strip:
-            picture = replace(picture, metadata=stripped(picture.metadata))
-        return picture
+            image = replace(image, metadata=stripped(image.metadata))
+        return Source(image, data)
 
-    @property
-    def asked_model(self) -> str | None:
-        """The model that the user named."""
-        return None
+    def model_name(self, image_format: Format) -> str | None:
+        """Return the name of the model for a format; None: each file decides."""
+        return self.operation.model_name(self.tools.models, image_format)
 
-    def model_name(self, format: Format) -> str | None:  # noqa: A002, ARG002
-        """The model that this job takes to write a format; None: files say it themselves."""
-        return None
-
-    @abstractmethod
-    def plan(self, picture: Picture, data: bytes, format: Format, record: Record) -> Planned:  # noqa: A002
-        """What `convert` would do, without doing it; into the record, too.
+    def plan(self, source: Source, image_format: Format, record: Record) -> Plan:
+        """Decide what `convert` is going to do, and put it into the record.
 
         Raises:
-            IrnError: for one reason or another, this input cannot be done.
+            IrnError: this input cannot be converted.
         """
+        plan = self.operation.plan(self.tools.models, source, image_format)
+        record.model = None if plan.model is None else plan.model.name
+        record.scale, record.hr_size, record.lr_size = plan.scale, plan.hr_size, plan.lr_size
+        record.warnings += plan.warnings
+        return plan
 
-    @abstractmethod
-    def convert(self, picture: Picture, data: bytes, format: Format, record: Record) -> Encode:  # noqa: A002
-        """What makes the output file of a picture; what was done goes into the record.
-
-        Args:
-            picture: decoded.
-            data: the file that it came from.
-            format: of the output.
-            record: of this input.
+    def convert(self, source: Source, image_format: Format, record: Record) -> Encode:
+        """Convert an image, put what was done into the record, and return what makes its file.
 
         Raises:
-            IrnError: for one reason or another, this input cannot be done.
+            IrnError: this input cannot be converted.
         """
-
-    def encoder(
-        self,
-        picture: Picture,
-        format: Format,  # noqa: A002
-        record: Record,
-        xmp: Packet | None = None,
-    ) -> Encode:
-        """Makes the file of a picture; what the format cannot hold goes into the record."""
+        plan, quality = self.plan(source, image_format, record), self.tools.options.quality
+        with self.tools.progress.file(record.input) as tick:
+            result = self.operation.run(
+                self.tools.models, source, plan, image_format, quality, tick
+            )
+        record.model, record.lr_size = result.model, result.lr_size
+        record.seed, record.temperature = result.seed, result.temperature
+        record.warnings += result.warnings
+        record.refined, record.guarded = result.refined, result.guarded
+        record.report = result.report
+        encode = result.encode
 
         def encoded() -> bytes:
-            held, lost = fitted(picture, format)
-            record.warnings += lost
-            return encode(held, format=format, quality=self.tools.options.quality, xmp=xmp)
+            made = encode()
+            record.warnings += made.warnings
+            return made.data
 
         return encoded
 
-    def key(self, data: bytes, format: Format) -> str:  # noqa: A002
-        """Hash of all that an output depends on: the input file, the options, the weights."""
-        options, name = self.tools.options, self.model_name(format)
-        weights = name and self.tools.workshop.recorded_sha256(name)
-        parts = [
-            type(self).__name__, format, options.quality, options.strip, options.precision, weights,
-            *(getattr(self, each.name) for each in fields(self) if each.compare),
-        ]  # fmt: skip
-        digest = hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape"))
+    def key(self, data: bytes, image_format: Format) -> str:
+        """Hash all that an output depends on: the input file, the options, the weights."""
+        options, name = self.tools.options, self.model_name(image_format)
+        weights = name and self.tools.models.recorded_sha256(name)
+        shared = (image_format, options.quality, options.strip, options.precision, weights)
+        kind = type(self.operation).__name__
+        parts = [repr(kind), *map(repr, shared), *self.operation.identity()]
+        text = f"[{', '.join(parts)}]"
+        digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
         digest.update(data)
         return digest.hexdigest()

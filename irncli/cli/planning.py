@@ -9,13 +9,11 @@ from pathlib import Path
 
 from irncli.cli.templates import fill, is_template
 from irncli.errors import UnavailableError, UsageError
-from irncli.io.encoding import Format, format_for_suffix, suffix_for_format
+from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, format_for_suffix, suffix_for_format
 from irncli.io.inputs import Input
 from irncli.io.paths import STREAM, identity, make_directory, plan_outputs
 
 __all__ = [
-    "EVERY_FORMAT",
-    "LOSSLESS_OR_JPEG",
     "Destination",
     "make_directories",
     "output_format",
@@ -23,10 +21,6 @@ __all__ = [
     "require_ray",
     "tile_side",
 ]
-
-LOSSLESS_OR_JPEG: tuple[Format, ...] = ("png", "jpeg")
-"""What LR is written as where no codec is asked for."""
-EVERY_FORMAT: tuple[Format, ...] = ("png", "jpeg", "webp", "avif", "jxl")
 
 
 def tile_side(text: str) -> int | None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from irncli.cli.env import Reporter
-from irncli.cli.jobs import Job, Planned
+from irncli.cli.jobs import Job
 from irncli.cli.tasks import Task
 from irncli.cli.wording import shown
 from irncli.engine.forecast import forecast, seconds_per_pixel
 from irncli.io.ledger import Ledger
+from irncli.operations.result import Plan
 
 __all__ = ["Rehearsal"]
 
@@ -56,19 +57,19 @@ class Rehearsal:
 
     def _file(self, task: Task) -> float:
         record = task.record
-        picture = self.job.decode(task.data, record)
-        planned = self.job.plan(picture, task.data, task.format, record)
-        record.forecast = self._forecast(planned, picture.bits)
+        source = self.job.decode(task.data, record)
+        planned = self.job.plan(source, task.format, record)
+        record.forecast = self._forecast(planned, source.image.bits)
         record.messages.append(
             f"{shown(task.path)} -> {shown(task.output)}: {_line(planned, record.forecast)}"
         )
         return float(record.forecast["seconds"])
 
-    def _forecast(self, planned: Planned, bits: int) -> dict[str, Any]:
-        if planned.model is None:
+    def _forecast(self, planned: Plan, bits: int) -> dict[str, Any]:
+        if planned.model is None or not planned.downs + planned.ups:
             return {"tiles": 0, "memory_bytes": 0, "seconds": 0.0}
-        found = forecast(planned.model.rescaler, planned.size, planned.scale, bits)
-        pixels = planned.size[0] * planned.size[1]
+        found = forecast(planned.model.rescaler, planned.hr_size, planned.scale, bits)
+        pixels = planned.hr_size[0] * planned.hr_size[1]
         seconds = pixels * (
             (planned.downs and planned.downs * self._rate(planned, up=False))
             + (planned.ups and planned.ups * self._rate(planned, up=True))
@@ -79,7 +80,7 @@ class Rehearsal:
             "seconds": round(seconds, 2),
         }
 
-    def _rate(self, planned: Planned, *, up: bool) -> float:
+    def _rate(self, planned: Plan, *, up: bool) -> float:
         assert planned.model is not None  # noqa: S101
         key = planned.model.name, up
         if key not in self._rates:
@@ -87,11 +88,11 @@ class Rehearsal:
         return self._rates[key]
 
 
-def _line(planned: Planned, found: dict[str, Any]) -> str:
-    sizes = ["{}x{}".format(*planned.size), "{}x{}".format(*planned.low)]
+def _line(planned: Plan, found: dict[str, Any]) -> str:
+    sizes = ["{}x{}".format(*planned.hr_size), "{}x{}".format(*planned.lr_size)]
     if planned.downs == 0:
         sizes.reverse()
-    if planned.model is None:
+    if planned.model is None or not planned.downs + planned.ups:
         return f"{sizes[0]}, as it is"
     return (
         f"{sizes[0]} to {sizes[1]} by {planned.model.name}, {found['tiles']} tiles, about "

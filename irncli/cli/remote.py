@@ -17,9 +17,10 @@ from irncli.cli.env import Environment, Record
 from irncli.cli.jobs import Common, Job, Tools
 from irncli.cli.planning import tile_side
 from irncli.cli.progress import Progress
-from irncli.cli.workshop import Workshop
 from irncli.errors import IrnError
 from irncli.io.encoding import Format
+from irncli.operations.models import Models
+from irncli.operations.result import Operation
 from irncli.zoo.parcel import Parcel
 from irncli.zoo.registry import Registry
 
@@ -31,13 +32,13 @@ class Order:
     """What all files of a batch have in common; plain data.
 
     Attributes:
-        job: without its tools, which stay where they are.
+        operation: what is done with each file.
         options: without names of files.
         device: of a worker.
         threads: of a worker.
     """
 
-    job: Job
+    operation: Operation
     options: Common
     device: str
     threads: int
@@ -65,7 +66,7 @@ def order_of(job: Job, device: str, threads: int) -> Order:
     options = replace(
         job.tools.options, inputs=None, files_from=None, output=None, output_dir=None
     )  # fmt: skip
-    return Order(replace(job, tools=None), options, device, threads)  # type: ignore[arg-type]
+    return Order(job.operation, options, device, threads)
 
 
 class Bench:
@@ -79,19 +80,17 @@ class Bench:
     def __init__(self, order: Order, registry: Registry) -> None:
         self._said: list[str] = []
         options = order.options
-        workshop = Workshop(
-            order.device, options.precision, tile_side(options.tile), self._said.append, registry  # type: ignore[arg-type]
-        )  # fmt: skip
-        tools = Tools(Environment(quiet=True), workshop, Progress(quiet=True), options)
-        self._job = replace(order.job, tools=tools)
+        said, side = self._said.append, tile_side(options.tile)
+        models = Models(order.device, options.precision, side, said, registry)
+        tools = Tools(Environment(quiet=True), models, Progress(quiet=True), options)
+        self._job = Job(order.operation, tools)
         torch.set_num_threads(order.threads)
 
     def make(self, record: Record, format: Format, data: bytes) -> Made:  # noqa: A002
         """The output of an input file, or why there is none: what irn refuses is a result, too."""
         job, made = self._job, Made(record)
         try:
-            picture = job.decode(data, record)
-            made.data = job.convert(picture, data, format, record)()
+            made.data = job.convert(job.decode(data, record), format, record)()
         except IrnError as error:
             if job.tools.options.debug:
                 error.add_note(traceback.format_exc())

@@ -14,9 +14,10 @@ from irncli.cli.jobs import Encode, Job
 from irncli.cli.wording import TOO_LITTLE_MEMORY
 from irncli.errors import IrnError, MemoryExhaustedError, OutputError
 from irncli.io.encoding import Format
-from irncli.io.images import Picture, probe
+from irncli.io.images import probe
 from irncli.io.ledger import Ledger
 from irncli.io.paths import STREAM, refuse_existing
+from irncli.operations.result import Source
 
 __all__ = ["Here", "Maker", "Task"]
 
@@ -38,7 +39,7 @@ class Task:
         data: the input file.
         key: of input and options, for the ledger.
         large: not to be in memory beside others.
-        picture: None: not decoded yet.
+        source: the decoded input; None: not decoded yet.
         seconds: that were spent on it, without what it waited for.
         error: why it ended before it was done.
         skipped: it was done before.
@@ -53,7 +54,7 @@ class Task:
     data: bytes = b""
     key: str = ""
     large: bool = False
-    picture: Picture | None = None
+    source: Source | None = None
     error: IrnError | None = None
     skipped: bool = False
 
@@ -132,10 +133,10 @@ class Here(Maker):
         header = probe(task.data, max_pixels=self.job.tools.options.max_pixels)
         task.large = header.width * header.height > AHEAD_PIXELS
         if not task.large:
-            task.picture = self.job.decode(task.data, task.record)
+            task.source = self.job.decode(task.data, task.record)
 
     def make(self, task: Task) -> Encode:
         """See Maker."""
-        picture = task.picture or self.job.decode(task.data, task.record)
-        task.picture = None
-        return self.job.convert(picture, task.data, task.format, task.record)
+        source = task.source or self.job.decode(task.data, task.record)
+        task.source = None
+        return self.job.convert(source, task.format, task.record)

@@ -67,16 +67,21 @@ def upscale(
     options.check_seed(seed)
     from irncli.cli.batch import run_job
     from irncli.cli.jobs import Common
-    from irncli.cli.restoring import DrawnSeed, Restore
-    from irncli.cli.sources import Wishes
+    from irncli.cli.summaries import DrawnSeed
+    from irncli.operations.resolve import Request
+    from irncli.operations.restore import Restore
 
-    wishes = Wishes(task="rescale", model=model, scale=scale, strict=strict)
+    request = Request(task="rescale", model=model, scale=scale, strict=strict)
     drawn = DrawnSeed(seed)
     return run_job(
         Common.chosen(locals()),
         lambda path: f"{path.stem}_restored",
-        lambda tools: Restore(
-            tools, wishes=wishes, seed=seed, temperature=temperature, drawn=drawn.value
+        Restore(
+            request=request,
+            seed=seed,
+            temperature=temperature,
+            drawn=drawn.value,
+            max_pixels=max_pixels,
         ),
         summary=drawn,
         scale=None if scale is None else f"{scale:g}",

@@ -26,6 +26,8 @@ from irncli.io.plugins import DECODER_ERRORS, jxl_is_here
 from irncli.io.png import COLOUR, PNG_LEVEL, TEXT, XMP_KEYWORD, Chunk, chunks, with_chunks
 
 __all__ = [
+    "EVERY_FORMAT",
+    "LOSSLESS_OR_JPEG",
     "Format",
     "Packet",
     "Subsampling",
@@ -38,6 +40,10 @@ __all__ = [
 
 Format = Literal["png", "jpeg", "webp", "avif", "jxl"]
 Subsampling = Literal["4:4:4", "4:2:0"]
+EVERY_FORMAT: tuple[Format, ...] = ("png", "jpeg", "webp", "avif", "jxl")
+"""Formats of restored images, which nobody restores again, and of codecs."""
+LOSSLESS_OR_JPEG: tuple[Format, ...] = ("png", "jpeg")
+"""Formats of small images."""
 Packet = Callable[[str], bytes | None]
 """From the `content_sha256` of a file to the XMP that is stored in it."""
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,11 +25,11 @@ from irncli import __version__
 from irncli.cli import remote
 from irncli.cli.cluster import QUIET, Layout, _connect, _Pool, layout_of
 from irncli.cli.env import Environment, Record
-from irncli.cli.jobs import Common, Tools
-from irncli.cli.making import Downscale
+from irncli.cli.jobs import Common, Job, Tools
 from irncli.cli.progress import Progress
-from irncli.cli.workshop import Workshop
 from irncli.errors import ImageError, UnavailableError
+from irncli.operations.downscale import Downscale
+from irncli.operations.models import Models
 from irncli.zoo.checkpoint import Card, serialise
 from irncli.zoo.parcel import pack
 from irncli.zoo.registry import Registry
@@ -68,11 +69,9 @@ def common(**changed):
 
 def ordered(job_model, registry, **changed):
     """An order and models as a worker gets them."""
-    tools = Tools(
-        Environment(), Workshop("cpu", "auto", None, print, registry), Progress(), common(**changed)
-    )
-    job = Downscale(tools, scale=4, model=job_model, bits=8, refine=0, guard=True)
-    sent = remote.order_of(job, "cpu", 1), pack(registry, job.asked_model)
+    tools = Tools(Environment(), Models("cpu", registry=registry), Progress(), common(**changed))
+    job = Job(Downscale(scale=4, model=job_model), tools)
+    sent = remote.order_of(job, "cpu", 1), pack(registry, job.operation.model)
     return pickle.loads(pickle.dumps(sent))
 
 
@@ -81,13 +80,13 @@ def test_a_worker_makes_what_is_made_here(irn, place, tmp_path, by_path):
     model = place / "models" / "tiny.safetensors"
     registry = Registry(tmp_path / "none", tmp_path / "none" if by_path else place / "models")
     order, parcel = ordered(str(model) if by_path else "tiny", registry)
-    assert order.job.tools is None
     assert order.options.inputs is None
     # On the worker the path of the model leads nowhere.
     moved = {**parcel.paths}
     if by_path:
         moved = {"/gone/tiny.safetensors": moved[str(model)]}
-        order.job.model = "/gone/tiny.safetensors"
+        operation = replace(order.operation, model="/gone/tiny.safetensors")
+        order = replace(order, operation=operation)
     bench = remote.Bench(order, type(parcel)(parcel.files, moved).unpack(tmp_path / "there"))
     data = (place / "in" / "0.png").read_bytes()
     made = bench.make(Record("0.png", "out.png"), "png", data)
@@ -204,10 +203,8 @@ class FakeRay:
 )
 def test_workers_of_another_version_are_of_no_use(place, tmp_path, capsys, first, said):
     registry = Registry(tmp_path, place / "models")
-    tools = Tools(
-        Environment(), Workshop("cpu", "auto", None, print, registry), Progress(), common()
-    )
-    job = Downscale(tools, scale=4, model="tiny", bits=8, refine=0, guard=True)
+    tools = Tools(Environment(), Models("cpu", registry=registry), Progress(), common())
+    job = Job(Downscale(scale=4, model="tiny"), tools)
     with pytest.raises(UnavailableError, match="no worker of the cluster is of use") as refusal:
         _Pool(FakeRay(first, first), job, Layout(workers=2, cpus=1)).open(9)
     assert said in str(refusal.value)

@@ -1,0 +1,313 @@
+"""The operation of `irn compress`: the coded file of a small image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from irncli.compression.pipeline import Compressor
+from irncli.compression.plain import Plain, plain_jpeg
+from irncli.compression.search import MAX_PROBES, least_reaching, most_within
+from irncli.engine.alpha import bleed
+from irncli.engine.metrics import psnr, ssim
+from irncli.engine.refine import STEP_COST, refine
+from irncli.engine.rescaler import Pixels, resize_plane, to_gray
+from irncli.errors import UsageError
+from irncli.geometry import lr_size
+from irncli.io.encoding import EVERY_FORMAT, Format, encode, fitted, holds_profile
+from irncli.io.images import Picture
+from irncli.io.tag import PLAIN, Tag
+from irncli.operations.forward import tag_of
+from irncli.operations.models import LoadedModel, LoadedRestorer, Models
+from irncli.operations.result import (
+    Encoded,
+    Operation,
+    Plan,
+    Result,
+    Source,
+    Tick,
+    with_tag,
+)
+
+__all__ = ["RESTORER", "Compress", "Target", "model_for"]
+
+RESTORER = "crm-jpeg"
+"""The compression restoration module that is used where it is installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What the file should be; at most one of the last three is given.
+
+    Attributes:
+        quality: quality of the codec, where nothing is searched.
+        bytes: largest size of the file.
+        bits_per_pixel: the same, in bits per pixel of HR.
+        psnr: lowest RGB PSNR of the restored image, in dB.
+    """
+
+    quality: int = 90
+    bytes: int | None = None
+    bits_per_pixel: float | None = None
+    psnr: float | None = None
+
+    def most_bytes(self, hr_pixels: int) -> int | None:
+        """Return the largest size for an image of so many pixels; None: no limit."""
+        if self.bits_per_pixel is not None:
+            return int(self.bits_per_pixel * hr_pixels / 8)
+        return self.bytes
+
+
+def model_for(scale: float, codec: Format) -> str:
+    """Return the name of the usual model: PNG loses nothing and needs no robust one."""
+    if codec == "png":
+        return f"irn-x{2 if scale <= 2 else 4}"
+    return f"irn-jpeg-x{2 if scale <= 2 else 4}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compress(Operation):
+    """Make an image small and encode that.
+
+    Attributes:
+        scale: HR size over LR size.
+        model: name of the model; None: by scale and codec.
+        target: quality, size or PSNR of the file.
+        auto: write a plain JPEG of the same bytes where that is the better image.
+        report: restore and compare; `auto` needs it.
+        refine: steps of refinement.
+    """
+
+    formats = EVERY_FORMAT
+
+    scale: float
+    model: str | None
+    target: Target
+    auto: bool
+    report: bool
+    refine: int
+
+    def identity(self) -> list[str]:
+        """See Operation."""
+        fields = (self.scale, self.model, self.target, self.auto, self.report, self.refine)
+        return [repr(field) for field in fields]
+
+    def model_name(self, models: Models, image_format: Format) -> str:  # noqa: ARG002
+        """See Operation."""
+        return self.model or model_for(self.scale, image_format)
+
+    def plan(self, models: Models, source: Source, image_format: Format) -> Plan:
+        """See Operation."""
+        size = source.image.size
+        return Plan(
+            model=models.load(self.model_name(models, image_format)), scale=self.scale,
+            hr_size=size, lr_size=lr_size(size, self.scale),
+            downs=1 + STEP_COST * self.refine,
+            ups=MAX_PROBES if self.target.psnr is not None else int(self.report),
+        )  # fmt: skip
+
+    def run(
+        self, models: Models, source: Source, plan: Plan, image_format: Format, quality: int,
+        tick: Tick,
+    ) -> Result:  # fmt: skip
+        """See Operation; the quality is that of the target."""
+        del quality
+        assert plan.model is not None  # noqa: S101
+        restorer = self._restorer(models, image_format)
+        return _Compression(self, source, plan, plan.model, restorer, image_format, tick).run()
+
+    def _restorer(self, models: Models, image_format: Format) -> LoadedRestorer | None:
+        here = {entry.name for entry in models.registry.entries()}
+        if image_format != "jpeg" or self.model is not None or RESTORER not in here:
+            return None
+        return models.load_restorer(RESTORER)
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """A file, its quality, and, where it was needed, what is restored from it."""
+
+    data: bytes
+    quality: int
+    restored: Pixels | None = None
+
+
+class _Compression:
+    """The compression of one image.
+
+    Args:
+        settings: of the operation.
+        source: the image.
+        plan: for it.
+        model: that makes it small.
+        restorer: undoes the codec, if there is one.
+        codec: format of the file.
+        tick: called with the share of the work that was just done.
+    """
+
+    def __init__(
+        self,
+        settings: Compress,
+        source: Source,
+        plan: Plan,
+        model: LoadedModel,
+        restorer: LoadedRestorer | None,
+        codec: Format,
+        tick: Tick,
+    ) -> None:
+        self.settings, self.plan, self.model, self.tick = settings, plan, model, tick
+        self.bytes_in = len(source.data)
+        self.warnings: list[str] = []
+        given = source.image
+        fields: dict[str, Any] = {"gray": given.gray}
+        self.icc = given.metadata.icc
+        if not holds_profile(given, codec):
+            # It waits in the tag, as that of a decoloured image does.
+            fields["icc"] = self.icc
+            given = replace(given, metadata=replace(given.metadata, icc=None))
+        image, lost = fitted(given, codec)
+        self.warnings += lost
+        # Colours that nobody sees become those around them; nor are they measured.
+        self.image = replace(image, pixels=bleed(image.pixels, image.alpha))
+        neutral = self.image.neutral
+        fields["neutral"] = neutral and not image.gray
+        if restorer:
+            fields["restorer"], fields["restorer_sha256"] = restorer.name, restorer.weights_sha256
+        self.compressor = Compressor(
+            model.rescaler, codec, restorer.restorer if restorer else None, neutral
+        )
+        tag = tag_of(self.image, model, settings.scale, **fields)
+        self.packet = with_tag(self.image.metadata, tag, self._warn_once)
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def run(self) -> Result:
+        """Make the image small, search the quality, refine, and report."""
+        steps = self.settings.refine
+        share = 1 / (1 + STEP_COST * steps)
+        low = self._small(lambda done: self.tick(done * share))
+        coded, refined = self._search(low), None
+        if steps:
+            low, refined = self._refined(low, coded.quality, lambda d: self.tick(d * (1 - share)))
+            coded = self._search(low)
+        (report, plain), data = self._report(coded), coded.data
+        made = Result(
+            image=low, encode=lambda: Encoded(data), model=self.model.name,
+            lr_size=self.plan.lr_size, refined=refined, report=report,
+        )  # fmt: skip
+        if plain is not None and plain.psnr > report["psnr"]:
+            made = self._better_plain(plain, made)
+        return replace(made, warnings=tuple(self.warnings))
+
+    def _small(self, tick: Tick) -> Picture:
+        image, compressor, (width, height) = self.image, self.compressor, self.plan.lr_size
+        pixels = self.model.rescaler.downscale(image.pixels, self.settings.scale, tick)
+        return replace(
+            image,
+            pixels=to_gray(pixels) if compressor.neutral else pixels,
+            alpha=None if image.alpha is None else resize_plane(image.alpha, height, width),
+        )
+
+    def _search(self, low: Picture) -> _Coded:
+        """Find the file that meets the target."""
+        target, (width, height) = self.settings.target, self.image.size
+        limit = target.most_bytes(width * height)
+
+        def at(quality: int) -> _Coded:
+            return _Coded(self.compressor.code(low, quality, self.packet), quality)
+
+        if limit is not None:
+            found = most_within(at, lambda coded: len(coded.data) <= limit)
+            if found is None:
+                least = len(at(1).data)
+                raise UsageError(
+                    f"{limit} bytes are too few: the smallest file is {least} bytes, "
+                    f"{8 * least / (width * height):.3f} bits per pixel"
+                )
+            return found[1]
+        if target.psnr is not None:
+            return self._reaching(at, target.psnr)
+        return at(target.quality)
+
+    def _reaching(self, at: Callable[[int], _Coded], wanted: float) -> _Coded:
+        def restored(quality: int) -> _Coded:
+            coded = at(quality)
+            return replace(coded, restored=self._restored(coded))
+
+        def quality_of(coded: _Coded) -> float:
+            assert coded.restored is not None  # noqa: S101
+            return psnr(coded.restored, self.image.pixels)
+
+        found = least_reaching(restored, lambda coded: quality_of(coded) >= wanted)
+        if found is None:
+            best = quality_of(restored(100))
+            raise UsageError(f"{wanted:g} dB are out of reach: quality 100 has {best:.2f} dB")
+        return found[1]
+
+    def _restored(self, coded: _Coded) -> Pixels:
+        return self.compressor.restore(coded.data, self.image.size, self.settings.scale)
+
+    def _refined(self, low: Picture, quality: int, tick: Tick) -> tuple[Picture, dict[str, float]]:
+        def filed(pixels: Pixels) -> Pixels:
+            window = Picture(pixels, gray=self.image.gray)
+            return self.compressor.reread(self.compressor.code(window, quality))
+
+        found = refine(
+            self.model.rescaler, self.image.pixels, low.pixels, self.settings.scale,
+            steps=self.settings.refine, filed=filed, tick=tick,
+        )  # fmt: skip
+        pixels = to_gray(found.pixels) if self.compressor.neutral else found.pixels
+        measured = {"before": round(found.before, 3), "after": round(found.after, 3)}
+        return replace(low, pixels=pixels), measured
+
+    def _report(self, coded: _Coded) -> tuple[dict[str, Any], Plain | None]:
+        """Measure a file, and find the plain JPEG of its size."""
+        image, size = self.image, len(coded.data)
+        width, height = image.size
+        report: dict[str, Any] = {
+            "codec": self.compressor.codec,
+            "quality": coded.quality,
+            "bytes_before": self.bytes_in,
+            "bytes_after": size,
+            "bits_per_pixel": round(8 * size / (width * height), 4),
+        }
+        if not self.settings.report:
+            return report, None
+        back = self._restored(coded) if coded.restored is None else coded.restored
+        report["psnr"] = round(psnr(back, image.pixels), 3)
+        report["ssim"] = round(ssim(back, image.pixels), 5)
+        # A JPEG has no transparency.
+        plain = plain_jpeg(image.pixels, size) if image.alpha is None else None
+        report["plain_jpeg"] = plain and {
+            "quality": plain.quality,
+            "subsampling": plain.subsampling,
+            "bytes": len(plain.data),
+            "psnr": round(plain.psnr, 3),
+        }
+        return report, plain
+
+    def _better_plain(self, plain: Plain, made: Result) -> Result:
+        """Say that a plain JPEG of these bytes is better; with `auto`, take it."""
+        if not self.settings.auto:
+            self.warnings.append(
+                "a plain JPEG of these bytes is the better picture: a lower quality or size is "
+                "where irn gains, or pass --auto"
+            )
+            return made
+        whole = replace(self.image, metadata=replace(self.image.metadata, icc=self.icc))
+
+        def tag(content_sha256: str) -> Tag:
+            return Tag(content_sha256=content_sha256, hr_size=whole.size, **PLAIN)
+
+        data = encode(
+            whole, format="jpeg", quality=plain.quality, subsampling=plain.subsampling,
+            progressive=True, xmp=with_tag(whole.metadata, tag, self._warn_once),
+        )  # fmt: skip
+        assert made.report is not None  # noqa: S101
+        return replace(
+            made, image=whole, encode=lambda: Encoded(data), model=None, lr_size=whole.size,
+            report=made.report | {"codec": "plain jpeg", "bytes_after": len(data)},
+        )  # fmt: skip

@@ -1,0 +1,167 @@
+"""From HR to LR: the network, refinement, and the guard. Shared by `downscale` and `decolor`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from irncli.engine.alpha import bleed
+from irncli.engine.guard import Guarded, guard
+from irncli.engine.refine import STEP_COST, refine
+from irncli.engine.rescaler import to_gray
+from irncli.errors import UsageError
+from irncli.geometry import pack
+from irncli.io.encoding import Format, encode
+from irncli.io.images import Picture, decode
+from irncli.io.tag import Tag
+from irncli.operations.models import LoadedModel
+from irncli.operations.result import Operation, TagOf, Tick
+from irncli.pixels import Pixels, to_bits
+
+__all__ = ["Forward", "Made", "tag_of"]
+
+GUARD_SHARE = 0.05
+"""Share of the progress of a file that is kept for the guard, which takes longer where an image is
+no photograph."""
+MUCH_BICUBIC = 0.1
+"""Share of an image above which a warning says that the network does not restore it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """LR of an image, with what is known of it.
+
+    Attributes:
+        guarded: LR, and where it is restored without the network.
+        refined: see Result.
+        checked: the guard was on.
+    """
+
+    guarded: Guarded
+    refined: dict[str, float] | None
+    checked: bool
+
+    @property
+    def shares(self) -> dict[str, float] | None:
+        """Shares of blocks that the guard repaired and replaced; None: it was off."""
+        if not self.checked:
+            return None
+        guarded = self.guarded
+        return {"repaired": round(guarded.repaired, 4), "bicubic": round(guarded.bicubic, 4)}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence where the network restores little of the image."""
+        if not self.checked or round(self.guarded.bicubic, 4) <= MUCH_BICUBIC:
+            return ()
+        bicubic = round(self.guarded.bicubic, 4)
+        way = "bicubic interpolation" if self.guarded.tint is None else "one mean colour"
+        return (
+            f"the network would restore {bicubic:.0%} of this image badly: {way} is used there",
+        )
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """Fields of the tag that say where the image is restored without the network."""
+        if self.guarded.blocks is None:
+            return {}
+        return {"bicubic": pack(self.guarded.blocks), "tint": self.guarded.tint}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forward(Operation):
+    """An operation that runs the network forward.
+
+    Attributes:
+        model: name of the model; None: the usual one.
+        bits: bits per channel of the small image, 8 or 16.
+        refine: steps of refinement.
+        guard: compare LR with a plain one, and repair or replace what is worse.
+    """
+
+    deep = True
+
+    model: str | None = None
+    bits: int = 8
+    refine: int = 0
+    guard: bool = True
+
+    def identity(self) -> list[str]:
+        """See Operation."""
+        return [repr(self.model), repr(self.bits), repr(self.refine), repr(self.guard)]
+
+    @property
+    def _downs(self) -> float:
+        return 1 + STEP_COST * self.refine
+
+    def _require_room(self, image_format: Format) -> None:
+        if self.bits > 8 and image_format != "png":
+            raise UsageError(f"--bits 16 does not fit a {image_format.upper()}: use PNG")
+
+    def _made(
+        self,
+        model: LoadedModel,
+        image: Picture,
+        scale: float,
+        image_format: Format,
+        quality: int,
+        tick: Tick,
+    ) -> Made:
+        """Run the network, refine what it gives, and guard that."""
+        pixels, rescaler = bleed(image.pixels, image.alpha), model.rescaler
+        down = 1 - GUARD_SHARE if self.guard else 1.0
+        share = down / self._downs
+        neutral = image.gray or (self.guard and replace(image, pixels=pixels).neutral)
+        color = model.task == "color"
+        gray = to_gray if neutral and not color else None
+        low = rescaler.downscale(pixels, scale, lambda done: tick(done * share), bits=self.bits)
+        refined = None
+        if self.refine:
+            found = refine(
+                rescaler, to_bits(pixels, 8), low, scale, steps=self.refine, filed=gray,
+                tick=lambda done: tick(done * (down - share)),
+            )  # fmt: skip
+            low = found.pixels
+            refined = {"before": round(found.before, 3), "after": round(found.after, 3)}
+        if not self.guard:
+            return Made(Guarded(low if gray is None else gray(low)), refined, checked=False)
+        filed = None if image_format == "png" else through_file(image_format, quality, gray=color)
+        guarded = guard(
+            rescaler, pixels, low, scale, temperature=model.temperature, neutral=neutral,
+            filed=filed, tick=tick,
+        )  # fmt: skip
+        tick(GUARD_SHARE)
+        return Made(guarded, refined, checked=True)
+
+
+def through_file(image_format: Format, quality: int, *, gray: bool) -> Callable[[Pixels], Pixels]:
+    """Return what gives the pixels that a file of this format will hold of an LR."""
+
+    def filed(low: Pixels) -> Pixels:
+        image = Picture(np.broadcast_to(low, (*low.shape[:2], 3)), gray=gray)
+        data = encode(image, format=image_format, quality=quality)
+        return decode(data).pixels[:, :, : low.shape[2]]
+
+    return filed
+
+
+def tag_of(image: Picture, model: LoadedModel, scale: float, **fields: Any) -> TagOf:
+    """Return what makes the tag of the small image of `image` from the hash of its pixels."""
+
+    def tag(content_sha256: str) -> Tag:
+        return Tag(
+            task=model.task,
+            model=model.name,
+            weights_sha256=model.weights_sha256,
+            scale=scale,
+            hr_size=image.size,
+            bits=image.bits,
+            content_sha256=content_sha256,
+            temperature=model.temperature,
+            **fields,
+        )
+
+    return tag

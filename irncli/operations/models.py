@@ -1,0 +1,162 @@
+"""Models that are ready to run: each is read once and stays on its device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from irncli.engine.device import Precision
+from irncli.engine.placing import silent
+from irncli.engine.rescaler import Rescaler
+from irncli.engine.restorer import Restorer
+from irncli.errors import UnavailableError
+from irncli.model import CompressionRestoration, InvertibleNetwork
+from irncli.zoo.checkpoint import Checkpoint
+from irncli.zoo.registry import Registry, default_registry
+from irncli.zoo.shelf import recorded_sha256
+
+__all__ = ["COLOR_MODEL", "TASK_NAMES", "LoadedModel", "LoadedRestorer", "Models"]
+
+COLOR_MODEL = "irn-color"
+"""The model of `decolor` and `colorize` unless another is named."""
+TASK_NAMES = {"rescale": "rescaling", "color": "colour"}
+"""How messages call the models of each task."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """An invertible network on a device.
+
+    Attributes:
+        checkpoint: weights and model card.
+        rescaler: runs the network.
+    """
+
+    checkpoint: Checkpoint
+    rescaler: Rescaler
+
+    @property
+    def name(self) -> str:
+        """Name by which the model was found."""
+        return self.checkpoint.card.name
+
+    @property
+    def task(self) -> Literal["rescale", "color"]:
+        """`rescale` (downscale, upscale) or `color` (decolor, colorize)."""
+        return self.rescaler.network.config.task
+
+    @property
+    def scale(self) -> int:
+        """HR size over LR size; 1 for a colour model."""
+        return self.rescaler.scale
+
+    @property
+    def temperature(self) -> float:
+        """Default width of z, in units of the recorded one."""
+        return self.checkpoint.card.temperature
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the weights, by which a tag names them."""
+        return self.checkpoint.weights_sha256
+
+
+@dataclass(frozen=True)
+class LoadedRestorer:
+    """A compression restoration module on a device.
+
+    Attributes:
+        checkpoint: weights and model card.
+        restorer: runs the module.
+    """
+
+    checkpoint: Checkpoint
+    restorer: Restorer
+
+    @property
+    def name(self) -> str:
+        """Name by which the module was found."""
+        return self.checkpoint.card.name
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the weights, by which a tag names them."""
+        return self.checkpoint.weights_sha256
+
+
+@dataclass
+class Models:
+    """The models of a device, loaded when they are first asked for.
+
+    Attributes:
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        precision: floating-point precision of the network.
+        tile: side of a tile in HR pixels; 0: no tiles; None: chosen automatically.
+        warn: called with a message when the device had to be given up.
+        registry: where names are looked up.
+    """
+
+    device: str = "auto"
+    precision: Precision = "auto"
+    tile: int | None = None
+    warn: Callable[[str], None] = silent
+    registry: Registry = field(default_factory=default_registry)
+    _models: dict[str, LoadedModel] = field(default_factory=dict)
+    _restorers: dict[str, LoadedRestorer] = field(default_factory=dict)
+    _hashes: dict[str, str | None] = field(default_factory=dict)
+
+    def recorded_sha256(self, name: str) -> str | None:
+        """Return the hash that the file of a model records, without loading its weights.
+
+        Raises:
+            UnavailableError: there is no such model.
+        """
+        if name not in self._hashes:
+            self._hashes[name] = recorded_sha256(self.registry.locate(name))
+        return self._hashes[name]
+
+    def load(self, name: str, task: str = "rescale") -> LoadedModel:
+        """Load an invertible model, or return the one that was loaded before.
+
+        Raises:
+            UnavailableError: there is no such model, or it is for another task.
+        """
+        if name not in self._models:
+            checkpoint = self.registry.load(name)
+            network = checkpoint.network
+            if not isinstance(network, InvertibleNetwork):
+                raise UnavailableError(
+                    f"{name} is no {TASK_NAMES[task]} model: see 'irn models list'"
+                )
+            rescaler = Rescaler(network, self.device, self.precision, self.tile, self.warn)
+            self._models[name] = LoadedModel(checkpoint, rescaler)
+        return require_task(self._models[name], task)
+
+    def load_restorer(self, name: str) -> LoadedRestorer:
+        """Load a compression restoration module, or return the one that was loaded before.
+
+        Raises:
+            UnavailableError: there is no such model, or it is of another kind.
+        """
+        if name not in self._restorers:
+            checkpoint = self.registry.load(name)
+            network = checkpoint.network
+            if not isinstance(network, CompressionRestoration):
+                raise UnavailableError(f"{name} restores no compressed LR: see 'irn models list'")
+            restorer = Restorer(network, self.device, self.precision, self.warn)
+            self._restorers[name] = LoadedRestorer(checkpoint, restorer)
+        return self._restorers[name]
+
+
+def require_task(model: LoadedModel, task: str) -> LoadedModel:
+    """Return the model if it is one for this task.
+
+    Raises:
+        UnavailableError: it is for another.
+    """
+    if model.task != task:
+        raise UnavailableError(
+            f"{model.name} is no {TASK_NAMES[task]} model: see 'irn models list'"
+        )
+    return model

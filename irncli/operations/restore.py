@@ -1,0 +1,202 @@
+"""The operation of `irn upscale` and `irn colorize`: a small or gray image back to what it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from irncli.engine.fallback import Fallback
+from irncli.engine.rescaler import resize_plane, to_gray
+from irncli.errors import ImageError, TagError
+from irncli.io.encoding import EVERY_FORMAT, Format
+from irncli.io.images import (
+    DEFAULT_MAX_PIXELS,
+    Metadata,
+    Picture,
+    content_sha256,
+    probe,
+    quantization_tables,
+)
+from irncli.io.tag import Tag, extract, remove
+from irncli.operations.models import LoadedModel, LoadedRestorer, Models
+from irncli.operations.resolve import Request, Restoration, resolve
+from irncli.operations.result import Operation, Plan, Result, Source, Tick, encoder
+from irncli.pixels import Pixels, to_bits
+
+__all__ = ["Restore", "RestorePlan"]
+
+RESTORER_SHARE = 0.8
+"""Share of the work that a compression restoration module has, where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorePlan(Plan):
+    """A plan, with all that the tag says.
+
+    Attributes:
+        restoration: how the image is restored.
+    """
+
+    restoration: Restoration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore(Operation):
+    """Restore a small or gray image.
+
+    Attributes:
+        request: what the user asks for.
+        seed: of z; None: `drawn`.
+        temperature: width of z; None: that of the tag.
+        drawn: seed that was drawn for all files together.
+        max_pixels: refuse an image that would become larger.
+    """
+
+    formats = EVERY_FORMAT
+    deep = True
+
+    request: Request
+    seed: int | None = None
+    temperature: float | None = None
+    drawn: int = 0
+    max_pixels: int = DEFAULT_MAX_PIXELS
+
+    @property
+    def model(self) -> str | None:  # type: ignore[override]
+        """See Operation."""
+        model = self.request.model
+        return model.name if isinstance(model, LoadedModel) else model
+
+    def identity(self) -> list[str]:
+        """See Operation."""
+        request = self.request
+        # These words are in the keys of files that were made already.
+        asked = (
+            f"Wishes(task={request.task!r}, model={self.model!r}, scale={request.scale!r}, "
+            f"strict={request.strict!r})"
+        )
+        return [asked, repr(self.seed), repr(self.temperature)]
+
+    def plan(self, models: Models, source: Source, image_format: Format) -> RestorePlan:
+        """See Operation."""
+        del image_format
+        image = source.image
+        # From the file: the metadata of the image were removed if that was asked for.
+        tag = extract(probe(source.data, max_pixels=self.max_pixels).xmp)
+        content = content_sha256(source.data, max_pixels=self.max_pixels)
+        found = resolve(models, self.request, tag, content, image.size, image.bits)
+        width, height = found.hr_size
+        if width * height > self.max_pixels:
+            raise ImageError(
+                f"it would become {width}x{height}, more than --max-pixels {self.max_pixels}: "
+                "raise it if you trust the file"
+            )
+        as_it_is = tag is not None and tag.task == "color" and tag.gray
+        model = None if as_it_is else found.model
+        return RestorePlan(
+            model=model, scale=found.scale, hr_size=found.hr_size, lr_size=image.size,
+            ups=int(model is not None), warnings=found.warnings, restoration=found,
+        )  # fmt: skip
+
+    def run(
+        self, models: Models, source: Source, plan: Plan, image_format: Format, quality: int,
+        tick: Tick,
+    ) -> Result:  # fmt: skip
+        """See Operation."""
+        del models
+        assert isinstance(plan, RestorePlan)  # noqa: S101
+        found, image = plan.restoration, source.image
+        color = found.model is not None and found.model.task == "color"
+        if color and not _is_gray(image):
+            raise ImageError("it has colours, expected a gray image: 'irn decolor' makes them")
+        warnings: list[str] = []
+        seed = temperature = None
+        if plan.model is not None:
+            temperature = found.temperature if self.temperature is None else self.temperature
+            seed = self.seed if self.seed is not None else self.drawn if temperature > 0 else 0
+            inverse = _Inverse(plan.model, found, seed, temperature, tick, warnings)
+            image = inverse.coloured(image) if color else inverse.enlarged(image, source.data)
+        image = replace(image, metadata=_untagged(image.metadata, found.tag))
+        return Result(
+            image=image, encode=encoder(image, image_format, quality),
+            model=None if plan.model is None else plan.model.name, lr_size=plan.lr_size,
+            seed=seed, temperature=temperature, warnings=tuple(warnings),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Inverse:
+    """The network run backwards on one image."""
+
+    model: LoadedModel
+    restoration: Restoration
+    seed: int
+    temperature: float
+    tick: Tick
+    warnings: list[str]
+
+    def coloured(self, image: Picture) -> Picture:
+        """Return a gray image in its colours."""
+        return replace(
+            image, pixels=self._pixels(image.pixels[:, :, :1]), alpha=self._alpha(image), gray=False
+        )
+
+    def enlarged(self, image: Picture, data: bytes) -> Picture:
+        """Return a small image in its original size."""
+        width, height = self.restoration.hr_size
+        restorer, tag = self.restoration.restorer, self.restoration.tag
+        low = image.pixels
+        if restorer is not None:
+            low = self._without_codec(low, data, restorer)
+        pixels, alpha = self._pixels(low), self._alpha(image)
+        gray = image.gray or (tag is not None and tag.gray)
+        if gray or (tag is not None and tag.neutral):
+            pixels = to_gray(pixels)
+        alpha = None if alpha is None else resize_plane(alpha, height, width)
+        return replace(image, pixels=pixels, alpha=alpha, gray=gray)
+
+    def _alpha(self, image: Picture) -> Pixels | None:
+        return None if image.alpha is None else to_bits(image.alpha, self.restoration.bits)
+
+    def _pixels(self, low: Pixels) -> Pixels:
+        found, low = self.restoration, np.ascontiguousarray(low)
+        share = 1 - RESTORER_SHARE if found.restorer is not None else 1.0
+        return self.model.rescaler.upscale(
+            low,
+            found.hr_size,
+            found.scale,
+            seed=self.seed,
+            temperature=self.temperature,
+            tick=lambda done: self.tick(done * share),
+            bits=found.bits,
+            fallback=_fallback(low, found.tag, self.model.scale),
+        )
+
+    def _without_codec(self, low: Pixels, data: bytes, restorer: LoadedRestorer) -> Pixels:
+        try:
+            tables = quantization_tables(data)
+        except ImageError:
+            self.warnings.append("it is no JPEG any more: what that lost is not restored")
+            return low
+        return restorer.restorer.restore(
+            to_bits(low, 8), tables, lambda done: self.tick(done * RESTORER_SHARE)
+        )
+
+
+def _is_gray(image: Picture) -> bool:
+    return bool((image.pixels == image.pixels[:, :, :1]).all())
+
+
+def _fallback(low: Pixels, tag: Tag | None, scale: int) -> Fallback | None:
+    """Return what is used where the tag says that the network is not."""
+    return None if tag is None else Fallback.chosen(low, tag.blocks, scale, tag.tint)
+
+
+def _untagged(metadata: Metadata, tag: Tag | None) -> Metadata:
+    """Return the metadata without our tag, with the colour profile that waited in it."""
+    icc = metadata.icc if tag is None or not tag.icc else tag.icc
+    try:
+        return replace(metadata, icc=icc, xmp=remove(metadata.xmp))
+    except TagError:
+        return replace(metadata, icc=icc, xmp=None)

@@ -200,7 +200,7 @@ def test_doubts_are_warned_of_or_refused(model, noise, tmp_path):
     changed.save(path, pnginfo=info)
     with pytest.warns(UserWarning, match=r"changed since|resized since"):
         assert irncli.restore(path, 0).size == (10, 10)
-    with pytest.raises(TagError, match=r"changed since.*resized since.*\(strict\)"):
+    with pytest.raises(TagError, match=r"changed since.*resized since.*\(--strict\)"):
         irncli.restore(path, strict=True)
 
 
@@ -212,11 +212,11 @@ def test_files_that_cannot_be_restored(model, noise, shelf, tmp_path):
         irncli.restore(tmp_path / "plain.png")
     path = tmp_path / "a.png"
     model.save(noise(8, 9), path)
-    with pytest.raises(ImageError, match="18x16, more than max_pixels 200"):
+    with pytest.raises(ImageError, match="18x16, more than --max-pixels 200"):
         irncli.restore(path, max_pixels=200)
     other = serialise(shaken(SMALL["irn-x2"], seed=1), Card(name="small"))
     (shelf / "small.safetensors").write_bytes(other)
-    with pytest.raises(UnavailableError, match="pass model to insist"):
+    with pytest.raises(UnavailableError, match="name the model to insist"):
         irncli.restore(path)
     with pytest.warns(UserWarning, match="here are weights"):
         irncli.restore(path, 0, model=irncli.load("small", device="cpu"))
@@ -228,7 +228,7 @@ def test_files_that_cannot_be_restored(model, noise, shelf, tmp_path):
 
 def test_a_model_for_something_else_is_refused(model, color, noise, tmp_path):
     model.save(noise(8, 9), tmp_path / "a.png")
-    with pytest.raises(UsageError, match="gray is a model for decolor"):
+    with pytest.raises(UnavailableError, match="gray is no rescaling model"):
         irncli.restore(tmp_path / "a.png", model=color)
 
 

@@ -30,7 +30,7 @@ ALLOWED = {
     "eval": BELOW_EVAL,
     "comparison": {"pixels", "geometry", "eval", "engine", "io", "errors"},
     "train": {"eval", *BELOW_EVAL},
-    "api": {"pixels", "geometry", "engine", "zoo", "model", "io", "errors"},
+    "api": {"operations", "pixels", "geometry", "engine", "zoo", "model", "io", "errors"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 

@@ -6,13 +6,12 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
+from irncli.api.files import File, format_of, warn, write
 from irncli.api.kinds import Kind, changed, remade, to_picture
-from irncli.api.tagged import File, warn, write
 from irncli.engine.alpha import bleed
 from irncli.engine.device import Precision
 from irncli.engine.latent import draw_seed
@@ -21,11 +20,13 @@ from irncli.errors import UsageError
 from irncli.io.picture import Picture
 from irncli.io.tag import Tag
 from irncli.model import InvertibleNetwork
+from irncli.operations.models import LoadedModel
+from irncli.operations.result import encoder
 from irncli.pixels import Pixels
 from irncli.zoo.checkpoint import Card, Checkpoint
 from irncli.zoo.registry import default_registry
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "given_up", "load"]
 
 
 class Model:
@@ -46,7 +47,11 @@ class Model:
         card: what is known of the model.
         weights_sha256: of its weights, by which a file names them.
         rescaler: that runs the network on the device.
+        loaded: all of this, as the operations on files take it.
     """
+
+    network: InvertibleNetwork
+    card: Card
 
     def __init__(
         self,
@@ -58,10 +63,10 @@ class Model:
         network = checkpoint.network
         if not isinstance(network, InvertibleNetwork):
             raise UsageError(f"{checkpoint.card.name} is no rescaling model, nor one of colour")
-        self.network = network
-        self.card: Card = checkpoint.card
+        self.rescaler = Rescaler(network, device, precision, tile, given_up)
+        self.loaded = LoadedModel(checkpoint, self.rescaler)
+        self.network, self.card = network, checkpoint.card
         self.weights_sha256 = checkpoint.weights_sha256
-        self.rescaler = Rescaler(network, device, precision, tile, _given_up)
 
     @property
     def name(self) -> str:
@@ -222,13 +227,18 @@ class Model:
         metadata = picture.metadata
         # A profile of colours has no place in a gray file: it waits in the tag.
         icc = metadata.icc or b"" if gray else b""
-        tag = partial(
-            Tag, task=self.task, model=self.name, weights_sha256=self.weights_sha256, scale=scale,
-            hr_size=hr_size, bits=bits, temperature=self.card.temperature, icc=icc,
-            gray=picture.gray and not gray,
-        )  # fmt: skip
+
+        def tag(content_sha256: str) -> Tag:
+            return Tag(
+                task=self.task, model=self.name, weights_sha256=self.weights_sha256, scale=scale,
+                hr_size=hr_size, bits=bits, temperature=self.card.temperature, icc=icc,
+                gray=picture.gray and not gray, content_sha256=content_sha256,
+            )  # fmt: skip
+
         kept = replace(picture, metadata=replace(metadata, icc=None if gray else metadata.icc))
-        warn(write(kept, tag, file, format=format, quality=quality, overwrite=overwrite))
+        made = encoder(kept, format_of(file, format), quality, tag)()
+        write(file, made.data, overwrite=overwrite)
+        warn(made.warnings)
 
     def _require(self, task: str) -> None:
         """Raise UsageError unless this is a model for the task."""
@@ -273,7 +283,8 @@ def load(
     return Model(default_registry().load(str(name_or_path)), device, precision, tile)
 
 
-def _given_up(message: str) -> None:
+def given_up(message: str) -> None:
+    """Warn that the device was given up."""
     warnings.warn(message, UserWarning, stacklevel=2)
 
 

@@ -96,7 +96,7 @@ def resolve(
             doubts.add("the pixels were changed since irn wrote them")
         return Restoration(
             model=None, scale=1, hr_size=size, temperature=0, bits=bits, tag=tag,
-            warnings=doubts.texts,
+            warnings=doubts.settled(),
         )  # fmt: skip
     if request.task not in (None, tag.task):
         raise TagError(f"irn made this file for '{COMMANDS[tag.task]}': use that")
@@ -111,7 +111,7 @@ def resolve(
         doubts.add(f"resized since: restoring to {hr_size[0]}x{hr_size[1]}")
     return Restoration(
         model=model, restorer=restorer, scale=tag.scale, hr_size=hr_size,
-        temperature=tag.temperature, bits=tag.bits, tag=tag, warnings=doubts.texts,
+        temperature=tag.temperature, bits=tag.bits, tag=tag, warnings=doubts.settled(),
     )  # fmt: skip
 
 
@@ -124,16 +124,26 @@ class _Doubts:
 
     def __init__(self, *, strict: bool) -> None:
         self._strict = strict
+        self._refused: tuple[str, ...] = ()
         self.texts: tuple[str, ...] = ()
 
     def add(self, text: str) -> None:
-        if self._strict:
-            raise TagError(f"{text} (--strict)")
         self.note(text)
+        self._refused += (text,)
 
     def note(self, text: str) -> None:
         """Add what is a warning even with `strict`."""
         self.texts += (text,) * bool(text)
+
+    def settled(self) -> tuple[str, ...]:
+        """Return the warnings.
+
+        Raises:
+            TagError: there is a doubt, and `strict` was asked for.
+        """
+        if self._strict and self._refused:
+            raise TagError(f"{'; '.join(self._refused)} (--strict)")
+        return self.texts
 
 
 def _untagged(
@@ -147,15 +157,17 @@ def _untagged(
         )
     if color:
         doubts.add("no irn tag: irn restores colours, it does not guess them")
+        doubts.settled()
         model = _load(models, request.model or COLOR_MODEL, "color")
     else:
         doubts.add("no irn tag: plain super-resolution is not what irn is for")
+        doubts.settled()
         name = request.model or models.registry.for_scale(request.scale or 1)
         model = _load(models, name, "rescale")
     scale = model.scale if request.scale is None else request.scale
     return Restoration(
         model=model, scale=scale, hr_size=hr_size_of(size, scale),
-        temperature=model.temperature, bits=bits, warnings=doubts.texts,
+        temperature=model.temperature, bits=bits, warnings=doubts.settled(),
     )  # fmt: skip
 
 
@@ -171,7 +183,7 @@ def _tagged_model(models: Models, tag: Tag, request: Request, doubts: _Doubts) -
     model = _load(models, request.model or tag.model, tag.task)
     message = other_weights(model.weights_sha256, tag.model, tag.weights_sha256)
     if message and request.model is None:
-        raise UnavailableError(f"{message}: import the old ones, or pass --model to insist")
+        raise UnavailableError(f"{message}: import the old ones, or name the model to insist")
     doubts.note(message)
     if tag.scale > model.scale:
         raise UnavailableError(f"{model.name} is x{model.scale}, the tag says x{tag.scale:g}")

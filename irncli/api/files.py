@@ -1,0 +1,61 @@
+"""Reading and writing for the Python interface: paths, or binary files that are open."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from irncli.errors import UsageError
+from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, format_for_suffix
+from irncli.io.paths import atomic_write, read_input
+
+__all__ = ["File", "format_of", "read", "warn", "write"]
+
+File = str | os.PathLike[str] | BinaryIO
+"""A path, or a binary file that is open."""
+
+
+def warn(texts: Iterable[str]) -> None:
+    """Issue warnings that point at the line where a function of the interface was called."""
+    for text in texts:
+        warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def read(file: File) -> bytes:
+    """Read a file.
+
+    Raises:
+        InputMissingError, StorageError: there is no such file, or it cannot be read.
+    """
+    return read_input(Path(file)) if isinstance(file, str | os.PathLike) else file.read()
+
+
+def write(file: File, data: bytes, *, overwrite: bool) -> None:
+    """Write a file, whole or not at all where it is a path.
+
+    Raises:
+        OutputError: the file exists, or cannot be created.
+        StorageError: the disk is full or fails.
+    """
+    if isinstance(file, str | os.PathLike):
+        atomic_write(Path(file), data, overwrite=overwrite)
+    else:
+        file.write(data)
+
+
+def format_of(
+    file: File, asked: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
+) -> Format:
+    """Return the format to write: the one that was asked for, or that of the suffix, or PNG.
+
+    Raises:
+        UsageError: a format that is not allowed.
+    """
+    path = isinstance(file, str | os.PathLike)
+    found = asked or (format_for_suffix(Path(str(file)).suffix) if path else "png")
+    if found not in allowed:
+        raise UsageError(f"{file}: irn writes small pictures as .png and .jpg: choose one of them")
+    return found

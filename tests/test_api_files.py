@@ -216,7 +216,7 @@ def test_files_that_cannot_be_restored(model, noise, shelf, tmp_path):
         irncli.restore(path, max_pixels=200)
     other = serialise(shaken(SMALL["irn-x2"], seed=1), Card(name="small"))
     (shelf / "small.safetensors").write_bytes(other)
-    with pytest.raises(UnavailableError, match="name the model to insist"):
+    with pytest.raises(UnavailableError, match="pass --model to insist"):
         irncli.restore(path)
     with pytest.warns(UserWarning, match="here are weights"):
         irncli.restore(path, 0, model=irncli.load("small", device="cpu"))

@@ -23,6 +23,7 @@ from irncli.cli.progress import Progress
 from irncli.cli.rehearsal import Rehearsal
 from irncli.cli.tasks import Here, Maker, Task
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
+from irncli.io.encoding import format_for_suffix
 from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.io.ledger import Ledger, default_ledger
 from irncli.io.paths import STREAM, times_of
@@ -161,6 +162,7 @@ def run_job(
             Models(device, options.precision, side, env.say) for device in options.device.split(",")
         )
     ]
+    _check_format(options, operation)
     pairs = _pairs(options, label, jobs[0], scale)
     summary = summary or Summary()
     reporter = Reporter(env, len(pairs), summary.add)
@@ -232,6 +234,14 @@ def _pairs(
     if to.makes_directories and not options.dry_run:
         make_directories(pairs)
     return pairs
+
+
+def _check_format(options: Common, operation: Operation) -> None:
+    """Refuse a format that cannot hold what is asked for, before any file is looked at."""
+    suffix = "" if options.output is None else options.output.suffix
+    wanted = options.format or (format_for_suffix(suffix) if suffix else None)
+    if wanted is not None:
+        operation.check(wanted)
 
 
 def _listed(path: Path, env: Environment) -> list[Path]:

@@ -186,7 +186,7 @@ class _Pool:
         self._ray, self._layout = ray, layout
         self._say, self._stop = job.tools.env.say, job.tools.progress.stop
         self._order = ray.put(order_of(job, layout.device, layout.cpus))
-        self._parcel = ray.put(pack(job.tools.models.registry, job.operation.model))
+        self._parcel = ray.put(pack(job.tools.models.registry, job.operation.named))
         self._free: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
         self._hired, self._lock = 0, threading.Lock()
         self._reasons: dict[str, None] = {}

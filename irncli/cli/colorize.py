@@ -40,7 +40,6 @@ def colorize(
       irn colorize gray.png -o colours.png
       irn colorize gray/ --output-dir colours --strict
     """
-    options.check_seed(seed)
     from irncli.cli.batch import run_job
     from irncli.cli.jobs import Common
     from irncli.cli.summaries import DrawnSeed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -131,18 +130,6 @@ def compress(
       irn compress --target-size 20KB --auto photo.png -o photo.jpg
       irn compress --min-psnr 30 --codec webp photos/
     """
-    if not 1 < scale <= 64:
-        raise UsageError(f"--scale {scale:g}: expected more than 1 and at most 64")
-    wanted = [
-        name
-        for name, value in (
-            ("--target-size", target_size), ("--target-bpp", target_bpp), ("--min-psnr", min_psnr)
-        )
-        if value is not None
-    ]  # fmt: skip
-    if len(wanted) > 1:
-        raise UsageError(f"{' and '.join(wanted)} exclude each other: give one")
-    _check(wanted, target_bpp, min_psnr, codec or _by_suffix(output), auto, report)
     from irncli.cli.batch import run_job
     from irncli.cli.jobs import Common
     from irncli.cli.summaries import CompressionTotals
@@ -162,30 +149,3 @@ def compress(
         scale=f"{scale:g}",
         summary=CompressionTotals(),
     )
-
-
-def _by_suffix(output: Path | None) -> str | None:
-    from irncli.io.encoding import format_for_suffix
-
-    return format_for_suffix(output.suffix) if output else None
-
-
-def _check(
-    wanted: list[str],
-    target_bpp: float | None,
-    min_psnr: float | None,
-    codec: str | None,
-    auto: bool,
-    report: bool,
-) -> None:
-    """Raise UsageError for options that make no sense together."""
-    if target_bpp is not None and not 0 < target_bpp <= 1000:
-        raise UsageError(f"--target-bpp {target_bpp:g}: expected more than 0, such as 0.5")
-    if min_psnr is not None and not 0 < min_psnr <= 100:
-        raise UsageError(f"--min-psnr {min_psnr:g}: expected 1 to 100 dB, such as 32")
-    if wanted and codec == "png":
-        raise UsageError(f"{wanted[0]} with PNG: that loses nothing, it has no quality")
-    if auto and codec not in (None, "jpeg"):
-        raise UsageError(f"--auto with {codec.upper()}: it chooses between irn and a plain JPEG")
-    if auto and not report:
-        raise UsageError("--auto with --no-report: it chooses by what the report measures")

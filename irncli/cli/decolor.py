@@ -40,7 +40,6 @@ def decolor(
       irn decolor photo.png -o gray.png
       irn decolor photos/ --output-dir gray
     """
-    options.check_bits(bits, format, refine)
     from irncli.cli.batch import run_job
     from irncli.cli.jobs import Common
     from irncli.operations.decolor import Decolor

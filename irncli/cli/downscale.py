@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from irncli.cli import options, panels
-from irncli.errors import UsageError
 
 __all__ = ["downscale"]
 
@@ -59,11 +58,6 @@ def downscale(
       irn downscale photo.png --scale 2.5 --refine 10
       cat photo.png | irn downscale - --scale 2 > small.png
     """
-    if scale is None and model is None:
-        raise UsageError("how small? give --scale S, such as --scale 4")
-    if scale is not None and not 1 < scale <= 64:
-        raise UsageError(f"--scale {scale:g}: expected more than 1 and at most 64")
-    options.check_bits(bits, format, refine)
     from irncli.cli.batch import run_job
     from irncli.cli.jobs import Common
     from irncli.operations.downscale import Downscale

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import typer
 
 from irncli.cli import completing, panels
-from irncli.errors import UsageError
 
 _INPUTS = typer.Argument(
     metavar="INPUT...",
@@ -264,17 +263,3 @@ Verbose = Annotated[
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=panels.MESSAGES)
 ]
-
-
-def check_seed(seed: int | None) -> None:
-    """Raise UsageError for a seed that z does not know."""
-    if seed is not None and seed >= 2**64:
-        raise UsageError(f"--seed {seed}: expected 0 to {2**64 - 1}")
-
-
-def check_bits(bits: str, format: str | None, refine: int) -> None:  # noqa: A002
-    """Raise UsageError for 16 bits where they cannot be."""
-    if bits == "16" and format not in (None, "png"):
-        raise UsageError(f"--bits 16 with --format {format}: only PNG holds 16 bits")
-    if bits == "16" and refine:
-        raise UsageError("--refine works on small pictures of 8 bits: leave out --bits 16")

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from irncli.cli import options, panels
-from irncli.errors import UsageError
 
 __all__ = ["upscale"]
 
@@ -62,9 +61,6 @@ def upscale(
       65  without a tag, and neither --model nor --scale is given
       69  the model of the tag is not here, or has other weights
     """
-    if scale is not None and not 1 < scale <= 64:
-        raise UsageError(f"--scale {scale:g}: expected more than 1 and at most 64")
-    options.check_seed(seed)
     from irncli.cli.batch import run_job
     from irncli.cli.jobs import Common
     from irncli.cli.summaries import DrawnSeed

@@ -27,6 +27,7 @@ from irncli.operations.result import (
     Result,
     Source,
     Tick,
+    check_scale,
     with_tag,
 )
 
@@ -51,6 +52,26 @@ class Target:
     bytes: int | None = None
     bits_per_pixel: float | None = None
     psnr: float | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.searched) > 1:
+            raise UsageError(f"{' and '.join(self.searched)} exclude each other: give one")
+        if self.bits_per_pixel is not None and not 0 < self.bits_per_pixel <= 1000:
+            raise UsageError(
+                f"--target-bpp {self.bits_per_pixel:g}: expected more than 0, such as 0.5"
+            )
+        if self.psnr is not None and not 0 < self.psnr <= 100:
+            raise UsageError(f"--min-psnr {self.psnr:g}: expected 1 to 100 dB, such as 32")
+
+    @property
+    def searched(self) -> list[str]:
+        """Options whose value decides the quality."""
+        given = {
+            "--target-size": self.bytes,
+            "--target-bpp": self.bits_per_pixel,
+            "--min-psnr": self.psnr,
+        }
+        return [name for name, value in given.items() if value is not None]
 
     def most_bytes(self, hr_pixels: int) -> int | None:
         """Return the largest size for an image of so many pixels; None: no limit."""
@@ -81,27 +102,45 @@ class Compress(Operation):
 
     formats = EVERY_FORMAT
 
-    scale: float
-    model: str | None
-    target: Target
-    auto: bool
-    report: bool
-    refine: int
+    scale: float = 2
+    model: str | LoadedModel | None = None
+    target: Target = Target()
+    auto: bool = False
+    report: bool = True
+    refine: int = 0
+
+    def __post_init__(self) -> None:
+        check_scale(self.scale)
+        if self.auto and not self.report:
+            raise UsageError("--auto with --no-report: it chooses by what the report measures")
+
+    def check(self, image_format: Format) -> None:
+        """See Operation."""
+        if self.target.searched and image_format == "png":
+            raise UsageError(
+                f"{self.target.searched[0]} with PNG: that loses nothing, it has no quality"
+            )
+        if self.auto and image_format != "jpeg":
+            raise UsageError(
+                f"--auto with {image_format.upper()}: it chooses between irn and a plain JPEG"
+            )
 
     def identity(self) -> list[str]:
         """See Operation."""
-        fields = (self.scale, self.model, self.target, self.auto, self.report, self.refine)
+        fields = (self.scale, self.named, self.target, self.auto, self.report, self.refine)
         return [repr(field) for field in fields]
 
     def model_name(self, models: Models, image_format: Format) -> str:  # noqa: ARG002
         """See Operation."""
-        return self.model or model_for(self.scale, image_format)
+        return self.named or model_for(self.scale, image_format)
 
     def plan(self, models: Models, source: Source, image_format: Format) -> Plan:
         """See Operation."""
+        self.check(image_format)
         size = source.image.size
+        model = models.load(self.model or self.model_name(models, image_format))
         return Plan(
-            model=models.load(self.model_name(models, image_format)), scale=self.scale,
+            model=model, scale=self.scale,
             hr_size=size, lr_size=lr_size(size, self.scale),
             downs=1 + STEP_COST * self.refine,
             ups=MAX_PROBES if self.target.psnr is not None else int(self.report),

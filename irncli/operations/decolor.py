@@ -21,12 +21,12 @@ class Decolor(Forward):
 
     def model_name(self, models: Models, image_format: Format) -> str:  # noqa: ARG002
         """See Operation."""
-        return self.model or COLOR_MODEL
+        return self.named or COLOR_MODEL
 
     def plan(self, models: Models, source: Source, image_format: Format) -> Plan:
         """See Operation."""
-        self._require_room(image_format)
-        model, image = models.load(self.model_name(models, image_format), "color"), source.image
+        self.check(image_format)
+        model, image = models.load(self.model or COLOR_MODEL, "color"), source.image
         downs = 0 if image.neutral else self._downs
         return Plan(model=model, scale=1.0, hr_size=image.size, lr_size=image.size, downs=downs)
 

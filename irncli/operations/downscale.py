@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from irncli.engine.rescaler import resize_plane
+from irncli.errors import UsageError
 from irncli.geometry import lr_size
 from irncli.io.encoding import Format
 from irncli.operations.forward import Forward, tag_of
 from irncli.operations.models import Models
-from irncli.operations.result import Plan, Result, Source, Tick, encoder
+from irncli.operations.result import Plan, Result, Source, Tick, check_scale, encoder
 from irncli.pixels import to_bits
 
 __all__ = ["Downscale"]
@@ -25,18 +26,24 @@ class Downscale(Forward):
 
     scale: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.scale is None and self.model is None:
+            raise UsageError("missing --scale: give a factor such as --scale 4")
+        check_scale(self.scale)
+        super().__post_init__()
+
     def identity(self) -> list[str]:
         """See Operation."""
         return [*super().identity(), repr(self.scale)]
 
     def model_name(self, models: Models, image_format: Format) -> str:  # noqa: ARG002
         """See Operation."""
-        return self.model or models.registry.for_scale(self.scale or 1)
+        return self.named or models.registry.for_scale(self.scale or 1)
 
     def plan(self, models: Models, source: Source, image_format: Format) -> Plan:
         """See Operation."""
-        self._require_room(image_format)
-        model = models.load(self.model_name(models, image_format))
+        self.check(image_format)
+        model = models.load(self.model or self.model_name(models, image_format))
         scale = float(model.scale) if self.scale is None else self.scale
         size = source.image.size
         return Plan(

@@ -84,22 +84,34 @@ class Forward(Operation):
 
     deep = True
 
-    model: str | None = None
+    model: str | LoadedModel | None = None
     bits: int = 8
     refine: int = 0
     guard: bool = True
 
+    def __post_init__(self) -> None:
+        if self.bits not in (8, 16):
+            raise UsageError(f"--bits {self.bits}: expected 8 or 16")
+        if self.bits == 16 and self.refine:
+            raise UsageError("--refine works on small images of 8 bits: leave out --bits 16")
+
+    def check(self, image_format: Format) -> None:
+        """See Operation."""
+        if self.bits > 8 and image_format != "png":
+            raise UsageError(f"--bits 16 does not fit a {image_format.upper()}: use PNG")
+
     def identity(self) -> list[str]:
         """See Operation."""
-        return [repr(self.model), repr(self.bits), repr(self.refine), repr(self.guard)]
+        return [
+            repr(self.named),
+            repr(self.bits),
+            repr(self.refine),
+            repr(self.guard),
+        ]
 
     @property
     def _downs(self) -> float:
         return 1 + STEP_COST * self.refine
-
-    def _require_room(self, image_format: Format) -> None:
-        if self.bits > 8 and image_format != "png":
-            raise UsageError(f"--bits 16 does not fit a {image_format.upper()}: use PNG")
 
     def _made(
         self,

@@ -16,7 +16,7 @@ from irncli.zoo.checkpoint import Checkpoint
 from irncli.zoo.registry import Registry, default_registry
 from irncli.zoo.shelf import recorded_sha256
 
-__all__ = ["COLOR_MODEL", "TASK_NAMES", "LoadedModel", "LoadedRestorer", "Models"]
+__all__ = ["COLOR_MODEL", "TASK_NAMES", "LoadedModel", "LoadedRestorer", "Models", "name_of"]
 
 COLOR_MODEL = "irn-color"
 """The model of `decolor` and `colorize` unless another is named."""
@@ -116,12 +116,14 @@ class Models:
             self._hashes[name] = recorded_sha256(self.registry.locate(name))
         return self._hashes[name]
 
-    def load(self, name: str, task: str = "rescale") -> LoadedModel:
-        """Load an invertible model, or return the one that was loaded before.
+    def load(self, name: str | LoadedModel, task: str = "rescale") -> LoadedModel:
+        """Load an invertible model, or return the one that was loaded before or is given.
 
         Raises:
             UnavailableError: there is no such model, or it is for another task.
         """
+        if isinstance(name, LoadedModel):
+            return require_task(name, task)
         if name not in self._models:
             checkpoint = self.registry.load(name)
             network = checkpoint.network
@@ -147,6 +149,11 @@ class Models:
             restorer = Restorer(network, self.device, self.precision, self.warn)
             self._restorers[name] = LoadedRestorer(checkpoint, restorer)
         return self._restorers[name]
+
+
+def name_of(model: str | LoadedModel) -> str:
+    """Return the name of a model that is given by its name or itself."""
+    return model if isinstance(model, str) else model.name
 
 
 def require_task(model: LoadedModel, task: str) -> LoadedModel:

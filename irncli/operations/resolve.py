@@ -12,8 +12,8 @@ from irncli.operations.models import (
     LoadedModel,
     LoadedRestorer,
     Models,
-    require_task,
 )
+from irncli.operations.result import check_scale
 from irncli.zoo.named import other_weights, require_named
 
 __all__ = ["Request", "Restoration", "resolve"]
@@ -37,6 +37,9 @@ class Request:
     model: str | LoadedModel | None = None
     scale: float | None = None
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        check_scale(self.scale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +161,12 @@ def _untagged(
     if color:
         doubts.add("no irn tag: irn restores colours, it does not guess them")
         doubts.settled()
-        model = _load(models, request.model or COLOR_MODEL, "color")
+        model = models.load(request.model or COLOR_MODEL, "color")
     else:
         doubts.add("no irn tag: plain super-resolution is not what irn is for")
         doubts.settled()
         name = request.model or models.registry.for_scale(request.scale or 1)
-        model = _load(models, name, "rescale")
+        model = models.load(name, "rescale")
     scale = model.scale if request.scale is None else request.scale
     return Restoration(
         model=model, scale=scale, hr_size=hr_size_of(size, scale),
@@ -171,19 +174,13 @@ def _untagged(
     )  # fmt: skip
 
 
-def _load(models: Models, model: str | LoadedModel, task: str) -> LoadedModel:
-    if isinstance(model, LoadedModel):
-        return require_task(model, task)
-    return models.load(model, task)
-
-
 def _tagged_model(models: Models, tag: Tag, request: Request, doubts: _Doubts) -> LoadedModel:
     if request.model is None:
         require_named(models.registry, tag.model, tag.weights_sha256)
-    model = _load(models, request.model or tag.model, tag.task)
+    model = models.load(request.model or tag.model, tag.task)
     message = other_weights(model.weights_sha256, tag.model, tag.weights_sha256)
     if message and request.model is None:
-        raise UnavailableError(f"{message}: import the old ones, or name the model to insist")
+        raise UnavailableError(f"{message}: import the old ones, or pass --model to insist")
     doubts.note(message)
     if tag.scale > model.scale:
         raise UnavailableError(f"{model.name} is x{model.scale}, the tag says x{tag.scale:g}")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from irncli.engine.fallback import Fallback
+from irncli.engine.latent import MAX_SEED
 from irncli.engine.rescaler import resize_plane, to_gray
-from irncli.errors import ImageError, TagError
+from irncli.errors import ImageError, TagError, UsageError
 from irncli.io.encoding import EVERY_FORMAT, Format
 from irncli.io.images import (
     DEFAULT_MAX_PIXELS,
@@ -63,17 +64,20 @@ class Restore(Operation):
     max_pixels: int = DEFAULT_MAX_PIXELS
 
     @property
-    def model(self) -> str | None:  # type: ignore[override]
+    def model(self) -> str | LoadedModel | None:  # type: ignore[override]
         """See Operation."""
-        model = self.request.model
-        return model.name if isinstance(model, LoadedModel) else model
+        return self.request.model
+
+    def __post_init__(self) -> None:
+        if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
+            raise UsageError(f"--seed {self.seed}: expected 0 to {MAX_SEED}")
 
     def identity(self) -> list[str]:
         """See Operation."""
         request = self.request
         # These words are in the keys of files that were made already.
         asked = (
-            f"Wishes(task={request.task!r}, model={self.model!r}, scale={request.scale!r}, "
+            f"Wishes(task={request.task!r}, model={self.named!r}, scale={request.scale!r}, "
             f"strict={request.strict!r})"
         )
         return [asked, repr(self.seed), repr(self.temperature)]

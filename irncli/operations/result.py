@@ -7,16 +7,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from irncli.errors import TagError
+from irncli.errors import TagError, UsageError
 from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, encode, fitted
 from irncli.io.images import Metadata, Picture
 from irncli.io.tag import Tag, embed
-from irncli.operations.models import LoadedModel, Models
+from irncli.operations.models import LoadedModel, Models, name_of
 
-__all__ = ["Encoded", "Operation", "Plan", "Result", "Source", "Tick", "encoder", "with_tag"]
+__all__ = [
+    "Encoded",
+    "Operation",
+    "Plan",
+    "Result",
+    "Source",
+    "TagOf",
+    "Tick",
+    "check_scale",
+    "encoder",
+    "with_tag",
+]
 
 Tick = Callable[[float], None]
 """Called with the share of the work that was just done; it may raise an exception to end it."""
+MAX_SCALE = 64
 TagOf = Callable[[str], Tag]
 """Makes the tag of a small image from the hash of its pixels."""
 
@@ -105,13 +117,25 @@ class Operation(ABC):
     Attributes:
         formats: formats that it writes.
         deep: it handles 16 bits per channel; otherwise images are reduced to 8 when they are read.
-        model: name of the model that the user asked for, or None.
+        model: the model that the user asked for, or its name; None: the usual one.
     """
 
     formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
     deep: ClassVar[bool] = False
 
-    model: str | None
+    model: str | LoadedModel | None
+
+    @property
+    def named(self) -> str | None:
+        """Name of the model that the user asked for."""
+        return None if self.model is None else name_of(self.model)
+
+    def check(self, image_format: Format) -> None:  # noqa: B027 -- most write every format alike
+        """Refuse a format that cannot hold what the settings ask for.
+
+        Raises:
+            UsageError: it cannot.
+        """
 
     def model_name(self, models: Models, image_format: Format) -> str | None:  # noqa: ARG002
         """Return the name of the model that is used for a format; None: the file decides."""
@@ -147,6 +171,16 @@ class Operation(ABC):
         Raises:
             IrnError: it cannot be done.
         """
+
+
+def check_scale(scale: float | None) -> None:
+    """Refuse a scale that no model could have.
+
+    Raises:
+        UsageError: it is out of range.
+    """
+    if scale is not None and not 1 < scale <= MAX_SCALE:
+        raise UsageError(f"--scale {scale:g}: expected more than 1 and at most {MAX_SCALE}")
 
 
 def encoder(

@@ -71,7 +71,7 @@ def ordered(job_model, registry, **changed):
     """An order and models as a worker gets them."""
     tools = Tools(Environment(), Models("cpu", registry=registry), Progress(), common(**changed))
     job = Job(Downscale(scale=4, model=job_model), tools)
-    sent = remote.order_of(job, "cpu", 1), pack(registry, job.operation.model)
+    sent = remote.order_of(job, "cpu", 1), pack(registry, job.operation.named)
     return pickle.loads(pickle.dumps(sent))
 
 

@@ -1,4 +1,4 @@
-"""irn: make a picture small and get it back.
+"""irn: make an image small and get it back.
 
 Importing this package is cheap: names that need torch are loaded on first use.
 """
@@ -8,25 +8,54 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from irncli.errors import (
+    CheckpointError,
+    DataError,
+    ImageError,
+    InputMissingError,
+    IrnError,
+    MemoryExhaustedError,
+    OutputError,
+    StorageError,
+    TagError,
+    UnavailableError,
+    UsageError,
+)
+
 if TYPE_CHECKING:
-    from irncli.api import Model, load, restore
-    from irncli.errors import IrnError
+    from irncli.api import Model, Result, compress, decolor, downscale, load, restore
 
 __version__ = "0.1.0"
 
-__all__ = ["IrnError", "Model", "__version__", "load", "restore"]
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "ImageError",
+    "InputMissingError",
+    "IrnError",
+    "MemoryExhaustedError",
+    "Model",
+    "OutputError",
+    "Result",
+    "StorageError",
+    "TagError",
+    "UnavailableError",
+    "UsageError",
+    "__version__",
+    "compress",
+    "decolor",
+    "downscale",
+    "load",
+    "restore",
+]
 
-_HOMES = {
-    "IrnError": "irncli.errors",
-    "Model": "irncli.api",
-    "load": "irncli.api",
-    "restore": "irncli.api",
-}
+_LAZY = ("Model", "Result", "compress", "decolor", "downscale", "load", "restore")
+"""Names that need torch."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _LAZY:
+        return getattr(import_module("irncli.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,6 +1,8 @@
-"""The Python interface: what `irncli` itself makes public, and what it is made of."""
+"""The Python interface: what `irncli` itself makes public."""
 
+from irncli.api.convert import compress, decolor, downscale
 from irncli.api.model import Model, load
 from irncli.api.restore import restore
+from irncli.operations.result import Result
 
-__all__ = ["Model", "load", "restore"]
+__all__ = ["Model", "Result", "compress", "decolor", "downscale", "load", "restore"]

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from irncli.errors import UsageError
-from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, format_for_suffix
+from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, chosen_format
 from irncli.io.paths import atomic_write, read_input
 
 __all__ = ["File", "format_of", "read", "warn", "write"]
@@ -47,15 +46,16 @@ def write(file: File, data: bytes, *, overwrite: bool) -> None:
 
 
 def format_of(
-    file: File, asked: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
+    file: File,
+    asked: Format | None,
+    allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG,
+    default: Format = "png",
 ) -> Format:
-    """Return the format to write: the one that was asked for, or that of the suffix, or PNG.
+    """Return the format to write: by the suffix of a path, else the one that was asked for.
 
     Raises:
-        UsageError: a format that is not allowed.
+        UsageError: see `chosen_format`.
     """
-    path = isinstance(file, str | os.PathLike)
-    found = asked or (format_for_suffix(Path(str(file)).suffix) if path else "png")
-    if found not in allowed:
-        raise UsageError(f"{file}: irn writes small pictures as .png and .jpg: choose one of them")
-    return found
+    if isinstance(file, str | os.PathLike):
+        return chosen_format(Path(file), asked, allowed)
+    return asked or default

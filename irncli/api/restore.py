@@ -8,6 +8,7 @@ from typing import Literal, overload
 from irncli.api.files import File, read, warn
 from irncli.api.model import Model, given_up
 from irncli.engine.latent import draw_seed
+from irncli.engine.placing import quiet
 from irncli.errors import TagError
 from irncli.io.images import DEFAULT_MAX_PIXELS, PillowImage, decode, to_pillow
 from irncli.operations.models import Models
@@ -100,10 +101,6 @@ def restore(
     if found.bits > 8 and not array:
         doubts = ("16 bits a channel were reduced to 8: array=True keeps them",)
         plan = replace(plan, restoration=replace(found, bits=8))
-    result = operation.run(models, source, plan, "png", 95, _no_tick)
+    result = operation.run(models, source, plan, "png", 95, quiet)
     warn((*plan.warnings, *doubts, *result.warnings))
     return result.image.pixels if array else to_pillow(result.image)
-
-
-def _no_tick(share: float) -> None:
-    """Report no progress."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from irncli.cli.templates import fill, is_template
 from irncli.errors import UnavailableError, UsageError
-from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, format_for_suffix, suffix_for_format
+from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, chosen_format, suffix_for_format
 from irncli.io.inputs import Input
 from irncli.io.paths import STREAM, identity, make_directory, plan_outputs
 
@@ -55,29 +55,8 @@ def require_ray(address: str, device: str) -> None:
 def output_format(
     output: Path, wanted: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
 ) -> Format:
-    """The format to write: by the suffix, which `--format` must not contradict, or by that alone.
-
-    Args:
-        output: a file, or `-`.
-        wanted: `--format`.
-        allowed: the formats that the command writes.
-
-    Raises:
-        UsageError: it does, or the suffix is of no format that the command writes.
-    """
-    if output == STREAM:
-        return wanted or "png"
-    if not output.suffix and wanted is not None:
-        return wanted
-    by_suffix = format_for_suffix(output.suffix)
-    if by_suffix not in allowed:
-        *most, last = map(suffix_for_format, allowed)
-        known = f"{', '.join(most)} and {last}" if most else last
-        got = f"not {output.suffix}" if output.suffix else "say which by a suffix or --format"
-        raise UsageError(f"{output}: irn writes {known}, {got}")
-    if wanted is not None and wanted != by_suffix:
-        raise UsageError(f"{output} is {by_suffix} by its suffix, but --format says {wanted}")
-    return by_suffix
+    """Return the format to write to a file, or to `-`; see `chosen_format`."""
+    return wanted or "png" if output == STREAM else chosen_format(output, wanted, allowed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from os import cpu_count
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ __all__ = [
     "Format",
     "Packet",
     "Subsampling",
+    "chosen_format",
     "encode",
     "fitted",
     "format_for_suffix",
@@ -347,6 +349,32 @@ _SUFFIXES: dict[str, Format] = {
 def format_for_suffix(suffix: str) -> Format | None:
     """The format that a file name ending stands for, None if irn does not write it."""
     return _SUFFIXES.get(suffix.lower())
+
+
+def chosen_format(
+    output: Path, wanted: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
+) -> Format:
+    """Return the format to write: that of the suffix, or `wanted` where there is no suffix.
+
+    Args:
+        output: the file.
+        wanted: the format that was asked for, if any.
+        allowed: the formats to choose from.
+
+    Raises:
+        UsageError: the suffix and `wanted` contradict each other, or the format is not allowed.
+    """
+    if not output.suffix and wanted is not None:
+        return wanted
+    by_suffix = format_for_suffix(output.suffix)
+    if by_suffix not in allowed:
+        *most, last = map(suffix_for_format, allowed)
+        known = f"{', '.join(most)} and {last}" if most else last
+        got = f"not {output.suffix}" if output.suffix else "say which by a suffix or --format"
+        raise UsageError(f"{output}: irn writes {known}, {got}")
+    if wanted is not None and wanted != by_suffix:
+        raise UsageError(f"{output} is {by_suffix} by its suffix, but --format says {wanted}")
+    return by_suffix
 
 
 def suffix_for_format(format: Format) -> str:  # noqa: A002

@@ -101,14 +101,18 @@ def _lr_targets(weights: Loss, hr: torch.Tensor, target: torch.Tensor) -> float 
     return (weights.lr_masked - 10 * torch.log10(mean_square)).clamp(max=weights.lr_target)
 
 
-def _means_loss(weights: Loss, error: torch.Tensor) -> torch.Tensor:
-    """Of the means of squares of LR; a dB that they miss costs what a dB of LR does.
+def _means_loss(weights: Loss, error: torch.Tensor, hr_values: int) -> torch.Tensor:
+    """What is asked of the means of squares of LR. A dB that they miss costs lr_weight dB of HR,
+    since means hardly help to restore HR.
 
-    Of LR as a file holds it: detail that swings below 0 in a saturated colour is cut off there, and
-    what is left of it is a tint.
+    Args:
+        weights: of the recipe.
+        error: of LR as a file holds it: detail that swings below 0 in a saturated colour is cut off
+            there, and what is left of it is a tint.
+        hr_values: values in a crop of HR.
     """
     means = functional.avg_pool2d(error, SQUARE, ceil_mode=True, count_include_pad=False)
-    counted = error[0].numel() / means[0].numel()
+    counted = hr_values / means[0].numel()
     missing = missing_psnr(means, weights.lr_means)
     return weights.lr_weight * weights.psnr_weight * counted * missing
 
@@ -193,7 +197,7 @@ class RescalingObjective(nn.Module):
             "z_loss": weights.z_weight * sum_of_squares(z),
         }
         if weights.lr_means:
-            losses["means_loss"] = _means_loss(weights, low.clamp(0, 1) - target)
+            losses["means_loss"] = _means_loss(weights, low.clamp(0, 1) - target, hr[0].numel())
         if weights.rate_weight and tables is not None:
             bits = jpeg_bits(low, tables)
             losses["rate_loss"] = (

@@ -10,6 +10,7 @@ from types import FunctionType
 import pytest
 
 import irncli
+from irncli import errors
 from tests.support.blocks import blocks
 from tests.support.pictures import values
 from tests.support.places import ROOT
@@ -22,7 +23,15 @@ METHODS = {
     for name, value in vars(irncli.Model).items()
     if isinstance(value, FunctionType) and not name.startswith("_")
 }
-FUNCTIONS = {"load": irncli.load, "restore": irncli.restore, **METHODS}
+FUNCTIONS = {
+    **{name: getattr(irncli, name) for name in irncli.__all__ if name.islower() and name[0] != "_"},
+    **METHODS,
+}
+KINDS = {
+    name
+    for name in irncli.__all__
+    if name.endswith("Error") and getattr(irncli, name) is not irncli.IrnError
+}
 
 
 def arguments_of(function):
@@ -44,7 +53,10 @@ def test_all_public_names_are_there_and_have_a_section():
     for name in irncli.__all__:
         assert getattr(irncli, name) is not None
         assert f"`{name}`" in PAGE, name
-    assert {*irncli.__all__, *METHODS} - {"__version__"} == set(SECTIONS)
+    assert {*irncli.__all__, *METHODS} - {"__version__"} - KINDS == set(SECTIONS)
+    named = set(re.findall(r"`(\w+)`", SECTIONS["IrnError"]))
+    every = {name for name, kind in vars(errors).items() if name.endswith("Error")}
+    assert KINDS | {"IrnError"} == every <= named | {"IrnError"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -214,7 +214,7 @@ def test_a_tint_of_lr_costs_what_its_missing_db_say(batch):
         for left in range(0, width, 8)
     ]
     means = torch.stack(squares, dim=-1)[..., None]
-    values = error[0].numel() / means[0].numel()
+    values = hr[0].numel() / means[0].numel()
     weight = recipe.loss.lr_weight * recipe.loss.psnr_weight * values
     expected = weight * missing_psnr(means, 48.0).item()
     assert expected > 0

@@ -1,0 +1,215 @@
+"""The Python interface: `irncli.downscale("photo.png", "small.png", scale=4)`, on files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from irncli.api.files import File, format_of, read, warn, write
+from irncli.api.model import Model, given_up
+from irncli.engine.device import Precision
+from irncli.engine.placing import quiet
+from irncli.io.encoding import Format
+from irncli.io.images import DEFAULT_MAX_PIXELS, decode
+from irncli.io.metadata import stripped
+from irncli.operations.compress import Compress, Target
+from irncli.operations.decolor import Decolor
+from irncli.operations.downscale import Downscale
+from irncli.operations.models import LoadedModel, Models
+from irncli.operations.result import Operation, Result, Source
+
+__all__ = ["compress", "decolor", "downscale"]
+
+
+def downscale(
+    file: File,
+    output: File,
+    *,
+    scale: float | None = None,
+    model: str | Model | None = None,
+    bits: int = 8,
+    refine: int = 0,
+    guard: bool = True,
+    format: Literal["png", "jpeg"] | None = None,  # noqa: A002
+    quality: int = 95,
+    strip: bool = False,
+    overwrite: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    device: str = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+) -> Result:
+    """Make an image file small, as `irn downscale` does; `restore` brings it back.
+
+    Args:
+        file: path, or a binary file open for reading.
+        output: path, or a binary file open for writing.
+        scale: HR size over LR size; None: that of the model, which is given then.
+        model: a Model, its name or its path; None: the usual one for the scale.
+        bits: bits per channel of the small image, 8 or 16.
+        refine: steps of refinement, 0 to 1000.
+        guard: compare with a plain small image, and repair or replace what is worse.
+        format: None: by the suffix of the path, else PNG.
+        quality: quality of JPEG, 1 to 100.
+        strip: leave out the metadata.
+        overwrite: replace a file that exists.
+        max_pixels: refuse larger images.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; of a Model its own.
+        precision: floating-point precision of the network; of a Model its own.
+        tile: side of a tile in HR pixels; 0: none; None: chosen; of a Model its own.
+
+    Returns:
+        What was done.
+
+    Raises:
+        InputMissingError, StorageError: there is no such file, or it cannot be read or written.
+        ImageError: it is no image, damaged, or too large.
+        UnavailableError: there is no such model or device.
+        UsageError: an option out of range, or options that contradict each other.
+        OutputError: the output exists, or cannot be created.
+    """
+    operation = Downscale(scale=scale, model=_given(model), bits=bits, refine=refine, guard=guard)
+    models = Models(device, precision, tile, given_up)
+    files = _Files(file, output, format, quality, strip, overwrite, max_pixels)
+    return _converted(operation, models, files)
+
+
+def decolor(
+    file: File,
+    output: File,
+    *,
+    model: str | Model | None = None,
+    bits: int = 8,
+    refine: int = 0,
+    guard: bool = True,
+    format: Literal["png", "jpeg"] | None = None,  # noqa: A002
+    quality: int = 95,
+    strip: bool = False,
+    overwrite: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    device: str = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+) -> Result:
+    """Make an image file gray, as `irn decolor` does; `restore` brings its colours back.
+
+    Args:
+        file: as in `downscale`.
+        output: as in `downscale`.
+        model: a Model, its name or its path; None: irn-color.
+        bits: bits per channel of the gray image, 8 or 16.
+        refine: steps of refinement, 0 to 1000.
+        guard: compare with luma, and repair or replace what is worse.
+        format: None: by the suffix of the path, else PNG.
+        quality: quality of JPEG, 1 to 100.
+        strip: leave out the metadata.
+        overwrite: replace a file that exists.
+        max_pixels: refuse larger images.
+        device: as in `downscale`.
+        precision: as in `downscale`.
+        tile: as in `downscale`.
+
+    Returns:
+        What was done.
+
+    Raises:
+        IrnError: as in `downscale`.
+    """
+    operation = Decolor(model=_given(model), bits=bits, refine=refine, guard=guard)
+    models = Models(device, precision, tile, given_up)
+    files = _Files(file, output, format, quality, strip, overwrite, max_pixels)
+    return _converted(operation, models, files)
+
+
+def compress(
+    file: File,
+    output: File,
+    *,
+    scale: float = 2,
+    quality: int = 90,
+    target_size: int | None = None,
+    target_bpp: float | None = None,
+    min_psnr: float | None = None,
+    codec: Format | None = None,
+    auto: bool = False,
+    report: bool = True,
+    refine: int = 0,
+    model: str | Model | None = None,
+    strip: bool = False,
+    overwrite: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    device: str = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+) -> Result:
+    """Compress an image file, as `irn compress` does; `restore` brings it back.
+
+    Args:
+        file: path, or a binary file open for reading.
+        output: path, or a binary file open for writing.
+        scale: HR size over LR size.
+        quality: quality of the codec, 1 to 100, unless one of the next three is given.
+        target_size: largest size of the file, in bytes.
+        target_bpp: the same, in bits per pixel of the image.
+        min_psnr: lowest RGB PSNR of the restored image, in dB.
+        codec: None: by the suffix of the path, else JPEG.
+        auto: write a plain JPEG where that is better.
+        report: restore and compare.
+        refine: steps of refinement, 0 to 1000.
+        model: a Model, its name or its path; None: the usual one for scale and codec.
+        strip: leave out the metadata.
+        overwrite: replace a file that exists.
+        max_pixels: refuse larger images.
+        device: as in `downscale`.
+        precision: as in `downscale`.
+        tile: as in `downscale`.
+
+    Returns:
+        What was done, with sizes and qualities in `report`.
+
+    Raises:
+        IrnError: as in `downscale`; UsageError also for a target that cannot be reached.
+    """
+    target = Target(quality=quality, bytes=target_size, bits_per_pixel=target_bpp, psnr=min_psnr)
+    operation = Compress(
+        scale=scale, model=_given(model), target=target, auto=auto, report=report, refine=refine
+    )
+    models = Models(device, precision, tile, given_up)
+    files = _Files(file, output, codec, quality, strip, overwrite, max_pixels)
+    return _converted(operation, models, files)
+
+
+def _given(model: str | Model | None) -> str | LoadedModel | None:
+    return model.loaded if isinstance(model, Model) else model
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What is read and written, and how; see `downscale`."""
+
+    file: File
+    output: File
+    format: Format | None
+    quality: int
+    strip: bool
+    overwrite: bool
+    max_pixels: int
+
+
+def _converted(operation: Operation, models: Models, files: _Files) -> Result:
+    """Read, run the operation, write, and warn of what was noticed."""
+    default: Format = "jpeg" if isinstance(operation, Compress) else "png"
+    image_format = format_of(files.output, files.format, operation.formats, default)
+    operation.check(image_format)
+    data = read(files.file)
+    image = decode(data, max_pixels=files.max_pixels, deep=operation.deep)
+    if files.strip:
+        image = replace(image, metadata=stripped(image.metadata))
+    source = Source(image, data)
+    plan = operation.plan(models, source, image_format)
+    result = operation.run(models, source, plan, image_format, files.quality, quiet)
+    made = result.encode()
+    write(files.output, made.data, overwrite=files.overwrite)
+    result = replace(result, warnings=(*image.notes, *result.warnings, *made.warnings))
+    warn(result.warnings)
+    return result

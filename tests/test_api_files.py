@@ -1,6 +1,8 @@
 """Files with a tag, from Python: what was saved is restored, as the commands do it."""
 
+import contextlib
 import io
+import json
 import warnings
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from PIL import Image, ImageCms
 
 import irncli
+from irncli.cli.app import run
 from irncli.errors import (
     ImageError,
     InputMissingError,
@@ -178,13 +181,61 @@ def test_what_a_jpeg_cannot_hold_is_said(model, tmp_path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"size": (40, 40)}, {"scale": 3}, {"bits": 12}, {"quality": 0, "format": "jpeg"}],
+    [{"size": (40, 40)}, {"scale": 3}, {"bits": 12}, {"quality": 0}, {"format": "png"}],
     ids=str,
 )
 def test_what_contradicts_itself_is_refused_and_nothing_written(model, noise, tmp_path, wrong):
-    with pytest.raises(UsageError, match=r"expected|LR is"):
-        model.save(noise(8, 9), tmp_path / "a.png", **wrong)
-    assert not (tmp_path / "a.png").exists()
+    with pytest.raises(UsageError, match=r"expected|LR is|by its suffix"):
+        model.save(noise(8, 9), tmp_path / "a.jpg", **wrong)
+    assert not (tmp_path / "a.jpg").exists()
+
+
+def options(name):
+    """A call on files, the options of its command, and the stem of what that writes."""
+    return {
+        "downscale": (irncli.downscale, {"scale": 2, "refine": 1}),
+        "decolor": (irncli.decolor, {}),
+        "compress": (irncli.compress, {"scale": 2, "codec": "webp", "quality": 70}),
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["downscale", "decolor", "compress"])
+def test_files_are_those_of_the_commands(noise, shelf, tmp_path, name):
+    """The same bytes, and the same values in the result as in the record."""
+    source, ours, theirs = (tmp_path / f"{stem}.png" for stem in ("photo", "ours", "theirs"))
+    if name == "compress":
+        ours, theirs = ours.with_suffix(".webp"), theirs.with_suffix(".webp")
+    Image.fromarray(noise(20, 26)).save(source)
+    call, chosen = options(name)
+    model = "gray" if name == "decolor" else "small"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = call(source, ours, model=model, device="cpu", **chosen)
+    words = [word for key, value in chosen.items() for word in (f"--{key}", str(value))]
+    line = [name, str(source), "-o", str(theirs), "--model", model, "--json", *words]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert run([*line, "--device", "cpu"]) == 0
+    record = json.loads(printed.getvalue())
+    assert ours.read_bytes() == theirs.read_bytes()
+    assert result.model == record["model"] == model
+    assert list(result.lr_size) == record["lr_size"]
+    assert list(result.warnings) == record["warnings"]
+    for key in ("refined", "guarded", "report"):
+        assert getattr(result, key) == record.get(key), key
+    with pytest.raises(OutputError, match="exists"):
+        call(source, ours, model=model, device="cpu", **chosen)
+
+
+def test_a_file_in_memory_is_made_small(noise, shelf):
+    source, small = io.BytesIO(), io.BytesIO()
+    Image.fromarray(noise(20, 26)).save(source, "png")
+    source.seek(0)
+    model = irncli.load("small", device="cpu")
+    irncli.downscale(source, small, model=model, guard=False)
+    small.seek(0)
+    assert irncli.restore(small, 0, model=model).size == (26, 20)
+    with pytest.raises(UsageError, match="missing --scale"):
+        irncli.downscale(source, small)
 
 
 def test_doubts_are_warned_of_or_refused(model, noise, tmp_path):

@@ -21,7 +21,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,13 +31,13 @@ from irncli import __version__
 from irncli.compression.pipeline import Compressor
 from irncli.engine.guard import Guarded
 from irncli.engine.refine import refine
-from irncli.engine.rescaler import Pixels, Rescaler
+from irncli.engine.rescaler import Pixels
 from irncli.errors import IrnError
 from irncli.eval.contestants import Tick, Trained, choose, warm_up
 from irncli.eval.harness import PictureSet, Sample, Settings, find_sets, measure_set
 from irncli.eval.records import Record
 from irncli.io.images import Picture
-from irncli.zoo.registry import default_registry
+from irncli.operations.models import Models
 
 SUBJECT = ("model", "set", "codec", "quality", "steps")
 COSTS = ("rgb_before", "rgb_after", "steps_taken", "seconds_refine", "seconds_downscale", "ratio")
@@ -139,8 +138,8 @@ class Refining(Trained):
 
 def measured(options: argparse.Namespace) -> Iterator[Record]:
     """A record for each set, model, codec and number of steps."""
-    place = partial(Rescaler, device=options.device)
-    models = choose(options.model, [], None, default_registry(), place) if options.model else []
+    loader = Models(options.device)
+    models = choose(options.model, [], None, loader) if options.model else []
     for pictures in find_sets(options.data):
         for model in models:
             for quality in (None, *options.quality):
@@ -155,7 +154,7 @@ def measure(files: PictureSet, model: Any, steps: int | None, quality: int | Non
     def stop(path: Path, error: IrnError) -> NoReturn:
         raise SystemExit(f"{path}: {error}")
 
-    refining = Refining(model.name, model.checkpoint, model.rescaler, steps=steps, quality=quality)
+    refining = Refining(model.name, model.model, steps=steps, quality=quality)
     warm_up(refining)
     settings = Settings(temperature=0, version=__version__)
     return measure_set(files, refining, settings, judge=refining, failed=stop)

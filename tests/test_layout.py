@@ -11,7 +11,7 @@ import irncli
 
 PACKAGE = Path(irncli.__file__).parent
 BELOW_EVAL = {
-    *("pixels", "geometry", "compression", "engine", "zoo"),
+    *("operations", "pixels", "geometry", "compression", "engine", "zoo"),
     *("model", "io", "config", "errors"),
 }
 ALLOWED = {

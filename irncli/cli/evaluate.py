@@ -202,18 +202,11 @@ def _measure(request: Request, env: Environment, outputs: Outputs) -> ExitStatus
 
 
 def _contestants(request: Request, env: Environment) -> list[Contestant]:
-    from irncli.engine.rescaler import Rescaler
     from irncli.eval.contestants import choose
-    from irncli.zoo.registry import default_registry
+    from irncli.operations.models import Models
 
-    return choose(
-        request.models,
-        request.baselines,
-        request.scale,
-        default_registry(),
-        lambda net: Rescaler(net, request.device, request.precision, request.tile, env.say),
-        guarded=request.guarded,
-    )
+    models = Models(request.device, request.precision, request.tile, env.say)
+    return choose(request.models, request.baselines, request.scale, models, guarded=request.guarded)
 
 
 def _panel(request: Request, env: Environment) -> Panel | None:

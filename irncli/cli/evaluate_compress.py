@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from irncli.cli.env import Environment
     from irncli.cli.evaluation_outputs import Outputs, Showing
     from irncli.engine.device import Precision
-    from irncli.eval.compression import Rivals, Undoing
-    from irncli.operations.models import Models
+    from irncli.eval.compression import Rivals
+    from irncli.operations.models import LoadedRestorer, Models
 
 __all__ = ["Request", "measure", "parse_qualities", "showing"]
 
@@ -135,15 +135,15 @@ def _rivals(request: Request, env: Environment) -> Rivals:
     models = Models(request.device, request.precision, request.tile, env.say)
 
     def trained(name: str) -> Trained:
-        loaded = models.load(name)
-        return Trained(loaded.name, loaded.checkpoint, loaded.rescaler)
+        model = models.load(name)
+        return Trained(model.name, model)
 
     given = trained(request.models[0]) if request.models else None
     scale = request.scale or (given.scale if given else 2)
     return Rivals(
         jpeg=given or trained(model_for(scale, "jpeg")),
         png=trained(model_for(scale, "png")),
-        undoing=_undoing(request.restorer, models),
+        restorer=_restorer(request.restorer, models),
         scale=scale,
         qualities=request.qualities or QUALITIES,
         max_pixels=request.max_pixels,
@@ -151,13 +151,11 @@ def _rivals(request: Request, env: Environment) -> Rivals:
     )
 
 
-def _undoing(name: str | None, models: Models) -> Undoing | None:
-    from irncli.eval.compression import Undoing
+def _restorer(name: str | None, models: Models) -> LoadedRestorer | None:
     from irncli.operations.compress import RESTORER
 
     if name is None and RESTORER in {entry.name for entry in models.registry.entries()}:
         name = RESTORER
     if name in (None, NONE):
         return None
-    loaded = models.load_restorer(str(name))
-    return Undoing(loaded.checkpoint, loaded.restorer)
+    return models.load_restorer(str(name))

@@ -26,7 +26,6 @@ from irncli.compression.plain import encode_plain, plain
 from irncli.engine.device import cpu_name
 from irncli.engine.metrics import psnr, ssim
 from irncli.engine.rescaler import Pixels, bicubic, to_gray
-from irncli.engine.restorer import Restorer
 from irncli.errors import IrnError
 from irncli.eval.contestants import Tick, Trained
 from irncli.eval.harness import PictureSet, load_cropped
@@ -36,9 +35,9 @@ from irncli.eval.records import plain as number
 from irncli.geometry import lr_size
 from irncli.io.encoding import Format
 from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode
-from irncli.zoo.checkpoint import Checkpoint
+from irncli.operations.models import LoadedRestorer
 
-__all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Rivals", "Undoing", "measure_compression"]
+__all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Rivals", "measure_compression"]
 
 IRN, BARE, LOSSLESS, BICUBIC = "irn", "irn without restorer", "irn png", "bicubic + jpeg"
 CODECS: tuple[Format, ...] = ("jpeg", "webp", "avif")
@@ -53,21 +52,13 @@ Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Undoing:
-    """A compression restoration module with its weights."""
-
-    checkpoint: Checkpoint
-    restorer: Restorer
-
-
-@dataclass(frozen=True)
 class Rivals:
     """Who is measured, and how.
 
     Attributes:
         jpeg: the network whose LR goes through JPEG.
         png: the one whose LR goes through PNG.
-        undoing: of the JPEG; None: nothing undoes it, and irn is measured without only.
+        restorer: undoes the JPEG; None: irn is measured without one only.
         scale: HR over LR size.
         qualities: of irn's JPEG, 1 to 100.
         max_pixels: larger pictures are refused.
@@ -76,7 +67,7 @@ class Rivals:
 
     jpeg: Trained
     png: Trained
-    undoing: Undoing | None
+    restorer: LoadedRestorer | None
     scale: int
     qualities: Sequence[int] = QUALITIES
     max_pixels: int = DEFAULT_MAX_PIXELS
@@ -85,13 +76,13 @@ class Rivals:
     @cached_property
     def compressor(self) -> Compressor:
         """Of the contestant `irn`."""
-        restorer = self.undoing.restorer if self.undoing else None
+        restorer = self.restorer.restorer if self.restorer else None
         return Compressor(self.jpeg.rescaler, "jpeg", restorer)
 
     @property
     def points(self) -> list[tuple[str, int | None]]:
         """Each contestant at each of its qualities, in the order of the records."""
-        names = [IRN, *([BARE] if self.undoing else []), BICUBIC, *CODECS]
+        names = [IRN, *([BARE] if self.restorer else []), BICUBIC, *CODECS]
         curves = [(name, quality) for name in names for quality in self.qualities]
         return [*curves, (LOSSLESS, None)]
 
@@ -234,13 +225,13 @@ def _shown(result: Result) -> Result:
 def _facts(name: str, rivals: Rivals) -> dict[str, Any]:
     """By what, and where; the codecs have no network."""
     network = {IRN: rivals.jpeg, BARE: rivals.jpeg, LOSSLESS: rivals.png}.get(name)
-    undoing = rivals.undoing.checkpoint if rivals.undoing and name == IRN else None
+    restorer = rivals.restorer if name == IRN else None
     device, precision = network.placement() if network else ("cpu", None)
     return {
         "network": network and network.name,
         "weights_sha256": network and network.weights_sha256,
-        "restorer": undoing and undoing.card.name,
-        "restorer_sha256": undoing and undoing.weights_sha256,
+        "restorer": restorer and restorer.name,
+        "restorer_sha256": restorer and restorer.weights_sha256,
         "device": device,
         "precision": precision,
         "threads": torch.get_num_threads(),

@@ -16,12 +16,14 @@ import torch
 
 from irncli.engine.device import resolve_precision
 from irncli.engine.fallback import Fallback
-from irncli.engine.guard import Guarded, guard
+from irncli.engine.guard import Guarded
 from irncli.engine.rescaler import Pixels, Rescaler, bicubic, to_gray
 from irncli.errors import UnavailableError, UsageError
 from irncli.io.images import lanczos
-from irncli.model import InvertibleNetwork
-from irncli.zoo.checkpoint import Checkpoint
+from irncli.io.picture import Picture
+from irncli.operations.decolor import Decolor
+from irncli.operations.downscale import Downscale
+from irncli.operations.models import LoadedModel, Models
 from irncli.zoo.registry import Registry
 
 __all__ = [
@@ -86,44 +88,46 @@ class Trained:
 
     Attributes:
         name: unlike that of any other contestant.
-        checkpoint: weights and card.
-        rescaler: what runs them.
-        guarded: as the commands do it; else the network alone, as the field measures.
+        model: weights, card, and what runs them.
+        guarded: LR is guarded as the commands do it; else it is that of the network alone, as the
+            papers measure.
     """
 
     name: str
-    checkpoint: Checkpoint
-    rescaler: Rescaler
+    model: LoadedModel
     guarded: bool = False
     kind: Literal["model"] = "model"
 
     @property
+    def rescaler(self) -> Rescaler:
+        """What runs the network."""
+        return self.model.rescaler
+
+    @property
     def task(self) -> Literal["rescale", "color"]:
         """What its LR is."""
-        return self.rescaler.network.config.task
+        return self.model.task
 
     @property
     def scale(self) -> int:
         """HR over LR size; 1 for colour."""
-        return self.rescaler.scale
+        return self.model.scale
 
     @property
     def temperature(self) -> float:
-        """As the card has it."""
-        return self.checkpoint.card.temperature
+        """Default width of z, as the card has it."""
+        return self.model.temperature
 
     @property
     def weights_sha256(self) -> str:
-        """Of the tensors."""
-        return self.checkpoint.weights_sha256
+        """Hash of the weights."""
+        return self.model.weights_sha256
 
     def down(self, hr: Pixels, tick: Tick) -> Guarded:
-        """LR, by the network and perhaps its guard."""
-        low = self.rescaler.downscale(hr, tick=tick)
-        if not self.guarded:
-            return Guarded(low)
-        neutral = bool((hr == hr[:, :, :1]).all())
-        return guard(self.rescaler, hr, low, temperature=self.temperature, neutral=neutral)
+        """Return LR, by the network and perhaps its guard."""
+        kind = Decolor if self.task == "color" else Downscale
+        operation = kind(model=self.model, guard=self.guarded)
+        return operation.made(self.model, Picture(hr), self.scale, "png", 100, tick).guarded
 
     def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:
         """HR, by the network run backwards, but for the places that the guard marked."""
@@ -176,8 +180,7 @@ def choose(
     models: Sequence[str],
     baselines: Sequence[str],
     scale: int | None,
-    registry: Registry,
-    place: Callable[[InvertibleNetwork], Rescaler],
+    loader: Models,
     *,
     guarded: bool = False,
 ) -> list[Contestant]:
@@ -188,8 +191,7 @@ def choose(
             (of `scale`), and bicubic.
         baselines: names out of `BASELINES`, measured at each scale of the models or at `scale`.
         scale: the only one wanted.
-        registry: where models are found.
-        place: puts a network on its device.
+        loader: loads models.
         guarded: models make files as the commands do.
 
     Raises:
@@ -197,8 +199,9 @@ def choose(
         UnavailableError: no such model, or one that is not invertible.
     """
     if not models and not baselines:
-        models, baselines = _shipped(registry, scale), ["bicubic"]
-    trained = [replace(_trained(given, registry, place), guarded=guarded) for given in models]
+        models, baselines = _shipped(loader.registry, scale), ["bicubic"]
+    loaded = [loader.load(given, None) for given in models]
+    trained = [Trained(model.name, model, guarded) for model in loaded]
     for given, model in zip(models, trained, strict=True):
         if scale is not None and model.scale != scale:
             raise UsageError(f"{given} has scale {model.scale}, --scale says {scale}: drop one")
@@ -224,19 +227,6 @@ def _shipped(registry: Registry, scale: int | None) -> list[str]:
             "baselines with --baseline"
         )
     return names
-
-
-def _trained(
-    given: str, registry: Registry, place: Callable[[InvertibleNetwork], Rescaler]
-) -> Trained:
-    checkpoint = registry.load(given)
-    network = checkpoint.network
-    if not isinstance(network, InvertibleNetwork):
-        raise UnavailableError(
-            f"{given} repairs compressed pictures (CRM) and restores none by itself: expected a "
-            "rescaling or colour model, see 'irn models list'"
-        )
-    return Trained(checkpoint.card.name, checkpoint, place(network))
 
 
 def _renamed(given: Sequence[str], trained: Sequence[Trained]) -> list[Trained]:

@@ -42,7 +42,7 @@ class Decolor(Forward):
             made, plane, alpha = None, image.pixels[:, :, :1], image.alpha
             warnings: tuple[str, ...] = ("it is gray already: its values stay as they are",)
         else:
-            made = self._made(model, image, 1, image_format, quality, tick)
+            made = self.made(model, image, 1, image_format, quality, tick)
             plane, warnings = made.guarded.pixels, made.warnings
             alpha = None if image.alpha is None else to_bits(image.alpha, self.bits)
         # A colour profile has no place in a gray file: it waits in the tag.

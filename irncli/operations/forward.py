@@ -113,7 +113,7 @@ class Forward(Operation):
     def _downs(self) -> float:
         return 1 + STEP_COST * self.refine
 
-    def _made(
+    def made(
         self,
         model: LoadedModel,
         image: Picture,
@@ -122,7 +122,16 @@ class Forward(Operation):
         quality: int,
         tick: Tick,
     ) -> Made:
-        """Run the network, refine what it gives, and guard that."""
+        """Run the network, refine what it gives, and guard that.
+
+        Args:
+            model: the model.
+            image: HR.
+            scale: HR size over LR size.
+            image_format: format that LR is going to have; it may lose something.
+            quality: quality of a lossy format.
+            tick: called with the share of the work that was just done.
+        """
         pixels, rescaler = bleed(image.pixels, image.alpha), model.rescaler
         down = 1 - GUARD_SHARE if self.guard else 1.0
         share = down / self._downs

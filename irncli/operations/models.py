@@ -116,8 +116,12 @@ class Models:
             self._hashes[name] = recorded_sha256(self.registry.locate(name))
         return self._hashes[name]
 
-    def load(self, name: str | LoadedModel, task: str = "rescale") -> LoadedModel:
+    def load(self, name: str | LoadedModel, task: str | None = "rescale") -> LoadedModel:
         """Load an invertible model, or return the one that was loaded before or is given.
+
+        Args:
+            name: a name out of the registry, a path, or a model that is loaded already.
+            task: `rescale` or `color`; None: either.
 
         Raises:
             UnavailableError: there is no such model, or it is for another task.
@@ -128,9 +132,7 @@ class Models:
             checkpoint = self.registry.load(name)
             network = checkpoint.network
             if not isinstance(network, InvertibleNetwork):
-                raise UnavailableError(
-                    f"{name} is no {TASK_NAMES[task]} model: see 'irn models list'"
-                )
+                raise UnavailableError(_refusal(f"{name} (CRM)", task))
             rescaler = Rescaler(network, self.device, self.precision, self.tile, self.warn)
             self._models[name] = LoadedModel(checkpoint, rescaler)
         return require_task(self._models[name], task)
@@ -156,14 +158,17 @@ def name_of(model: str | LoadedModel) -> str:
     return model if isinstance(model, str) else model.name
 
 
-def require_task(model: LoadedModel, task: str) -> LoadedModel:
+def require_task(model: LoadedModel, task: str | None) -> LoadedModel:
     """Return the model if it is one for this task.
 
     Raises:
         UnavailableError: it is for another.
     """
-    if model.task != task:
-        raise UnavailableError(
-            f"{model.name} is no {TASK_NAMES[task]} model: see 'irn models list'"
-        )
+    if task not in (None, model.task):
+        raise UnavailableError(_refusal(model.name, task))
     return model
+
+
+def _refusal(name: str, task: str | None) -> str:
+    wanted = "rescaling or colour" if task is None else TASK_NAMES[task]
+    return f"{name} is no {wanted} model: see 'irn models list'"

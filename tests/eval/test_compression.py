@@ -11,12 +11,13 @@ from irncli.compression.pipeline import Compressor
 from irncli.engine.rescaler import Rescaler, bicubic
 from irncli.engine.restorer import Restorer
 from irncli.eval import compression_plot, compression_report
-from irncli.eval.compression import Rivals, Undoing, _compared, measure_compression
+from irncli.eval.compression import Rivals, _compared, measure_compression
 from irncli.eval.contestants import Trained
 from irncli.eval.harness import find_sets
 from irncli.eval.rates import bd_rate
 from irncli.io.encoding import encode
 from irncli.io.images import Picture, decode
+from irncli.operations.models import LoadedModel, LoadedRestorer
 from irncli.zoo.checkpoint import Card, Checkpoint, weights_sha256
 from tests.support.networks import CRM, SMALL, shaken
 
@@ -33,12 +34,12 @@ def checkpoint(network, name):
 def rivals():
     networks = [shaken(SMALL["irn-x2"], seed=seed) for seed in (0, 1)]
     lossy, lossless = (
-        Trained(name, checkpoint(network, name), Rescaler(network, "cpu"))
+        Trained(name, LoadedModel(checkpoint(network, name), Rescaler(network, "cpu")))
         for name, network in zip(("lossy", "lossless"), networks, strict=True)
     )
     crm = shaken(CRM)
-    undoing = Undoing(checkpoint(crm, "crm"), Restorer(crm, "cpu"))
-    return Rivals(lossy, lossless, undoing, 2, (40, 80))
+    restorer = LoadedRestorer(checkpoint(crm, "crm"), Restorer(crm, "cpu"))
+    return Rivals(lossy, lossless, restorer, 2, (40, 80))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_irn_with_and_without_what_undoes_the_codec(records, rivals, hr):
     cropped = np.ascontiguousarray(hr[: CROPPED[0], : CROPPED[1]])
     low = Picture(rivals.jpeg.rescaler.downscale(cropped))
     data = encode(low, format="jpeg", quality=40, subsampling="4:4:4", progressive=True)
-    for name, restorer in (("irn", rivals.undoing.restorer), ("irn without restorer", None)):
+    for name, restorer in (("irn", rivals.restorer.restorer), ("irn without restorer", None)):
         back = Compressor(rivals.jpeg.rescaler, "jpeg", restorer).restore(data, CROPPED[::-1], 2)
         one = picture_of(of(records, name, 40))
         assert one["bytes"] == len(data)

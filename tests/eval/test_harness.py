@@ -16,6 +16,7 @@ from irncli.eval.harness import PictureSet, Settings, find_sets, measure_set
 from irncli.eval.montage import comparison, side_by_side, worst_places
 from irncli.eval.records import IMAGE_NUMBERS
 from irncli.io.images import decode, lanczos
+from irncli.operations.models import LoadedModel, Models
 from irncli.zoo.checkpoint import Card, Checkpoint, serialise, weights_sha256
 from irncli.zoo.registry import Registry
 from tests.support.networks import CRM, SMALL, shaken
@@ -27,7 +28,7 @@ def trained(kind, temperature=1.0, device="cpu"):
     checkpoint = Checkpoint(
         network=network, card=card, weights_sha256=weights_sha256(network.state_dict())
     )
-    return Trained(kind, checkpoint, Rescaler(network, device))
+    return Trained(kind, LoadedModel(checkpoint, Rescaler(network, device)))
 
 
 @pytest.fixture
@@ -292,7 +293,7 @@ def registry(tmp_path):
 
 
 def chosen(registry, models=(), baselines=(), scale=None):
-    found = choose(models, baselines, scale, registry, lambda network: Rescaler(network, "cpu"))
+    found = choose(models, baselines, scale, Models("cpu", registry=registry))
     return [(one.name, one.scale) for one in found]
 
 

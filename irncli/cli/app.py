@@ -15,7 +15,8 @@ import typer
 from typer.models import CommandInfo, TyperInfo
 
 from irncli import __version__
-from irncli.cli import (
+from irncli.batch.messages import TOO_LITTLE_MEMORY, shown
+from irncli.cli.commands import (
     colorize,
     compare,
     completion,
@@ -30,9 +31,8 @@ from irncli.cli import (
     train,
     upscale,
 )
-from irncli.cli.helping import Command, Commands, Program
-from irncli.cli.panels import LOOKING, MODELS, PICTURES, PROGRAM
-from irncli.cli.wording import TOO_LITTLE_MEMORY, shown
+from irncli.cli.help.groups import LOOKING, MODELS, PICTURES, PROGRAM
+from irncli.cli.help.program import Command, Commands, Program
 from irncli.errors import ExitStatus, IrnError, Terminated, UsageError
 
 __all__ = ["app", "run"]
@@ -205,7 +205,7 @@ def _unmistakable(arguments: list[str] | None) -> list[str] | None:
 
 
 def _get_ready_for_shells() -> None:
-    from irncli.cli.shells import get_ready
+    from irncli.cli.help.shells import get_ready
 
     get_ready()
 

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from irncli.cli import completing, panels
+from irncli.cli.help import candidates, groups
 
 _INPUTS = typer.Argument(
     metavar="INPUT...",
     help="Pictures or directories of pictures; - is standard input.",
     readable=False,  # not checked here: one such file must not stop the others
-    rich_help_panel=panels.FILES,
+    rich_help_panel=groups.FILES,
 )
 Inputs = Annotated[list[Path], _INPUTS]
 BatchInputs = Annotated[list[Path] | None, _INPUTS]
@@ -25,7 +25,7 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         help="Output; - is standard output. Or a template, such as 'out/{stem}_x{scale}{ext}'.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
         readable=False,
     ),
 ]
@@ -35,7 +35,7 @@ OutputDir = Annotated[
         "--output-dir",
         metavar="DIR",
         help="Directory of the outputs.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
         readable=False,
     ),
 ]
@@ -46,7 +46,7 @@ FilesFrom = Annotated[
         metavar="FILE",
         help="Also the inputs named in it, one a line or with NUL after each; - is standard input.",
         readable=False,
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
     ),
 ]
 Recursive = Annotated[
@@ -55,7 +55,7 @@ Recursive = Annotated[
         "--recursive",
         "-r",
         help="Also directories below those named; --output-dir mirrors them.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
     ),
 ]
 SkipExisting = Annotated[
@@ -63,7 +63,7 @@ SkipExisting = Annotated[
     typer.Option(
         "--skip-existing",
         help="Leave out what was done before, of the same file with the same options.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
     ),
 ]
 DryRun = Annotated[
@@ -72,12 +72,12 @@ DryRun = Annotated[
         "--dry-run",
         "-n",
         help="Say names, sizes, tiles, memory and time, and write nothing.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
     ),
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=panels.FILES),
+    typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=groups.FILES),
 ]
 Model = Annotated[
     str | None,
@@ -85,8 +85,8 @@ Model = Annotated[
         "--model",
         metavar="M",
         help="Name or path of a model.",
-        rich_help_panel=panels.RESULT,
-        autocompletion=completing.models,
+        rich_help_panel=groups.RESULT,
+        autocompletion=candidates.models,
     ),
 ]
 FileFormat = Annotated[
@@ -94,7 +94,7 @@ FileFormat = Annotated[
     typer.Option(
         "--format",
         help="Output format; else by the suffix, else PNG.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
     ),
 ]
 AnyFormat = Annotated[
@@ -102,7 +102,7 @@ AnyFormat = Annotated[
     typer.Option(
         "--format",
         help="Output format; else by the suffix, else PNG.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
     ),
 ]
 Quality = Annotated[
@@ -113,7 +113,7 @@ Quality = Annotated[
         min=1,
         max=100,
         help="Of all but PNG.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
     ),
 ]
 TileSide = Annotated[
@@ -122,7 +122,7 @@ TileSide = Annotated[
         "--tile",
         metavar="N",
         help="Side of a tile in HR pixels: 64 or more, 0 for none, or auto.",
-        rich_help_panel=panels.MACHINE,
+        rich_help_panel=groups.MACHINE,
     ),
 ]
 Device = Annotated[
@@ -131,8 +131,8 @@ Device = Annotated[
         "--device",
         metavar="D",
         help="auto, cpu, cuda, cuda:N or mps.",
-        autocompletion=completing.devices,
-        rich_help_panel=panels.MACHINE,
+        autocompletion=candidates.devices,
+        rich_help_panel=groups.MACHINE,
     ),
 ]
 Devices = Annotated[
@@ -141,8 +141,8 @@ Devices = Annotated[
         "--device",
         metavar="D",
         help="auto, cpu, cuda, cuda:N or mps; for a batch several, such as cuda:0,cuda:1.",
-        autocompletion=completing.devices,
-        rich_help_panel=panels.MACHINE,
+        autocompletion=candidates.devices,
+        rich_help_panel=groups.MACHINE,
     ),
 ]
 Ray = Annotated[
@@ -151,18 +151,18 @@ Ray = Annotated[
         "--ray",
         metavar="ADDRESS",
         help="Spread the files over a Ray cluster: auto (the one that runs here) or HOST:PORT.",
-        rich_help_panel=panels.MACHINE,
+        rich_help_panel=groups.MACHINE,
     ),
 ]
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", metavar="N", min=1, help="CPU threads.", rich_help_panel=panels.MACHINE
+        "--threads", metavar="N", min=1, help="CPU threads.", rich_help_panel=groups.MACHINE
     ),
 ]
 PrecisionName = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
-    typer.Option("--precision", help="Inside the dense blocks.", rich_help_panel=panels.MACHINE),
+    typer.Option("--precision", help="Inside the dense blocks.", rich_help_panel=groups.MACHINE),
 ]
 MaxPixels = Annotated[
     int,
@@ -171,7 +171,7 @@ MaxPixels = Annotated[
         metavar="N",
         min=1,
         help="Refuse pictures of more pixels than this.",
-        rich_help_panel=panels.MACHINE,
+        rich_help_panel=groups.MACHINE,
     ),
 ]
 Seed = Annotated[
@@ -181,7 +181,7 @@ Seed = Annotated[
         metavar="N",
         min=0,
         help="Of z; else drawn and reported.",
-        rich_help_panel=panels.RESULT,
+        rich_help_panel=groups.RESULT,
     ),
 ]
 Temperature = Annotated[
@@ -192,7 +192,7 @@ Temperature = Annotated[
         min=0.0,
         max=100.0,
         help="Width of z; 0: z = 0.",
-        rich_help_panel=panels.RESULT,
+        rich_help_panel=groups.RESULT,
     ),
 ]
 Strict = Annotated[
@@ -200,7 +200,7 @@ Strict = Annotated[
     typer.Option(
         "--strict",
         help="Refuse files without a tag or changed since.",
-        rich_help_panel=panels.RESULT,
+        rich_help_panel=groups.RESULT,
     ),
 ]
 Refine = Annotated[
@@ -211,7 +211,7 @@ Refine = Annotated[
         min=0,
         max=1000,
         help="Steps that better the small picture for its restoring; 10 do most.",
-        rich_help_panel=panels.RESULT,
+        rich_help_panel=groups.RESULT,
     ),
 ]
 Guard = Annotated[
@@ -220,7 +220,7 @@ Guard = Annotated[
         "--guard",
         help="Check that the small image is a good thumbnail and is restored no worse than "
         "without a network; off: whatever the network makes.",
-        rich_help_panel=panels.RESULT,
+        rich_help_panel=groups.RESULT,
     ),
 ]
 Strip = Annotated[
@@ -228,7 +228,7 @@ Strip = Annotated[
     typer.Option(
         "--strip",
         help="Leave out EXIF (but orientation), XMP, DPI and text.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
     ),
 ]
 PreserveTimes = Annotated[
@@ -236,30 +236,37 @@ PreserveTimes = Annotated[
     typer.Option(
         "--preserve-times",
         help="Give outputs the times of their inputs.",
-        rich_help_panel=panels.FILES,
+        rich_help_panel=groups.FILES,
     ),
 ]
 Bits = Annotated[
     Literal["8", "16"],
     typer.Option(
-        "--bits", help="A channel of the small picture; 16: PNG only.", rich_help_panel=panels.FILES
+        "--bits",
+        help="A channel of the small picture; 16: PNG only.",
+        rich_help_panel=groups.FILES,
     ),
 ]
 Json = Annotated[
     bool,
     typer.Option(
-        "--json", help="One JSON record a file on standard output.", rich_help_panel=panels.MESSAGES
+        "--json",
+        help="One JSON record a file on standard output.",
+        rich_help_panel=groups.MESSAGES,
     ),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only errors.", rich_help_panel=panels.MESSAGES)
+    bool, typer.Option("--quiet", "-q", help="Only errors.", rich_help_panel=groups.MESSAGES)
 ]
 Verbose = Annotated[
     bool,
     typer.Option(
-        "--verbose", "-v", help="Also what is done, file by file.", rich_help_panel=panels.MESSAGES
+        "--verbose",
+        "-v",
+        help="Also what is done, file by file.",
+        rich_help_panel=groups.MESSAGES,
     ),
 ]
 Debug = Annotated[
-    bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=panels.MESSAGES)
+    bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=groups.MESSAGES)
 ]

@@ -44,7 +44,7 @@ class Layout:
         panel: width and height of a panel.
         column: width of each of the three.
         text: size of the letters.
-        head: lines of text above the panels.
+        head: lines of text above the groups.
         across: details in a row of a column.
         cell: width of each of them, with its frame.
         times: by how much details are larger than their pixels.
@@ -101,7 +101,7 @@ class Layout:
 
     @property
     def top(self) -> int:
-        """Of the panels."""
+        """Of the groups."""
         return MARGIN + self.head * self.line + self.text // 2
 
     def height(self, details: int) -> int:

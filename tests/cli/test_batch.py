@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irncli.cli.env import Environment, Record, Reporter
-from irncli.cli.planning import Destination, plan
-from irncli.cli.tasks import Task
-from irncli.cli.templates import fill
-from irncli.cli.wording import shown
+from irncli.batch.console import Console, Record, Reporter
+from irncli.batch.ledger import Ledger
+from irncli.batch.messages import shown
+from irncli.batch.plan import Destination, plan
+from irncli.batch.tasks import Task
+from irncli.batch.templates import fill
 from irncli.errors import ImageError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
-from irncli.io.ledger import Ledger
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
 
@@ -268,7 +268,7 @@ class TestSkipping:
 
 
 def test_the_ledger_forgets_what_is_gone_a_part_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("irncli.io.ledger.LOOKED_AT", 4)
+    monkeypatch.setattr("irncli.batch.ledger.LOOKED_AT", 4)
     (tmp_path / "unmounted").mkdir()
     outputs = [tmp_path / f"{n}.png" for n in range(10)] + [tmp_path / "unmounted" / "x.png"]
     ledger = Ledger(tmp_path / "state" / "made")
@@ -384,7 +384,7 @@ def test_several_devices_give_the_same_in_the_same_order(irn, tmp_path, model):
 
 
 def test_records_are_told_in_order(capsys):
-    reporter = Reporter(Environment(json=True), 3)
+    reporter = Reporter(Console(json=True), 3)
     for index in (2, 0, 1):
         reporter.done(index, Record(str(index)), ImageError("no") if index == 1 else None)
     assert [json.loads(x)["input"] for x in capsys.readouterr().out.splitlines()] == ["0", "1", "2"]

@@ -173,7 +173,7 @@ def test_names_cannot_speak_to_a_terminal(irn, picture, tmp_path):
 
 MEMORY = """
 import sys
-import irncli.cli.comparing
+import irncli.cli.commands.comparing
 from irncli.cli.app import run
 
 def most():

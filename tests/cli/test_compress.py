@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from irncli.cli.compress import parse_size
+from irncli.cli.commands.compress import parse_size
 from irncli.config import CrmConfig
 from irncli.engine.metrics import psnr
 from irncli.errors import UsageError

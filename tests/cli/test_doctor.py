@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from irncli.cli import examining
-from irncli.cli.examining import examine
+from irncli.cli import checks
+from irncli.cli.checks import examine
 from irncli.zoo.registry import Registry
 from irncli.zoo.shelf import shipped_folder
 
@@ -53,7 +53,7 @@ def test_json(irn):
     outcome = irn("doctor", "--json")
     record = json.loads(outcome.out)
     assert (outcome.status, record["healthy"]) == (0, True)
-    assert {each["check"] for each in record["checks"]} == set(examining.CHECKS)
+    assert {each["check"] for each in record["checks"]} == set(checks.CHECKS)
     assert set(record["checks"][0]) == {"verdict", "check", "text"}
 
 
@@ -116,17 +116,15 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch, irn
 
 
 def test_little_memory_is_a_warning(monkeypatch):
-    monkeypatch.setattr(examining, "LITTLE_MEMORY", 1 << 60)
+    monkeypatch.setattr(checks, "LITTLE_MEMORY", 1 << 60)
     if verdicts("memory") == ["ok"]:
         pytest.skip("this system does not say how much is free")
     assert verdicts("memory") == ["warn"]
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    versions = examining._version
-    monkeypatch.setattr(
-        examining, "_version", lambda name: None if name == "rich" else versions(name)
-    )
+    versions = checks._version
+    monkeypatch.setattr(checks, "_version", lambda name: None if name == "rich" else versions(name))
     (finding,) = [each for each in examine() if each.check == "packages"]
     assert finding.verdict == "fail"
     assert "rich is missing" in finding.text
@@ -141,7 +139,7 @@ def test_a_driver_that_torch_does_not_use_is_a_warning(monkeypatch):
 
 
 def test_results_that_depend_on_tiles_fail(monkeypatch):
-    real = examining._down_and_up
+    real = checks._down_and_up
 
     def other(model, hr):
         low, back = real(model, hr)
@@ -150,16 +148,16 @@ def test_results_that_depend_on_tiles_fail(monkeypatch):
             back[0, 0, 0] ^= 1
         return low, back
 
-    monkeypatch.setattr(examining, "_down_and_up", other)
+    monkeypatch.setattr(checks, "_down_and_up", other)
     found = [each.text for each in examine() if each.verdict == "fail"]
     assert len(found) == 1
     assert "tiles change" in found[0]
 
 
 def test_bad_pictures_fail(monkeypatch):
-    real = examining._down_and_up
+    real = checks._down_and_up
     monkeypatch.setattr(
-        examining, "_down_and_up", lambda model, hr: (real(model, hr)[0], np.zeros_like(hr))
+        checks, "_down_and_up", lambda model, hr: (real(model, hr)[0], np.zeros_like(hr))
     )
     found = [each.text for each in examine() if each.verdict == "fail"]
     assert len(found) == 1

@@ -8,9 +8,9 @@ import sys
 import pytest
 import typer
 
-from irncli.cli.helping import Program, text_of
-from irncli.cli.pages import STATUSES, describe
-from irncli.cli.panels import FILES, MACHINE, ORDER
+from irncli.cli.help.groups import FILES, MACHINE, ORDER
+from irncli.cli.help.model import STATUSES, describe
+from irncli.cli.help.program import Program, text_of
 from irncli.errors import ExitStatus
 from tests.support.commands import COMMANDS, NAMES, options_of
 from tests.support.refusals import refused

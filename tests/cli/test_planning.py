@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from irncli.cli.planning import Destination, output_format, plan
+from irncli.batch.plan import Destination, output_format, plan
 from irncli.errors import UsageError
 from irncli.io.inputs import Input
 

@@ -22,11 +22,11 @@ import pytest
 from PIL import Image
 
 from irncli import __version__
-from irncli.cli import remote
-from irncli.cli.cluster import QUIET, Layout, _connect, _Pool, layout_of
-from irncli.cli.env import Environment, Record
-from irncli.cli.jobs import Common, Job, Tools
-from irncli.cli.progress import Progress
+from irncli.batch import worker
+from irncli.batch.cluster import QUIET, Layout, _connect, _Pool, layout_of
+from irncli.batch.console import Console, Record
+from irncli.batch.jobs import Common, Job, Tools
+from irncli.batch.progress import Progress
 from irncli.errors import ImageError, UnavailableError
 from irncli.operations.downscale import Downscale
 from irncli.operations.models import Models
@@ -69,9 +69,9 @@ def common(**changed):
 
 def ordered(job_model, registry, **changed):
     """An order and models as a worker gets them."""
-    tools = Tools(Environment(), Models("cpu", registry=registry), Progress(), common(**changed))
+    tools = Tools(Console(), Models("cpu", registry=registry), Progress(), common(**changed))
     job = Job(Downscale(scale=4, model=job_model), tools)
-    sent = remote.order_of(job, "cpu", 1), pack(registry, job.operation.named)
+    sent = worker.order_of(job, "cpu", 1), pack(registry, job.operation.named)
     return pickle.loads(pickle.dumps(sent))
 
 
@@ -87,7 +87,7 @@ def test_a_worker_makes_what_is_made_here(irn, place, tmp_path, by_path):
         moved = {"/gone/tiny.safetensors": moved[str(model)]}
         operation = replace(order.operation, model="/gone/tiny.safetensors")
         order = replace(order, operation=operation)
-    bench = remote.Bench(order, type(parcel)(parcel.files, moved).unpack(tmp_path / "there"))
+    bench = worker.Bench(order, type(parcel)(parcel.files, moved).unpack(tmp_path / "there"))
     data = (place / "in" / "0.png").read_bytes()
     made = bench.make(Record("0.png", "out.png"), "png", data)
     words = ("--model", model, "--scale", 4, "--device", "cpu", "--json")
@@ -103,14 +103,14 @@ def test_a_worker_makes_what_is_made_here(irn, place, tmp_path, by_path):
 
 def test_what_irn_refuses_comes_back_as_a_result(place, tmp_path):
     order, parcel = ordered("tiny", Registry(tmp_path, place / "models"), debug=True)
-    bench = remote.Bench(order, parcel.unpack(tmp_path / "there"))
+    bench = worker.Bench(order, parcel.unpack(tmp_path / "there"))
     made = pickle.loads(pickle.dumps(bench.make(Record("bad.png"), "png", b"no picture")))
     assert isinstance(made.error, ImageError)
     assert made.data == b""
     assert "Traceback" in made.error.__notes__[0]  # of --debug
     order, parcel = ordered("other", Registry(tmp_path, place / "models"))
     data = (place / "in" / "0.png").read_bytes()
-    made = remote.Bench(order, parcel.unpack(tmp_path / "there")).make(Record("0"), "png", data)
+    made = worker.Bench(order, parcel.unpack(tmp_path / "there")).make(Record("0"), "png", data)
     assert isinstance(made.error, UnavailableError)
     assert "there are: tiny" in str(made.error)
 
@@ -129,7 +129,7 @@ def test_workers_are_of_the_size_of_the_cluster():
 
 
 def test_without_ray_it_is_said_what_to_install(irn, place, tmp_path, monkeypatch):
-    monkeypatch.setattr("irncli.cli.planning.find_spec", lambda name: None)
+    monkeypatch.setattr("irncli.batch.plan.find_spec", lambda name: None)
     result = irn("downscale", place / "in", "--scale", 4, "--ray", "auto", "--output-dir", tmp_path)
     assert result.status == 69
     assert result.lines == ["irn: --ray needs Ray: pip install 'irncli[ray]', on every machine"]
@@ -203,7 +203,7 @@ class FakeRay:
 )
 def test_workers_of_another_version_are_of_no_use(place, tmp_path, capsys, first, said):
     registry = Registry(tmp_path, place / "models")
-    tools = Tools(Environment(), Models("cpu", registry=registry), Progress(), common())
+    tools = Tools(Console(), Models("cpu", registry=registry), Progress(), common())
     job = Job(Downscale(scale=4, model="tiny"), tools)
     with pytest.raises(UnavailableError, match="no worker of the cluster is of use") as refusal:
         _Pool(FakeRay(first, first), job, Layout(workers=2, cpus=1)).open(9)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import fields
 
-from irncli.cli.env import Record
+from irncli.batch.console import Record
 from tests.support.places import ROOT
 
 

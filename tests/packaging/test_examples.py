@@ -2,7 +2,7 @@
 
 import pytest
 
-from irncli.cli.pages import describe
+from irncli.cli.help.model import describe
 from tests.support.commands import COMMANDS
 from tests.support.pictures import size
 

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from irncli.cli.manual import main, pages, roff
-from irncli.cli.pages import Page, Row
+from irncli.cli.help.manual import main, pages, roff
+from irncli.cli.help.model import Page, Row
 from irncli.errors import ExitStatus
 from tests.support.commands import COMMANDS, NAMES, options_of
 from tests.support.places import ROOT
@@ -26,7 +26,7 @@ def test_pages_are_current(tmp_path):
     main(tmp_path)
     made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     kept = {path.name: path.read_text(encoding="utf-8") for path in MAN.iterdir()}
-    assert made == kept, "run: python -m irncli.cli.manual man"
+    assert made == kept, "run: python -m irncli.cli.help.manual man"
     assert sorted(kept) == sorted(FILES)
 
 

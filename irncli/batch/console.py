@@ -1,0 +1,190 @@
+"""The world around a command: streams, what may be said where, and the records of its work."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from irncli.batch.messages import TOO_LITTLE_MEMORY, shown
+from irncli.errors import ExitStatus, InputMissingError, IrnError, MemoryExhaustedError
+from irncli.io.paths import STREAM, Times, atomic_write, read_input
+
+__all__ = ["Console", "Record", "Reporter", "run_batch"]
+
+
+@dataclass
+class Record:
+    """What was done with one file; the keys of `--json`.
+
+    Attributes:
+        messages: for a person, on standard error; no key.
+    """
+
+    input: str
+    output: str | None = None
+    status: int = 0
+    error: str | None = None
+    model: str | None = None
+    scale: float | None = None
+    seed: int | None = None
+    temperature: float | None = None
+    hr_size: tuple[int, int] | None = None
+    lr_size: tuple[int, int] | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    seconds: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    skipped: bool | None = None
+    refined: dict[str, float] | None = None
+    guarded: dict[str, float] | None = None
+    report: dict[str, Any] | None = None
+    forecast: dict[str, Any] | None = None
+    messages: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """All keys; those that not every command has only where there is something in them."""
+        optional = ("skipped", "refined", "guarded", "report", "forecast")
+        everything = {k: v for k, v in asdict(self).items() if k != "messages"}
+        return {k: v for k, v in everything.items() if k not in optional or v is not None}
+
+
+@dataclass
+class Console:
+    """How this call speaks: data on stdout, messages on stderr."""
+
+    quiet: bool = False
+    json: bool = False
+    debug: bool = False
+    verbose: bool = False
+
+    def say(self, message: str) -> None:
+        """A message for a person; `--quiet` silences it."""
+        if not self.quiet:
+            print(message, file=sys.stderr)  # noqa: T201
+
+    def complain(self, message: str) -> None:
+        """An error; never silenced. What files say may be in it."""
+        print(f"irn: {shown(message)}", file=sys.stderr)  # noqa: T201
+
+    def emit(self, record: Any) -> None:
+        """One JSON record on a line of stdout."""
+        print(json.dumps(record, ensure_ascii=True), flush=True)  # noqa: T201
+
+    def read(self, path: Path) -> bytes:
+        """An input file or standard input."""
+        if path == STREAM:
+            try:
+                return sys.stdin.buffer.read()
+            except OSError as error:
+                raise InputMissingError(f"standard input: {error.strerror or error}") from error
+        if path.is_dir():
+            raise InputMissingError("no pictures in this directory: name one that has some")
+        return read_input(path)
+
+    def write(
+        self, path: Path, data: bytes, *, overwrite: bool, times: Times | None = None
+    ) -> None:
+        """An output file, with the times of another if they are given, or standard output."""
+        if path == STREAM:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            atomic_write(path, data, overwrite=overwrite, times=times)
+
+
+class Reporter:
+    """Says what became of each file, in the order of the batch, in whatever order they are done.
+
+    Args:
+        env: where to say it.
+        total: files of the batch.
+        watch: called with each record; it returns what to print about it.
+
+    Attributes:
+        skipped: files that were done before.
+    """
+
+    def __init__(
+        self, env: Console, total: int, watch: Callable[[Record], list[str]] | None = None
+    ) -> None:
+        self._env, self._total, self._watch = env, total, watch
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Record] = {}
+        self._next = 0
+        self._failed: list[int] = []
+        self.skipped = 0
+
+    def __len__(self) -> int:
+        """Files that are over."""
+        return self._next + len(self._waiting)
+
+    def done(self, index: int, record: Record, error: IrnError | None = None) -> None:
+        """The file with this index is done, or failed."""
+        if error is not None:
+            if self._env.debug:
+                traceback.print_exception(error)
+            record.status, record.error, record.output = error.status, str(error), None
+        with self._lock:
+            self._waiting[index] = record
+            while self._next in self._waiting:
+                self._tell(self._waiting.pop(self._next))
+                self._next += 1
+
+    def _tell(self, record: Record) -> None:
+        said = self._watch(record) if self._watch is not None else []
+        self._failed += [record.status] * bool(record.status)
+        self.skipped += bool(record.skipped)
+        env = self._env
+        if record.error is not None:
+            env.complain(f"{shown(record.input)}: {record.error}")
+        elif env.verbose:
+            env.say(_line(record))
+        for message in [*record.messages, *said]:
+            env.say(message)
+        for warning in record.warnings:
+            env.say(shown(f"irn: {record.input}: warning: {warning}"))
+        if env.json:
+            env.emit(record.as_json())
+
+    def status(self) -> ExitStatus:
+        """Of the only input, or SOME_FAILED where any of several failed, which is said."""
+        if self._total > 1 and self._failed:
+            self._env.complain(f"{len(self._failed)} of {self._total} failed")
+            return ExitStatus.SOME_FAILED
+        return ExitStatus(self._failed[0]) if self._failed else ExitStatus.OK
+
+
+def _line(record: Record) -> str:
+    """What was done with a file."""
+    said = f"irn: {shown(record.input)} -> {shown(record.output)}: "
+    if record.skipped:
+        return said + "done before"
+    sizes = [record.hr_size, record.lr_size]
+    if record.seed is not None:
+        sizes.reverse()
+    before, after = ("{}x{}".format(*size) if size else "?" for size in sizes)
+    took = "" if record.seconds is None else f", {record.bytes_out:,} bytes, {record.seconds:.2f} s"
+    return said + f"{before} to {after} by {record.model or 'no model'}{took}"
+
+
+def run_batch(
+    paths: Sequence[Path], work: Callable[[Path, Record], None], env: Console
+) -> ExitStatus:
+    """Do a quick work for each input in turn; one that fails does not stop the rest."""
+    reporter = Reporter(env, len(paths))
+    for index, path in enumerate(paths):
+        record, failure = Record(input=str(path)), None
+        try:
+            work(path, record)
+        except IrnError as error:
+            failure = error
+        except MemoryError:
+            failure = MemoryExhaustedError(TOO_LITTLE_MEMORY)
+        reporter.done(index, record, failure)
+    return reporter.status()

@@ -1,0 +1,108 @@
+"""`--dry-run`: what a batch would do, and what it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from irncli.batch.console import Reporter
+from irncli.batch.jobs import Job
+from irncli.batch.ledger import Ledger
+from irncli.batch.messages import shown
+from irncli.batch.tasks import Task
+from irncli.engine.forecast import forecast, seconds_per_pixel
+from irncli.operations.result import Plan
+
+__all__ = ["DryRun"]
+
+_MIB = 1 << 20
+
+
+@dataclass
+class DryRun:
+    """Goes through a batch, reads its pictures, runs no network on them and writes nothing.
+
+    Attributes:
+        job: of the command.
+        reporter: told of each file.
+        ledger: of outputs that were made; only read.
+    """
+
+    job: Job
+    reporter: Reporter
+    ledger: Ledger
+    _rates: dict[tuple[str, bool], float] = field(default_factory=dict)
+
+    def run(self, tasks: Iterable[Task]) -> None:
+        """Say of each file what would be done, and of all what it would take."""
+        seconds = sum(self._said(task) for task in tasks)
+        self.ledger.close()
+        done = self.reporter.skipped
+        self.job.tools.env.say(
+            f"irn: {len(self.reporter)} files, {f'{done} of them done before, ' if done else ''}"
+            f"about {_spoken(seconds)}; nothing was written"
+        )
+
+    def _said(self, task: Task) -> float:
+        """The seconds that a file would take, when that is said."""
+        seconds: list[float] = []
+        task.attempt(lambda: task.load(self.job, self.ledger))
+        task.attempt(lambda: seconds.append(self._file(task)))
+        if task.skipped:
+            name = f"{shown(task.path)} -> {shown(task.output)}"
+            task.record.messages.append(f"{name}: done before")
+        self.reporter.done(task.index, task.record, task.error)
+        return sum(seconds)
+
+    def _file(self, task: Task) -> float:
+        record = task.record
+        source = self.job.decode(task.data, record)
+        planned = self.job.plan(source, task.format, record)
+        record.forecast = self._forecast(planned, source.image.bits)
+        record.messages.append(
+            f"{shown(task.path)} -> {shown(task.output)}: {_line(planned, record.forecast)}"
+        )
+        return float(record.forecast["seconds"])
+
+    def _forecast(self, planned: Plan, bits: int) -> dict[str, Any]:
+        if planned.model is None or not planned.downs + planned.ups:
+            return {"tiles": 0, "memory_bytes": 0, "seconds": 0.0}
+        found = forecast(planned.model.rescaler, planned.hr_size, planned.scale, bits)
+        pixels = planned.hr_size[0] * planned.hr_size[1]
+        seconds = pixels * (
+            (planned.downs and planned.downs * self._rate(planned, up=False))
+            + (planned.ups and planned.ups * self._rate(planned, up=True))
+        )
+        return {
+            "tiles": found.tiles,
+            "memory_bytes": found.memory,
+            "seconds": round(seconds, 2),
+        }
+
+    def _rate(self, planned: Plan, *, up: bool) -> float:
+        assert planned.model is not None  # noqa: S101
+        key = planned.model.name, up
+        if key not in self._rates:
+            self._rates[key] = seconds_per_pixel(planned.model.rescaler, up=up)
+        return self._rates[key]
+
+
+def _line(planned: Plan, found: dict[str, Any]) -> str:
+    sizes = ["{}x{}".format(*planned.hr_size), "{}x{}".format(*planned.lr_size)]
+    if planned.downs == 0:
+        sizes.reverse()
+    if planned.model is None or not planned.downs + planned.ups:
+        return f"{sizes[0]}, as it is"
+    return (
+        f"{sizes[0]} to {sizes[1]} by {planned.model.name}, {found['tiles']} tiles, about "
+        f"{found['memory_bytes'] / _MIB:,.0f} MiB, {_spoken(found['seconds'])}"
+    )
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,162 @@
+"""What every image command does with each input: decode, convert, encode."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from irncli.batch.console import Console, Record
+from irncli.batch.progress import Progress
+from irncli.engine.device import Precision
+from irncli.io.encoding import Format
+from irncli.io.images import decode
+from irncli.io.metadata import stripped
+from irncli.operations.models import Models
+from irncli.operations.result import Operation, Plan, Source
+
+__all__ = ["Common", "Encode", "Job", "Summary", "Tools"]
+
+Encode = Callable[[], bytes]
+"""Makes the file of an image; it needs no network, so another thread may call it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """The options that all picture commands share, by the names of their parameters."""
+
+    inputs: list[Path] | None
+    files_from: Path | None
+    recursive: bool
+    output: Path | None
+    output_dir: Path | None
+    format: Format | None
+    quality: int
+    tile: str
+    device: str
+    ray: str | None
+    precision: Precision
+    max_pixels: int
+    overwrite: bool
+    skip_existing: bool
+    dry_run: bool
+    strip: bool
+    preserve_times: bool
+    json: bool
+    quiet: bool
+    verbose: bool
+    debug: bool
+
+    @classmethod
+    def chosen(cls, values: Mapping[str, Any]) -> Common:
+        """Those among the arguments of a command."""
+        return cls(**{each.name: values[each.name] for each in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a job works with: streams, models, the bar, and the shared options."""
+
+    env: Console
+    models: Models
+    progress: Progress
+    options: Common
+
+
+class Summary:
+    """What is printed about the files of a batch, besides warnings: nothing, for most commands."""
+
+    def add(self, record: Record) -> list[str]:  # noqa: ARG002
+        """Count a file that is done, and return what to print about it."""
+        return []
+
+    def lines(self) -> list[str]:
+        """Return what to print at the end of the batch."""
+        return []
+
+
+@dataclass
+class Job:
+    """The work of a command on each of its inputs.
+
+    Attributes:
+        operation: what is done.
+        tools: what it is done with.
+    """
+
+    operation: Operation
+    tools: Tools = field(compare=False)
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """Formats that the command writes."""
+        return self.operation.formats
+
+    def decode(self, data: bytes, record: Record) -> Source:
+        """Decode an input file.
+
+        Raises:
+            ImageError: it is no image that can be read.
+        """
+        options = self.tools.options
+        image = decode(data, max_pixels=options.max_pixels, deep=self.operation.deep)
+        record.bytes_in = len(data)
+        record.warnings += image.notes
+        if options.strip:
+            image = replace(image, metadata=stripped(image.metadata))
+        return Source(image, data)
+
+    def model_name(self, image_format: Format) -> str | None:
+        """Return the name of the model for a format; None: each file decides."""
+        return self.operation.model_name(self.tools.models, image_format)
+
+    def plan(self, source: Source, image_format: Format, record: Record) -> Plan:
+        """Decide what `convert` is going to do, and put it into the record.
+
+        Raises:
+            IrnError: this input cannot be converted.
+        """
+        plan = self.operation.plan(self.tools.models, source, image_format)
+        record.model = None if plan.model is None else plan.model.name
+        record.scale, record.hr_size, record.lr_size = plan.scale, plan.hr_size, plan.lr_size
+        record.warnings += plan.warnings
+        return plan
+
+    def convert(self, source: Source, image_format: Format, record: Record) -> Encode:
+        """Convert an image, put what was done into the record, and return what makes its file.
+
+        Raises:
+            IrnError: this input cannot be converted.
+        """
+        plan, quality = self.plan(source, image_format, record), self.tools.options.quality
+        with self.tools.progress.file(record.input) as tick:
+            result = self.operation.run(
+                self.tools.models, source, plan, image_format, quality, tick
+            )
+        record.model, record.lr_size = result.model, result.lr_size
+        record.seed, record.temperature = result.seed, result.temperature
+        record.warnings += result.warnings
+        record.refined, record.guarded = result.refined, result.guarded
+        record.report = result.report
+        encode = result.encode
+
+        def encoded() -> bytes:
+            made = encode()
+            record.warnings += made.warnings
+            return made.data
+
+        return encoded
+
+    def key(self, data: bytes, image_format: Format) -> str:
+        """Hash all that an output depends on: the input file, the options, the weights."""
+        options, name = self.tools.options, self.model_name(image_format)
+        weights = name and self.tools.models.recorded_sha256(name)
+        shared = (image_format, options.quality, options.strip, options.precision, weights)
+        kind = type(self.operation).__name__
+        parts = [repr(kind), *map(repr, shared), *self.operation.identity()]
+        text = f"[{', '.join(parts)}]"
+        digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
+        digest.update(data)
+        return digest.hexdigest()

@@ -1,0 +1,155 @@
+"""From the arguments of an image command to pairs of input and output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from irncli.batch.templates import fill, is_template
+from irncli.errors import UnavailableError, UsageError
+from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, chosen_format, suffix_for_format
+from irncli.io.inputs import Input
+from irncli.io.paths import STREAM, identity, make_directory, plan_outputs
+
+__all__ = [
+    "Destination",
+    "make_directories",
+    "output_format",
+    "plan",
+    "require_ray",
+    "tile_side",
+]
+
+
+def tile_side(text: str) -> int | None:
+    """`--tile`: None for auto."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or 0 < int(text) < 64:
+        raise UsageError(f"--tile {text}: expected auto, 0 (none) or at least 64 HR pixels")
+    return int(text)
+
+
+def require_ray(address: str, device: str) -> None:
+    """Before any work: this `--ray` goes with this `--device`, and its package is here.
+
+    Raises:
+        UsageError: a device of this machine, or several; an address of Ray Client.
+        UnavailableError: the package is not installed.
+    """
+    if "://" in address:
+        raise UsageError(
+            f"--ray {address}: Ray Client is not supported: expected auto or HOST:PORT, on a "
+            "machine of the cluster"
+        )
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(
+            f"--device {device} with --ray: expected auto, cpu or cuda, Ray chooses among them"
+        )
+    if find_spec("ray") is None:
+        raise UnavailableError("--ray needs Ray: pip install 'irncli[ray]', on every machine")
+
+
+def output_format(
+    output: Path, wanted: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
+) -> Format:
+    """Return the format to write to a file, or to `-`; see `chosen_format`."""
+    return wanted or "png" if output == STREAM else chosen_format(output, wanted, allowed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where the outputs of a command go.
+
+    Attributes:
+        output: `-o`: a file for one input, or a template.
+        directory: `--output-dir`; trees are mirrored in it.
+        format: `--format` or `--codec`.
+        allowed: formats that the command writes.
+        label: stem of the default output of an input.
+        model: that `{model}` stands for; None: it is not known yet.
+        scale: the same of `{scale}`.
+    """
+
+    output: Path | None = None
+    directory: Path | None = None
+    format: Format | None = None
+    allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
+    label: Callable[[Path], str]
+    model: str | None = None
+    scale: str | None = None
+
+    @property
+    def makes_directories(self) -> bool:
+        """Where the names of several outputs are made up, directories are part of them."""
+        return self.directory is not None or (self.output is not None and is_template(self.output))
+
+    def of(self, source: Input, index: int) -> Path:
+        """Output of the input with this index in the batch, which counts from 1."""
+        path, suffix = source.path, suffix_for_format(self.format or "png")
+        if self.output is not None and is_template(self.output):
+            stream = path == STREAM
+            fields = {
+                "stem": "stdin" if stream else path.stem,
+                "name": "stdin" if stream else path.name,
+                "ext": suffix,
+                "scale": self.scale,
+                "model": self.model,
+                "parent": str(path.parent),
+                "index": index,
+            }
+            return fill(self.output, fields)
+        if self.output is not None:
+            return self.output
+        if path == STREAM:
+            return STREAM
+        folder = path.parent
+        if self.directory is not None:
+            folder = self.directory / (source.below or Path())
+        return folder / (self.label(path) + suffix)
+
+
+def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Path]], int]:
+    """Pairs of input and output.
+
+    Pictures that were found in a directory and are the outputs of others there are left out, so
+    that a batch can be run again where it wrote.
+
+    Args:
+        sources: of the batch.
+        to: where outputs go.
+
+    Returns:
+        The pairs, and how many inputs were left out.
+
+    Raises:
+        UsageError: arguments that contradict each other, before any work.
+    """
+    if to.output is not None and to.directory is not None:
+        raise UsageError("-o and --output-dir exclude each other: give one")
+    if to.output is not None and len(sources) > 1 and not is_template(to.output):
+        raise UsageError(
+            f"-o {to.output} with {len(sources)} inputs: use --output-dir, or a template such as "
+            "-o 'out/{stem}{ext}'"
+        )
+    if to.output is not None:
+        output_format(to.of(sources[0], 1), to.format, to.allowed)
+    maker = {identity(to.of(source, n)): source for n, source in enumerate(sources, 1)}
+    kept = [
+        each for each in sources if not each.found or maker.get(identity(each.path), each) is each
+    ]
+    outputs = [to.of(source, n) for n, source in enumerate(kept, 1)]
+    pairs = plan_outputs([each.path for each in kept], outputs)
+    return pairs, len(sources) - len(kept)
+
+
+def make_directories(pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Make those that outputs go to.
+
+    Raises:
+        OutputError: one cannot be made.
+    """
+    for folder in sorted({output.parent for _, output in pairs if output != STREAM}):
+        make_directory(folder)

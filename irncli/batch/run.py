@@ -1,0 +1,267 @@
+"""A batch of files: the next is read and the last is written while the network works on one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from irncli.batch.console import Console, Record, Reporter
+from irncli.batch.dry_run import DryRun
+from irncli.batch.jobs import Common, Encode, Job, Summary, Tools
+from irncli.batch.ledger import Ledger, default_ledger
+from irncli.batch.plan import (
+    Destination,
+    make_directories,
+    output_format,
+    plan,
+    require_ray,
+    tile_side,
+)
+from irncli.batch.progress import Progress
+from irncli.batch.tasks import Here, Maker, Task
+from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
+from irncli.io.encoding import format_for_suffix
+from irncli.io.inputs import Input, expand_inputs, listed
+from irncli.io.paths import STREAM, times_of
+from irncli.operations.models import Models
+from irncli.operations.result import Operation
+
+__all__ = ["run_job"]
+
+GLANCE_SECONDS = 0.2
+"""So often a thread that waits for a file looks whether all is to stop."""
+
+
+@contextmanager
+def _abandoned(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """A pool that nobody waits for in the end: a read may wait for ever, Ctrl-C must not."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass
+class _Batch:
+    """The files of a batch, read and written here, whoever works on them.
+
+    Attributes:
+        job: of the command.
+        tasks: not yet begun.
+        reporter: told of each that is over.
+        ledger: of outputs that were made.
+    """
+
+    job: Job
+    tasks: Iterator[Task]
+    reporter: Reporter
+    ledger: Ledger
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def serve(self, maker: Maker) -> None:
+        """Work on what is left, one file after the other, until none is left or all is to stop."""
+        with _abandoned(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
+            written: Future[None] | None = None
+            ahead = self._ahead(reader, maker)
+            while ahead is not None and not self.job.tools.progress.stop.is_set():
+                task = self._arrived(ahead)
+                if task is None:
+                    break
+                if not task.large:
+                    ahead = self._ahead(reader, maker)
+                encode = self._made(task, maker)
+                if written is not None:
+                    written.result()
+                written = writer.submit(self._end, task, encode)
+                if task.large:
+                    written.result()
+                    ahead = self._ahead(reader, maker)
+            if written is not None:
+                written.result()
+
+    def _arrived(self, ahead: Future[Task]) -> Task | None:
+        """A file, as soon as it was read; None: all is to stop, and reading may take for ever."""
+        while not self.job.tools.progress.stop.is_set():
+            if wait([ahead], timeout=GLANCE_SECONDS).done:
+                return ahead.result()
+        return None
+
+    def _ahead(self, reader: ThreadPoolExecutor, maker: Maker) -> Future[Task] | None:
+        with self._lock:
+            task = next(self.tasks, None)
+        return None if task is None else reader.submit(self._read, task, maker)
+
+    def _read(self, task: Task, maker: Maker) -> Task:
+        task.attempt(lambda: task.load(self.job, self.ledger))
+        task.attempt(lambda: maker.prepare(task))
+        return task
+
+    @staticmethod
+    def _made(task: Task, maker: Maker) -> Encode | None:
+        made: list[Encode] = []
+        task.attempt(lambda: made.append(maker.make(task)))
+        return made[0] if made else None
+
+    def _end(self, task: Task, encode: Encode | None) -> None:
+        """Encode and write a picture, and say what became of it."""
+        tools, record = self.job.tools, task.record
+        env, options = tools.env, tools.options
+
+        def write() -> None:
+            assert encode is not None  # noqa: S101
+            data = encode()
+            times = times_of(task.path) if options.preserve_times else None
+            env.write(task.output, data, overwrite=options.overwrite, times=times)
+            record.bytes_out = len(data)
+            if task.output != STREAM:
+                self.ledger.note(task.output, task.key)
+
+        task.attempt(write)
+        if not task.over:
+            record.seconds = round(task.seconds, 3)
+        task.data = b""
+        self.reporter.done(task.index, record, task.error)
+        tools.progress.count(len(self.reporter))
+
+
+def run_job(
+    options: Common,
+    label: Callable[[Path], str],
+    operation: Operation,
+    *,
+    scale: str | None = None,
+    summary: Summary | None = None,
+) -> int:
+    """Plan a batch, and run a job on each input.
+
+    Args:
+        options: shared ones.
+        label: stem of the default output of an input.
+        operation: what is done with each input.
+        scale: that `{scale}` in a template stands for; None: files say it themselves.
+        summary: of the batch.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        IrnError: the request contradicts itself, or nothing could be begun.
+    """
+    if options.ray is not None:
+        require_ray(options.ray, options.device)
+    env = Console(options.quiet, options.json, options.debug, options.verbose)
+    progress = Progress(quiet=options.quiet, records=options.json)
+    side = tile_side(options.tile)
+    jobs = [
+        Job(operation, Tools(env, models, progress, options))
+        for models in (
+            Models(device, options.precision, side, env.say) for device in options.device.split(",")
+        )
+    ]
+    _check_format(options, operation)
+    pairs = _pairs(options, label, jobs[0], scale)
+    summary = summary or Summary()
+    reporter = Reporter(env, len(pairs), summary.add)
+    tasks, ledger = _tasks(pairs, jobs[0]), default_ledger()
+    if options.dry_run:
+        DryRun(jobs[0], reporter, ledger).run(tasks)
+    else:
+        batch = _Batch(jobs[0], tasks, reporter, ledger)
+        with _makers(jobs, len(pairs)) as makers, progress.running(len(pairs)):
+            _work(batch, makers, progress)
+        if reporter.skipped:
+            env.say(f"irn: {reporter.skipped} of {len(pairs)} were done before")
+        for line in summary.lines():
+            env.say(line)
+    return int(reporter.status())
+
+
+def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
+    """One at a time, so that those that are over need no memory."""
+    for index, (path, output) in enumerate(pairs):
+        wanted = output_format(output, job.tools.options.format, job.formats)
+        yield Task(index, path, output, wanted, Record(str(path), str(output)))
+
+
+@contextmanager
+def _makers(jobs: Sequence[Job], files: int) -> Iterator[Sequence[Maker]]:
+    """What works on a batch of so many files: one for each device, or for each worker."""
+    if jobs[0].tools.options.ray is None:
+        yield [Here(job) for job in jobs]
+        return
+    from irncli.batch.cluster import crew
+
+    with crew(jobs[0], files) as makers:
+        yield makers
+
+
+def _work(batch: _Batch, makers: Sequence[Maker], progress: Progress) -> None:
+    """All makers at once, the first in this thread: there Ctrl-C arrives."""
+    try:
+        with ThreadPoolExecutor(max(1, len(makers) - 1)) as others:
+            try:
+                running = [others.submit(batch.serve, maker) for maker in makers[1:]]
+                batch.serve(makers[0])
+                for each in running:
+                    each.result()
+            except BaseException:
+                progress.stop.set()
+                raise
+    finally:
+        batch.ledger.close()
+
+
+def _pairs(
+    options: Common, label: Callable[[Path], str], job: Job, scale: str | None
+) -> list[tuple[Path, Path]]:
+    env = job.tools.env
+    to = Destination(
+        output=options.output, directory=options.output_dir, format=options.format,
+        allowed=job.formats, label=label, scale=scale,
+        model=job.model_name(options.format or "png"),
+    )  # fmt: skip
+    pairs, left_out = plan(_sources(options, env), to)
+    if left_out:
+        env.say(f"irn: {left_out} pictures left out: they are made of others here")
+    if options.json and any(output == STREAM for _, output in pairs):
+        raise UsageError("--json and a picture cannot both go to standard output: give -o FILE")
+    for _, output in pairs:
+        output_format(output, options.format, job.formats)
+    if to.makes_directories and not options.dry_run:
+        make_directories(pairs)
+    return pairs
+
+
+def _check_format(options: Common, operation: Operation) -> None:
+    """Refuse a format that cannot hold what is asked for, before any file is looked at."""
+    suffix = "" if options.output is None else options.output.suffix
+    wanted = options.format or (format_for_suffix(suffix) if suffix else None)
+    if wanted is not None:
+        operation.check(wanted)
+
+
+def _listed(path: Path, env: Console) -> list[Path]:
+    try:
+        names = listed(env.read(path))
+    except ImageError:  # it is empty, or no file
+        names = []
+    except IrnError as error:
+        raise type(error)(f"--files-from {path}: {error}") from error
+    if not names:
+        raise InputMissingError(f"no names in --files-from {path}: one a line, or NUL after each")
+    return names
+
+
+def _sources(options: Common, env: Console) -> list[Input]:
+    paths = list(options.inputs or [])
+    if options.files_from is not None:
+        if STREAM in paths and options.files_from == STREAM:
+            raise UsageError("--files-from - and the input -: standard input cannot be both")
+        paths += _listed(options.files_from, env)
+    if not paths and options.files_from is None:
+        raise UsageError("no input: name pictures or directories, - for standard input")
+    return expand_inputs(paths, recursive=options.recursive, without=options.output_dir)

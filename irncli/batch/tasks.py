@@ -1,0 +1,142 @@
+"""The files of a batch on their way, and what works on them: here, or elsewhere (cluster.py)."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from os.path import lexists
+from pathlib import Path
+
+from irncli.batch.console import Record
+from irncli.batch.jobs import Encode, Job
+from irncli.batch.ledger import Ledger
+from irncli.batch.messages import TOO_LITTLE_MEMORY
+from irncli.errors import IrnError, MemoryExhaustedError, OutputError
+from irncli.io.encoding import Format
+from irncli.io.images import probe
+from irncli.io.paths import STREAM, refuse_existing
+from irncli.operations.result import Source
+
+__all__ = ["Here", "Maker", "Task"]
+
+AHEAD_PIXELS = 16_000_000
+"""Pictures up to this size are decoded and encoded while another is worked on. Of larger ones only
+one is in memory at a time."""
+
+
+@dataclass
+class Task:
+    """One file on its way.
+
+    Attributes:
+        index: in the batch.
+        path: of the input.
+        output: of the output.
+        format: of the output.
+        record: what is known of it.
+        data: the input file.
+        key: of input and options, for the ledger.
+        large: not to be in memory beside others.
+        source: the decoded input; None: not decoded yet.
+        seconds: that were spent on it, without what it waited for.
+        error: why it ended before it was done.
+        skipped: it was done before.
+    """
+
+    index: int
+    path: Path
+    output: Path
+    format: Format
+    record: Record
+    seconds: float = 0.0
+    data: bytes = b""
+    key: str = ""
+    large: bool = False
+    source: Source | None = None
+    error: IrnError | None = None
+    skipped: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Nothing is left to be done."""
+        return self.skipped or self.error is not None
+
+    def load(self, job: Job, ledger: Ledger) -> None:
+        """Read the input, and find out whether its output is there and what it was made of.
+
+        Args:
+            job: of the command.
+            ledger: of outputs that were made.
+
+        Raises:
+            OutputError: the output exists and is not to be replaced.
+            IrnError: the input cannot be read.
+        """
+        options = job.tools.options
+        if not options.skip_existing:
+            refuse_existing(self.output, options.overwrite)
+        self.data = job.tools.env.read(self.path)
+        self.key = job.key(self.data, self.format)
+        if not options.skip_existing or self.output == STREAM:
+            return
+        if ledger.has(self.output, self.key):
+            self.skipped = self.record.skipped = True
+        elif not options.overwrite and lexists(self.output):
+            raise OutputError(
+                f"{self.output} exists, but is not known to be made of this file with these "
+                "options: pass --overwrite to replace it"
+            )
+
+    def attempt(self, work: Callable[[], None]) -> None:
+        """Do a part of the work, if there is any left; what irn refuses ends the task."""
+        if self.over:
+            return
+        began = time.perf_counter()
+        try:
+            work()
+        except IrnError as error:
+            self.error = error
+        except MemoryError:
+            self.error = MemoryExhaustedError(TOO_LITTLE_MEMORY)
+        self.seconds += time.perf_counter() - began
+
+
+class Maker(ABC):
+    """Makes outputs of inputs that were read, one at a time."""
+
+    def prepare(self, task: Task) -> None:  # noqa: B027 -- most have nothing to do
+        """What can be done while another file is worked on.
+
+        Raises:
+            IrnError: this input cannot be done.
+        """
+
+    @abstractmethod
+    def make(self, task: Task) -> Encode:
+        """What makes the output file; what was done goes into the record.
+
+        Raises:
+            IrnError: this input cannot be done.
+        """
+
+
+@dataclass
+class Here(Maker):
+    """Works in this process, on the device of a job."""
+
+    job: Job
+
+    def prepare(self, task: Task) -> None:
+        """See Maker."""
+        header = probe(task.data, max_pixels=self.job.tools.options.max_pixels)
+        task.large = header.width * header.height > AHEAD_PIXELS
+        if not task.large:
+            task.source = self.job.decode(task.data, task.record)
+
+    def make(self, task: Task) -> Encode:
+        """See Maker."""
+        source = task.source or self.job.decode(task.data, task.record)
+        task.source = None
+        return self.job.convert(source, task.format, task.record)

@@ -1,0 +1,32 @@
+"""`irn completion`: the script that makes a shell complete the arguments of irn."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["completion"]
+
+
+def completion(
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"],
+        typer.Argument(metavar="bash|zsh|fish", help="Whose script is wanted."),
+    ],
+) -> None:
+    """Print the script that completes commands, options and models on TAB.
+
+    Examples:
+      # bash: once; new shells have it
+      mkdir -p ~/.local/share/bash-completion/completions
+      irn completion bash > ~/.local/share/bash-completion/completions/irn
+      # zsh: in ~/.zshrc, after compinit
+      source <(irn completion zsh)
+      # fish: once; new shells have it
+      mkdir -p ~/.config/fish/completions
+      irn completion fish > ~/.config/fish/completions/irn.fish
+    """
+    from irncli.cli.help.shells import script
+
+    typer.echo(script(shell))

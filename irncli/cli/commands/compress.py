@@ -1,0 +1,154 @@
+"""`irn compress`: pictures to JPEG files of a fraction of their size."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+import typer
+
+from irncli.cli import options
+from irncli.cli.help import groups
+from irncli.errors import UsageError
+
+__all__ = ["compress", "parse_size"]
+
+Codec = Annotated[
+    Literal["jpeg", "png", "webp", "avif", "jxl"] | None,
+    typer.Option(
+        "--codec",
+        help="Of the file; else by the suffix of -o, else jpeg.",
+        rich_help_panel=groups.FILES,
+    ),
+]
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as `200KB`, `1.5MB` or `64KiB`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if not found or found[2].upper() not in _UNITS:
+        raise UsageError(f"--target-size {text}: expected a size such as 200KB, 1.5MB or 64KiB")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def compress(
+    inputs: options.BatchInputs = None,
+    scale: Annotated[
+        float,
+        typer.Option(
+            "--scale",
+            metavar="S",
+            help="HR size over LR size; may be a fraction.",
+            rich_help_panel=groups.RESULT,
+        ),
+    ] = 2,
+    quality: Annotated[
+        int,
+        typer.Option(
+            "--quality",
+            metavar="Q",
+            min=1,
+            max=100,
+            help="Of the codec.",
+            rich_help_panel=groups.RESULT,
+        ),
+    ] = 90,
+    target_size: Annotated[
+        str | None,
+        typer.Option(
+            "--target-size",
+            metavar="SIZE",
+            help="Largest file, such as 200KB.",
+            rich_help_panel=groups.RESULT,
+        ),
+    ] = None,
+    target_bpp: Annotated[
+        float | None,
+        typer.Option(
+            "--target-bpp",
+            metavar="B",
+            help="Most bits for each pixel of the picture.",
+            rich_help_panel=groups.RESULT,
+        ),
+    ] = None,
+    min_psnr: Annotated[
+        float | None,
+        typer.Option(
+            "--min-psnr",
+            metavar="DB",
+            help="Least RGB PSNR of the restored picture.",
+            rich_help_panel=groups.RESULT,
+        ),
+    ] = None,
+    codec: Codec = None,
+    auto: Annotated[
+        bool,
+        typer.Option(
+            "--auto",
+            help="Write a plain JPEG where that is better.",
+            rich_help_panel=groups.RESULT,
+        ),
+    ] = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report/--no-report",
+            help="Restore, measure and compare.",
+            rich_help_panel=groups.MESSAGES,
+        ),
+    ] = True,
+    refine: options.Refine = 0,
+    files_from: options.FilesFrom = None,
+    recursive: options.Recursive = False,
+    output: options.Output = None,
+    output_dir: options.OutputDir = None,
+    model: options.Model = None,
+    tile: options.TileSide = "auto",
+    device: options.Devices = "auto",
+    ray: options.Ray = None,
+    precision: options.PrecisionName = "auto",
+    max_pixels: options.MaxPixels = 500_000_000,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
+    strip: options.Strip = False,
+    preserve_times: options.PreserveTimes = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> int:
+    """Compress pictures: made small, then coded; 'irn upscale' brings them back.
+
+    It says how many bits that took, what is restored, and what a plain JPEG of the same bytes
+    would have given.
+
+    Examples:
+      irn compress --quality 80 photo.png
+      irn compress --target-size 20KB --auto photo.png -o photo.jpg
+      irn compress --min-psnr 30 --codec webp photos/
+    """
+    from irncli.batch.jobs import Common
+    from irncli.batch.run import run_job
+    from irncli.batch.summaries import CompressionTotals
+    from irncli.operations.compress import Compress, Target
+
+    target = Target(
+        quality=quality,
+        bytes=None if target_size is None else parse_size(target_size),
+        bits_per_pixel=target_bpp,
+        psnr=min_psnr,
+    )
+    by_suffix = output is not None and str(output) != "-"
+    return run_job(
+        Common.chosen(locals() | {"format": codec or (None if by_suffix else "jpeg")}),
+        lambda path: f"{path.stem}_irn",
+        Compress(scale=scale, model=model, target=target, auto=auto, report=report, refine=refine),
+        scale=f"{scale:g}",
+        summary=CompressionTotals(),
+    )

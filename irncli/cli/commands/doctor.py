@@ -1,0 +1,56 @@
+"""`irn doctor`: whether all is well here."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from irncli.cli import options
+from irncli.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from irncli.cli.checks import Finding
+
+__all__ = ["doctor"]
+
+WIDTH = 80
+
+
+def doctor(json: options.Json = False) -> int:
+    """Check that irn works here: packages, devices, models, a picture down and up.
+
+    Each line begins with ok, with warn where something may be in the way of something, or with fail
+    where something is broken.
+
+    Examples:
+      irn doctor
+      irn doctor --json
+
+    Exit status:
+      1  something is broken: see the lines that begin with fail
+    """
+    # Not by way of `env`: it needs Pillow, which may be what is broken.
+    from json import dumps
+
+    from irncli.cli.checks import examine
+
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        if not json:
+            typer.echo(_shown(finding))
+    broken = any(finding.verdict == "fail" for finding in findings)
+    if json:
+        typer.echo(dumps({"healthy": not broken, "checks": [asdict(each) for each in findings]}))
+    return int(ExitStatus.SOME_FAILED if broken else ExitStatus.OK)
+
+
+def _shown(finding: Finding) -> str:
+    head = f"{finding.verdict:<5} {finding.check:<10} "
+    return textwrap.fill(
+        finding.text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head),
+        break_on_hyphens=False, break_long_words=False,
+    )  # fmt: skip

@@ -1,0 +1,152 @@
+"""`irn info`: what a file says of itself, and what restoring it would need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from irncli.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from irncli.batch.console import Console, Record
+    from irncli.io.images import Header
+    from irncli.io.tag import Tag
+
+__all__ = ["info"]
+
+State = Literal["here", "missing", "other weights"]
+
+
+def info(
+    inputs: options.Inputs,
+    max_pixels: options.MaxPixels = 500_000_000,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> int:
+    """Show the tag of small pictures, and whether they can be restored here.
+
+    Without --json one line says of a file without a tag what it is; with it, a record.
+
+    Examples:
+      irn info small.png
+      irn info --json small/
+
+    Exit status:
+      65  a file without a tag: irn did not make it, or it was stripped
+    """
+    from irncli.batch.console import Console, run_batch
+    from irncli.io.inputs import expand_inputs
+
+    env = Console(debug=debug)
+
+    def show(path: Path, record: Record) -> None:  # noqa: ARG001
+        data = env.read(path)
+        if json:
+            _emit(env, path, data, max_pixels)
+        else:
+            _print(path, _described(data, max_pixels))
+
+    return int(run_batch([each.path for each in expand_inputs(inputs)], show, env))
+
+
+def _described(data: bytes, max_pixels: int) -> dict[str, Any]:
+    """The record of a file, tag first.
+
+    Raises:
+        ImageError: it is no picture.
+        TagError: it has no tag, or an unusable one.
+    """
+    from irncli.errors import TagError
+    from irncli.io.images import content_sha256, probe
+    from irncli.io.tag import extract
+
+    header = probe(data, max_pixels=max_pixels)
+    file = _file(header, data)
+    tag = extract(header.xmp)
+    if tag is None:
+        raise TagError(f"no irn tag in this {_line(file)}: irn did not make it, or it was stripped")
+    return {
+        **tag.as_record(),
+        "lr_size": [header.width, header.height],
+        "unchanged": content_sha256(data, max_pixels=max_pixels) == tag.content_sha256,
+        "file": file,
+        "restoring": _restoring(tag),
+    }
+
+
+def _emit(env: Console, path: Path, data: bytes, max_pixels: int) -> None:
+    from irncli.errors import TagError
+    from irncli.io.images import probe
+
+    try:
+        env.emit({"input": str(path), **_described(data, max_pixels)})
+    except TagError:
+        env.emit({"input": str(path), "file": _file(probe(data, max_pixels=max_pixels), data)})
+        raise
+
+
+def _file(header: Header, data: bytes) -> dict[str, Any]:
+    return {
+        "format": header.format,
+        "size": [header.width, header.height],
+        "mode": header.mode,
+        "bits": header.bits,
+        "bytes": len(data),
+        "carries": list(header.carries),
+    }
+
+
+def _line(file: dict[str, Any]) -> str:
+    """What a file is, in a few words."""
+    width, height = file["size"]
+    text = f"{file['format'].upper()} of {width}x{height}, {file['mode']}, {file['bits']} bits"
+    return f"{text}, with {', '.join(file['carries'])}" if file["carries"] else text
+
+
+def _restoring(tag: Tag) -> dict[str, Any]:
+    """What restoring takes, and whether it is here."""
+    width, height = tag.hr_size
+    model = None if tag.task == "plain" else _state(tag.model, tag.weights_sha256)
+    restorer = _state(tag.restorer, tag.restorer_sha256) if tag.restorer else None
+    return {
+        "megapixels": round(width * height / 1e6, 3),
+        "model": model,
+        "restorer": restorer,
+        # Other weights of a restorer are taken, with a warning; of a model they are not.
+        "possible": model in (None, "here") and restorer != "missing",
+    }
+
+
+def _state(name: str, sha256: str) -> State:
+    """Of a model that a tag names, by what its file says of its weights."""
+    from irncli.zoo.shelf import entries, imported_folder, recorded_sha256, shipped_folder
+
+    for entry in entries(shipped_folder(), imported_folder()):
+        if entry.name == name:
+            return "here" if recorded_sha256(entry.path) == sha256 else "other weights"
+    return "missing"
+
+
+def _print(path: Path, described: dict[str, Any]) -> None:
+    import typer
+
+    typer.echo(f"{path}")
+    for key, value in described.items():
+        if value is not None:
+            typer.echo(f"  {key:<15} {_text(key, value)}")
+
+
+def _text(key: str, value: Any) -> str:
+    if key == "file":
+        return f"{_line(value)}, {value['bytes']} bytes"
+    if key == "restoring":
+        needed = {name: value[name] for name in ("model", "restorer") if value[name] is not None}
+        states = "".join(f", {name} {state}" for name, state in needed.items())
+        verdict = "possible here" if value["possible"] else "not possible here"
+        return f"{verdict}: {value['megapixels']:g} megapixels{states}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {part:g}" for name, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,1 @@
+"""Help texts, manual pages and completion, all of the same definitions."""

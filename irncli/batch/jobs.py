@@ -3,56 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from irncli.batch.console import Console, Record
 from irncli.batch.progress import Progress
-from irncli.engine.device import Precision
+from irncli.batch.settings import Settings
 from irncli.io.encoding import Format
 from irncli.io.images import decode
 from irncli.io.metadata import stripped
 from irncli.operations.models import Models
 from irncli.operations.result import Operation, Plan, Source
 
-__all__ = ["Common", "Encode", "Job", "Summary", "Tools"]
+__all__ = ["Encode", "Job", "Summary", "Tools"]
 
 Encode = Callable[[], bytes]
 """Makes the file of an image; it needs no network, so another thread may call it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Common:
-    """The options that all picture commands share, by the names of their parameters."""
-
-    inputs: list[Path] | None
-    files_from: Path | None
-    recursive: bool
-    output: Path | None
-    output_dir: Path | None
-    format: Format | None
-    quality: int
-    tile: str
-    device: str
-    ray: str | None
-    precision: Precision
-    max_pixels: int
-    overwrite: bool
-    skip_existing: bool
-    dry_run: bool
-    strip: bool
-    preserve_times: bool
-    json: bool
-    quiet: bool
-    verbose: bool
-    debug: bool
-
-    @classmethod
-    def chosen(cls, values: Mapping[str, Any]) -> Common:
-        """Those among the arguments of a command."""
-        return cls(**{each.name: values[each.name] for each in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -62,7 +28,7 @@ class Tools:
     env: Console
     models: Models
     progress: Progress
-    options: Common
+    options: Settings
 
 
 class Summary:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from irncli.batch.console import Console, Record, Reporter
 from irncli.batch.dry_run import DryRun
-from irncli.batch.jobs import Common, Encode, Job, Summary, Tools
+from irncli.batch.jobs import Encode, Job, Summary, Tools
 from irncli.batch.ledger import Ledger, default_ledger
 from irncli.batch.plan import (
     Destination,
@@ -22,6 +22,7 @@ from irncli.batch.plan import (
     tile_side,
 )
 from irncli.batch.progress import Progress
+from irncli.batch.settings import Settings
 from irncli.batch.tasks import Here, Maker, Task
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.encoding import format_for_suffix
@@ -129,7 +130,7 @@ class _Batch:
 
 
 def run_job(
-    options: Common,
+    options: Settings,
     label: Callable[[Path], str],
     operation: Operation,
     *,
@@ -183,7 +184,7 @@ def run_job(
 def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
     """One at a time, so that those that are over need no memory."""
     for index, (path, output) in enumerate(pairs):
-        wanted = output_format(output, job.tools.options.format, job.formats)
+        wanted = output_format(output, job.tools.options.image_format, job.formats)
         yield Task(index, path, output, wanted, Record(str(path), str(output)))
 
 
@@ -216,13 +217,13 @@ def _work(batch: _Batch, makers: Sequence[Maker], progress: Progress) -> None:
 
 
 def _pairs(
-    options: Common, label: Callable[[Path], str], job: Job, scale: str | None
+    options: Settings, label: Callable[[Path], str], job: Job, scale: str | None
 ) -> list[tuple[Path, Path]]:
     env = job.tools.env
     to = Destination(
-        output=options.output, directory=options.output_dir, format=options.format,
+        output=options.output, directory=options.output_dir, format=options.image_format,
         allowed=job.formats, label=label, scale=scale,
-        model=job.model_name(options.format or "png"),
+        model=job.model_name(options.image_format or "png"),
     )  # fmt: skip
     pairs, left_out = plan(_sources(options, env), to)
     if left_out:
@@ -230,16 +231,16 @@ def _pairs(
     if options.json and any(output == STREAM for _, output in pairs):
         raise UsageError("--json and a picture cannot both go to standard output: give -o FILE")
     for _, output in pairs:
-        output_format(output, options.format, job.formats)
+        output_format(output, options.image_format, job.formats)
     if to.makes_directories and not options.dry_run:
         make_directories(pairs)
     return pairs
 
 
-def _check_format(options: Common, operation: Operation) -> None:
+def _check_format(options: Settings, operation: Operation) -> None:
     """Refuse a format that cannot hold what is asked for, before any file is looked at."""
     suffix = "" if options.output is None else options.output.suffix
-    wanted = options.format or (format_for_suffix(suffix) if suffix else None)
+    wanted = options.image_format or (format_for_suffix(suffix) if suffix else None)
     if wanted is not None:
         operation.check(wanted)
 
@@ -256,7 +257,7 @@ def _listed(path: Path, env: Console) -> list[Path]:
     return names
 
 
-def _sources(options: Common, env: Console) -> list[Input]:
+def _sources(options: Settings, env: Console) -> list[Input]:
     paths = list(options.inputs or [])
     if options.files_from is not None:
         if STREAM in paths and options.files_from == STREAM:

@@ -14,9 +14,10 @@ import torch
 
 from irncli import __version__
 from irncli.batch.console import Console, Record
-from irncli.batch.jobs import Common, Job, Tools
+from irncli.batch.jobs import Job, Tools
 from irncli.batch.plan import tile_side
 from irncli.batch.progress import Progress
+from irncli.batch.settings import Settings
 from irncli.errors import IrnError
 from irncli.io.encoding import Format
 from irncli.operations.models import Models
@@ -39,7 +40,7 @@ class Order:
     """
 
     operation: Operation
-    options: Common
+    options: Settings
     device: str
     threads: int
 

@@ -1,17 +1,22 @@
-"""Options that several commands share."""
+"""Options that several commands share, each declared once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from irncli.batch.settings import Settings
 from irncli.cli.help import candidates, groups
 
 _INPUTS = typer.Argument(
     metavar="INPUT...",
-    help="Pictures or directories of pictures; - is standard input.",
+    help="Images, or directories of images; - is standard input.",
     readable=False,  # not checked here: one such file must not stop the others
     rich_help_panel=groups.FILES,
 )
@@ -24,7 +29,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Output; - is standard output. Or a template, such as 'out/{stem}_x{scale}{ext}'.",
+        help="Output file, or a template such as 'out/{stem}_x{scale}{ext}'; - is standard output.",
         rich_help_panel=groups.FILES,
         readable=False,
     ),
@@ -34,7 +39,7 @@ OutputDir = Annotated[
     typer.Option(
         "--output-dir",
         metavar="DIR",
-        help="Directory of the outputs.",
+        help="Directory for the outputs.",
         rich_help_panel=groups.FILES,
         readable=False,
     ),
@@ -44,7 +49,8 @@ FilesFrom = Annotated[
     typer.Option(
         "--files-from",
         metavar="FILE",
-        help="Also the inputs named in it, one a line or with NUL after each; - is standard input.",
+        help="Read more input names from FILE, one per line or NUL-terminated; - for standard "
+        "input.",
         readable=False,
         rich_help_panel=groups.FILES,
     ),
@@ -54,7 +60,7 @@ Recursive = Annotated[
     typer.Option(
         "--recursive",
         "-r",
-        help="Also directories below those named; --output-dir mirrors them.",
+        help="Descend into subdirectories; --output-dir mirrors them.",
         rich_help_panel=groups.FILES,
     ),
 ]
@@ -62,7 +68,7 @@ SkipExisting = Annotated[
     bool,
     typer.Option(
         "--skip-existing",
-        help="Leave out what was done before, of the same file with the same options.",
+        help="Skip outputs that were made before from the same file with the same options.",
         rich_help_panel=groups.FILES,
     ),
 ]
@@ -71,13 +77,13 @@ DryRun = Annotated[
     typer.Option(
         "--dry-run",
         "-n",
-        help="Say names, sizes, tiles, memory and time, and write nothing.",
+        help="Report names, sizes, tiles, memory and time without writing anything.",
         rich_help_panel=groups.FILES,
     ),
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=groups.FILES),
+    typer.Option("--overwrite", help="Replace existing outputs.", rich_help_panel=groups.FILES),
 ]
 Model = Annotated[
     str | None,
@@ -93,7 +99,7 @@ FileFormat = Annotated[
     Literal["png", "jpeg"] | None,
     typer.Option(
         "--format",
-        help="Output format; else by the suffix, else PNG.",
+        help="Output format. The default is that of the file name suffix, or PNG.",
         rich_help_panel=groups.FILES,
     ),
 ]
@@ -101,7 +107,7 @@ AnyFormat = Annotated[
     Literal["png", "jpeg", "webp", "avif", "jxl"] | None,
     typer.Option(
         "--format",
-        help="Output format; else by the suffix, else PNG.",
+        help="Output format. The default is that of the file name suffix, or PNG.",
         rich_help_panel=groups.FILES,
     ),
 ]
@@ -112,7 +118,7 @@ Quality = Annotated[
         metavar="Q",
         min=1,
         max=100,
-        help="Of all but PNG.",
+        help="Quality of lossy output formats.",
         rich_help_panel=groups.FILES,
     ),
 ]
@@ -121,7 +127,7 @@ TileSide = Annotated[
     typer.Option(
         "--tile",
         metavar="N",
-        help="Side of a tile in HR pixels: 64 or more, 0 for none, or auto.",
+        help="Side of a tile in HR pixels: at least 64, 0 for no tiles, or auto.",
         rich_help_panel=groups.MACHINE,
     ),
 ]
@@ -130,7 +136,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="D",
-        help="auto, cpu, cuda, cuda:N or mps.",
+        help="Device: auto, cpu, cuda, cuda:N or mps.",
         autocompletion=candidates.devices,
         rich_help_panel=groups.MACHINE,
     ),
@@ -140,7 +146,7 @@ Devices = Annotated[
     typer.Option(
         "--device",
         metavar="D",
-        help="auto, cpu, cuda, cuda:N or mps; for a batch several, such as cuda:0,cuda:1.",
+        help="Device: auto, cpu, cuda, cuda:N or mps. A batch can use several: cuda:0,cuda:1.",
         autocompletion=candidates.devices,
         rich_help_panel=groups.MACHINE,
     ),
@@ -150,19 +156,27 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        help="Spread the files over a Ray cluster: auto (the one that runs here) or HOST:PORT.",
+        help="Distribute the files over a Ray cluster: auto (the one running here) or HOST:PORT.",
         rich_help_panel=groups.MACHINE,
     ),
 ]
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", metavar="N", min=1, help="CPU threads.", rich_help_panel=groups.MACHINE
+        "--threads",
+        metavar="N",
+        min=1,
+        help="Number of CPU threads.",
+        rich_help_panel=groups.MACHINE,
     ),
 ]
 PrecisionName = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
-    typer.Option("--precision", help="Inside the dense blocks.", rich_help_panel=groups.MACHINE),
+    typer.Option(
+        "--precision",
+        help="Floating-point precision of the network.",
+        rich_help_panel=groups.MACHINE,
+    ),
 ]
 MaxPixels = Annotated[
     int,
@@ -170,7 +184,7 @@ MaxPixels = Annotated[
         "--max-pixels",
         metavar="N",
         min=1,
-        help="Refuse pictures of more pixels than this.",
+        help="Refuse images with more pixels than this.",
         rich_help_panel=groups.MACHINE,
     ),
 ]
@@ -180,7 +194,7 @@ Seed = Annotated[
         "--seed",
         metavar="N",
         min=0,
-        help="Of z; else drawn and reported.",
+        help="Random seed. By default one is chosen at random and reported.",
         rich_help_panel=groups.RESULT,
     ),
 ]
@@ -191,7 +205,7 @@ Temperature = Annotated[
         metavar="T",
         min=0.0,
         max=100.0,
-        help="Width of z; 0: z = 0.",
+        help="Width of the random latent z; 0 uses z = 0.",
         rich_help_panel=groups.RESULT,
     ),
 ]
@@ -199,7 +213,7 @@ Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Refuse files without a tag or changed since.",
+        help="Refuse files that have no tag or were changed since irn wrote them.",
         rich_help_panel=groups.RESULT,
     ),
 ]
@@ -210,7 +224,7 @@ Refine = Annotated[
         metavar="N",
         min=0,
         max=1000,
-        help="Steps that better the small picture for its restoring; 10 do most.",
+        help="Optimise the small image for restoration in N steps; 10 gives most of the gain.",
         rich_help_panel=groups.RESULT,
     ),
 ]
@@ -218,8 +232,8 @@ Guard = Annotated[
     Literal["on", "off"],
     typer.Option(
         "--guard",
-        help="Check that the small image is a good thumbnail and is restored no worse than "
-        "without a network; off: whatever the network makes.",
+        help="Repair or replace parts of the small image that are poor thumbnails or would be "
+        "restored worse than by interpolation; off: keep what the network makes.",
         rich_help_panel=groups.RESULT,
     ),
 ]
@@ -227,7 +241,7 @@ Strip = Annotated[
     bool,
     typer.Option(
         "--strip",
-        help="Leave out EXIF (but orientation), XMP, DPI and text.",
+        help="Leave out EXIF (except the orientation), XMP, DPI and text.",
         rich_help_panel=groups.FILES,
     ),
 ]
@@ -235,7 +249,7 @@ PreserveTimes = Annotated[
     bool,
     typer.Option(
         "--preserve-times",
-        help="Give outputs the times of their inputs.",
+        help="Give each output the times of its input.",
         rich_help_panel=groups.FILES,
     ),
 ]
@@ -243,7 +257,7 @@ Bits = Annotated[
     Literal["8", "16"],
     typer.Option(
         "--bits",
-        help="A channel of the small picture; 16: PNG only.",
+        help="Bits per channel of the small image; 16 requires PNG.",
         rich_help_panel=groups.FILES,
     ),
 ]
@@ -251,22 +265,91 @@ Json = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="One JSON record a file on standard output.",
+        help="Print one JSON record per file to standard output.",
         rich_help_panel=groups.MESSAGES,
     ),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only errors.", rich_help_panel=groups.MESSAGES)
+    bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=groups.MESSAGES)
 ]
 Verbose = Annotated[
     bool,
     typer.Option(
         "--verbose",
         "-v",
-        help="Also what is done, file by file.",
+        help="Print a line for each file.",
         rich_help_panel=groups.MESSAGES,
     ),
 ]
 Debug = Annotated[
-    bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=groups.MESSAGES)
+    bool,
+    typer.Option("--debug", help="Show tracebacks of errors.", rich_help_panel=groups.MESSAGES),
 ]
+
+_SHARED: dict[str, Any] = {
+    "inputs": BatchInputs,
+    "files_from": FilesFrom,
+    "recursive": Recursive,
+    "output": Output,
+    "output_dir": OutputDir,
+    "image_format": FileFormat,
+    "quality": Quality,
+    "tile": TileSide,
+    "device": Devices,
+    "ray": Ray,
+    "precision": PrecisionName,
+    "max_pixels": MaxPixels,
+    "overwrite": Overwrite,
+    "skip_existing": SkipExisting,
+    "dry_run": DryRun,
+    "strip": Strip,
+    "preserve_times": PreserveTimes,
+    "json": Json,
+    "quiet": Quiet,
+    "verbose": Verbose,
+    "debug": Debug,
+}
+"""The option of each field of `Settings`."""
+_LEADING = ("inputs", "files_from", "recursive", "output", "output_dir")
+"""Shared options that stand before those of the command."""
+
+
+def batch_command(
+    *, formats: Any = FileFormat, without: Collection[str] = ()
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command the options that all batches share.
+
+    The function takes `Settings` and options of its own. Typer sees one signature with all of them.
+
+    Args:
+        formats: the option `--format` of this command.
+        without: fields of `Settings` that the command sets itself.
+    """
+
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        _, *own = signature(function, eval_str=True).parameters.values()
+        shared = {
+            each.name: Parameter(
+                each.name,
+                Parameter.POSITIONAL_OR_KEYWORD,
+                default=each.default,
+                annotation=formats if each.name == "image_format" else _SHARED[each.name],
+            )
+            for each in fields(Settings)
+            if each.name not in without
+        }
+        leading = [shared[name] for name in _LEADING]
+        others = [each for name, each in shared.items() if name not in _LEADING]
+        parameters = [*leading, *own, *others]
+
+        @wraps(function)
+        def command(**values: Any) -> int:
+            settings = Settings(**{name: values.pop(name) for name in shared})
+            return function(settings, **values)
+
+        del command.__wrapped__
+        command.__annotations__ = {each.name: each.annotation for each in parameters}
+        command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        return command
+
+    return decorate

@@ -75,7 +75,7 @@ def test_pictures_have_the_four_groups(irn):
     titles = re.findall(r"^(\w[\w ]+):$", text, re.MULTILINE)
     assert titles == ["Inputs and outputs", "Model and result", "Machine", "Messages", "Examples"]
     assert text.index("--tile") > text.index("Machine:")
-    assert "[1 to 100; default: 95]" in text
+    assert re.search(r"\[1 to 100;\s+default:\s+95\]", text)
 
 
 def test_the_root_lists_commands_in_groups(irn):

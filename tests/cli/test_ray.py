@@ -25,8 +25,9 @@ from irncli import __version__
 from irncli.batch import worker
 from irncli.batch.cluster import QUIET, Layout, _connect, _Pool, layout_of
 from irncli.batch.console import Console, Record
-from irncli.batch.jobs import Common, Job, Tools
+from irncli.batch.jobs import Job, Tools
 from irncli.batch.progress import Progress
+from irncli.batch.settings import Settings
 from irncli.errors import ImageError, UnavailableError
 from irncli.operations.downscale import Downscale
 from irncli.operations.models import Models
@@ -60,11 +61,7 @@ def place():
 
 
 def common(**changed):
-    values = dict.fromkeys(Common.__annotations__)
-    values |= {"quality": 95, "tile": "auto", "device": "cpu", "precision": "auto", "debug": False}
-    return Common(
-        **(values | {"max_pixels": 10**6, "strip": False, "inputs": [Path("x")]} | changed)
-    )
+    return Settings(**({"device": "cpu", "max_pixels": 10**6, "inputs": [Path("x")]} | changed))
 
 
 def ordered(job_model, registry, **changed):

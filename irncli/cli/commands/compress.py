@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
 
+from irncli.batch.settings import Settings
 from irncli.cli import options
 from irncli.cli.help import groups
 from irncli.errors import UsageError
@@ -36,8 +38,9 @@ def parse_size(text: str) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
+@options.batch_command(without=("image_format", "quality"))
 def compress(
-    inputs: options.BatchInputs = None,
+    settings: Settings,
     scale: Annotated[
         float,
         typer.Option(
@@ -103,25 +106,7 @@ def compress(
         ),
     ] = True,
     refine: options.Refine = 0,
-    files_from: options.FilesFrom = None,
-    recursive: options.Recursive = False,
-    output: options.Output = None,
-    output_dir: options.OutputDir = None,
     model: options.Model = None,
-    tile: options.TileSide = "auto",
-    device: options.Devices = "auto",
-    ray: options.Ray = None,
-    precision: options.PrecisionName = "auto",
-    max_pixels: options.MaxPixels = 500_000_000,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    dry_run: options.DryRun = False,
-    strip: options.Strip = False,
-    preserve_times: options.PreserveTimes = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> int:
     """Compress pictures: made small, then coded; 'irn upscale' brings them back.
 
@@ -133,7 +118,6 @@ def compress(
       irn compress --target-size 20KB --auto photo.png -o photo.jpg
       irn compress --min-psnr 30 --codec webp photos/
     """
-    from irncli.batch.jobs import Common
     from irncli.batch.run import run_job
     from irncli.batch.summaries import CompressionTotals
     from irncli.operations.compress import Compress, Target
@@ -144,9 +128,10 @@ def compress(
         bits_per_pixel=target_bpp,
         psnr=min_psnr,
     )
-    by_suffix = output is not None and str(output) != "-"
+    by_suffix = settings.output is not None and str(settings.output) != "-"
+    wanted = codec or (None if by_suffix else "jpeg")
     return run_job(
-        Common.chosen(locals() | {"format": codec or (None if by_suffix else "jpeg")}),
+        replace(settings, image_format=wanted, quality=quality),
         lambda path: f"{path.stem}_irn",
         Compress(scale=scale, model=model, target=target, auto=auto, report=report, refine=refine),
         scale=f"{scale:g}",

@@ -6,18 +6,16 @@ from typing import Annotated
 
 import typer
 
+from irncli.batch.settings import Settings
 from irncli.cli import options
 from irncli.cli.help import groups
 
 __all__ = ["upscale"]
 
 
+@options.batch_command(formats=options.AnyFormat)
 def upscale(
-    inputs: options.BatchInputs = None,
-    files_from: options.FilesFrom = None,
-    recursive: options.Recursive = False,
-    output: options.Output = None,
-    output_dir: options.OutputDir = None,
+    settings: Settings,
     seed: options.Seed = None,
     temperature: options.Temperature = None,
     model: options.Model = None,
@@ -31,22 +29,6 @@ def upscale(
         ),
     ] = None,
     strict: options.Strict = False,
-    format: options.AnyFormat = None,  # noqa: A002
-    quality: options.Quality = 95,
-    tile: options.TileSide = "auto",
-    device: options.Devices = "auto",
-    ray: options.Ray = None,
-    precision: options.PrecisionName = "auto",
-    max_pixels: options.MaxPixels = 500_000_000,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    dry_run: options.DryRun = False,
-    strip: options.Strip = False,
-    preserve_times: options.PreserveTimes = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> int:
     """Bring pictures back that 'irn downscale' made small.
 
@@ -62,7 +44,6 @@ def upscale(
       65  without a tag, and neither --model nor --scale is given
       69  the model of the tag is not here, or has other weights
     """
-    from irncli.batch.jobs import Common
     from irncli.batch.run import run_job
     from irncli.batch.summaries import DrawnSeed
     from irncli.operations.resolve import Request
@@ -71,14 +52,14 @@ def upscale(
     request = Request(task="rescale", model=model, scale=scale, strict=strict)
     drawn = DrawnSeed(seed)
     return run_job(
-        Common.chosen(locals()),
+        settings,
         lambda path: f"{path.stem}_restored",
         Restore(
             request=request,
             seed=seed,
             temperature=temperature,
             drawn=drawn.value,
-            max_pixels=max_pixels,
+            max_pixels=settings.max_pixels,
         ),
         summary=drawn,
         scale=None if scale is None else f"{scale:g}",

@@ -34,7 +34,7 @@ ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 def shelf(tmp_path, monkeypatch):
     """A data directory with a rescaling model and one of colour, both small."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
-    from irncli.zoo.shelf import imported_folder
+    from irncli.zoo.model_dirs import imported_folder
 
     folder = imported_folder()
     folder.mkdir(parents=True)

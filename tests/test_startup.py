@@ -30,7 +30,7 @@ ALL_MODELS = """
 import sys
 from irncli.cli.app import run
 from irncli.zoo.registry import default_registry
-from irncli.zoo.shelf import shipped_folder
+from irncli.zoo.model_dirs import shipped_folder
 
 for path in shipped_folder().glob("*.safetensors"):
     default_registry().load(path.stem)

@@ -26,7 +26,7 @@ from irncli.batch.progress import Stopped
 from irncli.batch.tasks import Maker, Task
 from irncli.batch.worker import Made, Worker, order_of
 from irncli.errors import Terminated, UnavailableError
-from irncli.zoo.parcel import pack
+from irncli.zoo.model_bundle import pack
 
 __all__ = ["Layout", "crew", "layout_of"]
 
@@ -186,7 +186,7 @@ class _Pool:
         self._ray, self._layout = ray, layout
         self._say, self._stop = job.tools.env.say, job.tools.progress.stop
         self._order = ray.put(order_of(job, layout.device, layout.cpus))
-        self._parcel = ray.put(pack(job.tools.models.registry, job.operation.named))
+        self._bundle = ray.put(pack(job.tools.models.registry, job.operation.named))
         self._free: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
         self._hired, self._lock = 0, threading.Lock()
         self._reasons: dict[str, None] = {}
@@ -267,7 +267,7 @@ class _Pool:
         try:
             version = self.result(greeting)
             if version == __version__:
-                self.result(worker.begin.remote(self._order, self._parcel))
+                self.result(worker.begin.remote(self._order, self._bundle))
                 return True
             reason = f"it has irn {version}, here is irn {__version__}: install the same"
         except self.lost as error:

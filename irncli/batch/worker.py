@@ -22,7 +22,7 @@ from irncli.errors import IrnError
 from irncli.io.encoding import Format
 from irncli.operations.models import Models
 from irncli.operations.result import Operation
-from irncli.zoo.parcel import Parcel
+from irncli.zoo.model_bundle import ModelBundle
 from irncli.zoo.registry import Registry
 
 __all__ = ["Bench", "Made", "Order", "Worker", "order_of"]
@@ -109,14 +109,14 @@ class Worker:
         """Of irn on its machine."""
         return __version__
 
-    def begin(self, order: Order, parcel: Parcel) -> None:
+    def begin(self, order: Order, bundle: ModelBundle) -> None:
         """Get ready for the files of a batch."""
         import ray
 
         # One copy of the models a machine, which goes where Ray keeps what is its own.
         here = ray.get_runtime_context()
         folder = Path(here.get_temp_dir(), here.get_session_name(), "irn")
-        self._bench = Bench(order, parcel.unpack(folder))
+        self._bench = Bench(order, bundle.unpack(folder))
 
     def make(self, record: Record, format: Format, data: bytes) -> Made:  # noqa: A002
         """See Bench."""

@@ -149,7 +149,7 @@ def _memory() -> Found:
 
 def _data() -> Found:
     """Where imported models go. Without it all else works."""
-    from irncli.zoo.shelf import imported_folder
+    from irncli.zoo.model_dirs import imported_folder
 
     folder = imported_folder()
     existing = next(path for path in (folder, *folder.parents) if path.exists())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from irncli.engine.pixels import Pixels
 from irncli.engine.rescaler import Rescaler, to_gray
 from irncli.engine.restorer import Restorer
+from irncli.engine.tensors import Pixels
 from irncli.io.encoding import Format, encode
 from irncli.io.images import Picture, decode, quantization_tables
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from irncli.compression.search import most_within
 from irncli.engine.metrics import psnr
-from irncli.engine.pixels import Pixels
+from irncli.engine.tensors import Pixels
 from irncli.errors import UsageError
 from irncli.io.encoding import Format, Subsampling, encode
 from irncli.io.images import Picture, decode

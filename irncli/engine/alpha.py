@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from irncli.engine.pixels import to_pixels, to_tensor
+from irncli.engine.tensors import to_pixels, to_tensor
 from irncli.pixels import Pixels, bits_of
 
 __all__ = ["bleed"]

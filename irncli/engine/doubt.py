@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from irncli.engine.pixels import Pixels
+from irncli.engine.tensors import Pixels
 
 __all__ = ["Texture", "flat_blocks", "largest", "means", "needed_blend", "shifts", "texture"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from irncli.engine.pixels import Pixels, to_tensor
+from irncli.engine.tensors import Pixels, to_tensor
 from irncli.geometry import Blocks, block_side, grid_shape
 from irncli.model.bicubic import Window, resize_window
 

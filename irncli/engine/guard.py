@@ -33,9 +33,9 @@ from irncli.engine.doubt import (
     texture,
 )
 from irncli.engine.fallback import Fallback, block_weights, mixed
-from irncli.engine.pixels import Pixels, bits_of, to_pixels, to_tensor
 from irncli.engine.placing import quiet
 from irncli.engine.rescaler import Reading, Rescaler, to_gray
+from irncli.engine.tensors import Pixels, bits_of, to_pixels, to_tensor
 from irncli.geometry import Blocks, block_side, grid_shape
 from irncli.model.bicubic import Window, resize_window
 from irncli.model.quantize import quantize

@@ -24,9 +24,9 @@ import torch
 from torch.nn import functional
 
 from irncli.engine.device import is_out_of_memory
-from irncli.engine.pixels import Pixels, to_pixels, to_tensor
 from irncli.engine.placing import quiet
 from irncli.engine.rescaler import Rescaler, Rows, padded_rows, resized_rows, whole_cells
+from irncli.engine.tensors import Pixels, to_pixels, to_tensor
 from irncli.engine.tiles import Span, Tile
 from irncli.errors import MemoryExhaustedError, UsageError
 from irncli.model import InvertibleNetwork

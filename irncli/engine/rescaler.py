@@ -17,8 +17,8 @@ from irncli.engine.device import Precision
 from irncli.engine.fallback import Fallback
 from irncli.engine.latent import MAX_SEED, draw_row
 from irncli.engine.passes import Passes, empty_state, pad_to
-from irncli.engine.pixels import Pixels, bits_of, to_pixels, to_tensor
 from irncli.engine.placing import Placed, quiet, silent
+from irncli.engine.tensors import Pixels, bits_of, to_pixels, to_tensor
 from irncli.errors import UsageError
 from irncli.geometry import hr_size_of, lr_size
 from irncli.model import InvertibleNetwork

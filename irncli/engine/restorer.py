@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from irncli.engine.device import Precision, is_out_of_memory
-from irncli.engine.pixels import Pixels, to_pixels, to_tensor
 from irncli.engine.placing import Placed, quiet, silent
 from irncli.engine.stream import Plan, Stream, reach_of
+from irncli.engine.tensors import Pixels, to_pixels, to_tensor
 from irncli.engine.tiles import Span, spans
 from irncli.errors import MemoryExhaustedError, UsageError
 from irncli.model import CompressionRestoration

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from irncli.errors import ImageError, InputMissingError, OutputError, StorageError, UsageError
-from irncli.io.partials import LOCKED_UNTIL_NAMED, new_partial, remove_abandoned
+from irncli.io.temp_files import LOCKED_UNTIL_NAMED, new_partial, remove_abandoned
 
 __all__ = [
     "STREAM",

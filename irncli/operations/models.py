@@ -13,8 +13,8 @@ from irncli.engine.restorer import Restorer
 from irncli.errors import UnavailableError
 from irncli.model import CompressionRestoration, InvertibleNetwork
 from irncli.zoo.checkpoint import Checkpoint
+from irncli.zoo.model_dirs import recorded_sha256
 from irncli.zoo.registry import Registry, default_registry
-from irncli.zoo.shelf import recorded_sha256
 
 __all__ = ["COLOR_MODEL", "TASK_NAMES", "LoadedModel", "LoadedRestorer", "Models", "name_of"]
 

@@ -16,7 +16,6 @@ from irncli.errors import DataError, MemoryExhaustedError, OutputError, UsageErr
 from irncli.model import InvertibleNetwork, build
 from irncli.train.crops import CropSampler
 from irncli.train.data import Pictures, centre_crop, split
-from irncli.train.growing import initial_network
 from irncli.train.log import RunLog
 from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
@@ -24,6 +23,7 @@ from irncli.train.setup import Ingredients, build_trainer
 from irncli.train.state import RunDirectory
 from irncli.train.step import StepResult, Trainer
 from irncli.train.validate import measure_sigma, sample, validator
+from irncli.train.warm_start import initial_network
 from irncli.zoo.checkpoint import Card, serialise
 
 __all__ = ["Budget", "Hooks", "Progress", "Run", "train"]

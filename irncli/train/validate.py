@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional
 
 from irncli.engine.metrics import luma, psnr
-from irncli.engine.pixels import Pixels, to_pixels, to_tensor
 from irncli.engine.rescaler import to_gray
+from irncli.engine.tensors import Pixels, to_pixels, to_tensor
 from irncli.eval.montage import side_by_side
 from irncli.model import CompressionRestoration, InvertibleNetwork, Network
 from irncli.model.bicubic import resize, shrink

@@ -11,7 +11,7 @@ from irncli.errors import CheckpointError, UnavailableError, UsageError
 from irncli.io.paths import atomic_write, make_directory
 from irncli.zoo.catalogue import CATALOGUE, how_to_train
 from irncli.zoo.checkpoint import Checkpoint, read_checkpoint, read_summary, serialise
-from irncli.zoo.shelf import Entry, entries, imported_folder, shipped_folder
+from irncli.zoo.model_dirs import Entry, entries, imported_folder, shipped_folder
 
 __all__ = ["Entry", "Registry", "Summary", "default_registry"]
 

@@ -11,8 +11,8 @@ import pytest
 
 from irncli.cli import checks
 from irncli.cli.checks import examine
+from irncli.zoo.model_dirs import shipped_folder
 from irncli.zoo.registry import Registry
-from irncli.zoo.shelf import shipped_folder
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from irncli.errors import ImageError, UnavailableError
 from irncli.operations.downscale import Downscale
 from irncli.operations.models import Models
 from irncli.zoo.checkpoint import Card, serialise
-from irncli.zoo.parcel import pack
+from irncli.zoo.model_bundle import pack
 from irncli.zoo.registry import Registry
 from tests.support.networks import SMALL, shaken
 from tests.support.places import ROOT
@@ -76,15 +76,15 @@ def ordered(job_model, registry, **changed):
 def test_a_worker_makes_what_is_made_here(irn, place, tmp_path, by_path):
     model = place / "models" / "tiny.safetensors"
     registry = Registry(tmp_path / "none", tmp_path / "none" if by_path else place / "models")
-    order, parcel = ordered(str(model) if by_path else "tiny", registry)
+    order, bundle = ordered(str(model) if by_path else "tiny", registry)
     assert order.options.inputs is None
     # On the worker the path of the model leads nowhere.
-    moved = {**parcel.paths}
+    moved = {**bundle.paths}
     if by_path:
         moved = {"/gone/tiny.safetensors": moved[str(model)]}
         operation = replace(order.operation, model="/gone/tiny.safetensors")
         order = replace(order, operation=operation)
-    bench = worker.Bench(order, type(parcel)(parcel.files, moved).unpack(tmp_path / "there"))
+    bench = worker.Bench(order, type(bundle)(bundle.files, moved).unpack(tmp_path / "there"))
     data = (place / "in" / "0.png").read_bytes()
     made = bench.make(Record("0.png", "out.png"), "png", data)
     words = ("--model", model, "--scale", 4, "--device", "cpu", "--json")
@@ -99,15 +99,15 @@ def test_a_worker_makes_what_is_made_here(irn, place, tmp_path, by_path):
 
 
 def test_what_irn_refuses_comes_back_as_a_result(place, tmp_path):
-    order, parcel = ordered("tiny", Registry(tmp_path, place / "models"), debug=True)
-    bench = worker.Bench(order, parcel.unpack(tmp_path / "there"))
+    order, bundle = ordered("tiny", Registry(tmp_path, place / "models"), debug=True)
+    bench = worker.Bench(order, bundle.unpack(tmp_path / "there"))
     made = pickle.loads(pickle.dumps(bench.make(Record("bad.png"), "png", b"no picture")))
     assert isinstance(made.error, ImageError)
     assert made.data == b""
     assert "Traceback" in made.error.__notes__[0]  # of --debug
-    order, parcel = ordered("other", Registry(tmp_path, place / "models"))
+    order, bundle = ordered("other", Registry(tmp_path, place / "models"))
     data = (place / "in" / "0.png").read_bytes()
-    made = worker.Bench(order, parcel.unpack(tmp_path / "there")).make(Record("0"), "png", data)
+    made = worker.Bench(order, bundle.unpack(tmp_path / "there")).make(Record("0"), "png", data)
     assert isinstance(made.error, UnavailableError)
     assert "there are: tiny" in str(made.error)
 

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from irncli.config import CrmConfig, from_json, to_json
 from irncli.engine import stream
-from irncli.engine.pixels import to_pixels, to_tensor
 from irncli.engine.restorer import Restorer
 from irncli.engine.stream import Plan, Stream, reach_of
+from irncli.engine.tensors import to_pixels, to_tensor
 from irncli.errors import MemoryExhaustedError, UnavailableError, UsageError
 from irncli.model import build
 from irncli.model.crm import describe_tables

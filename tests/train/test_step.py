@@ -10,8 +10,8 @@ from irncli.errors import UsageError
 from irncli.model import build
 from irncli.train import step as step_module
 from irncli.train.crops import CropSampler, to_luma
-from irncli.train.growing import initial_network
 from irncli.train.presets import PRESETS, VARIANTS, preset
+from irncli.train.warm_start import initial_network
 from tests.support.networks import SMALL, shaken
 from tests.support.training import COLOR, RECIPE, changed, trainer
 

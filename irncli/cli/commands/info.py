@@ -120,7 +120,7 @@ def _restoring(tag: Tag) -> dict[str, Any]:
 
 def _state(name: str, sha256: str) -> State:
     """Of a model that a tag names, by what its file says of its weights."""
-    from irncli.zoo.shelf import entries, imported_folder, recorded_sha256, shipped_folder
+    from irncli.zoo.model_dirs import entries, imported_folder, recorded_sha256, shipped_folder
 
     for entry in entries(shipped_folder(), imported_folder()):
         if entry.name == name:

@@ -10,7 +10,7 @@ __all__ = ["devices", "models", "presets"]
 
 def models(incomplete: str) -> list[str]:
     """Names of the models that are here."""
-    from irncli.zoo.shelf import entries, imported_folder, shipped_folder
+    from irncli.zoo.model_dirs import entries, imported_folder, shipped_folder
 
     names = [entry.name for entry in entries(shipped_folder(), imported_folder())]
     return [name for name in names if name.startswith(incomplete)]

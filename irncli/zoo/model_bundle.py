@@ -12,7 +12,7 @@ from irncli.errors import UnavailableError
 from irncli.io.paths import atomic_write, make_directory
 from irncli.zoo.registry import Registry
 
-__all__ = ["Borrowed", "Parcel", "pack"]
+__all__ = ["Borrowed", "ModelBundle", "pack"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Borrowed(Registry):
 
 
 @dataclass(frozen=True)
-class Parcel:
+class ModelBundle:
     """Files of models; plain data.
 
     Attributes:
@@ -50,8 +50,8 @@ class Parcel:
             StorageError: the disk is full or fails.
         """
         root = folder / self._digest()
-        for (shelf, name), data in self.files.items():
-            target = root / shelf / name
+        for (folder, name), data in self.files.items():
+            target = root / folder / name
             if not target.exists():
                 make_directory(target.parent)
                 atomic_write(target, data, overwrite=True)
@@ -66,7 +66,7 @@ class Parcel:
         return digest.hexdigest()
 
 
-def pack(registry: Registry, asked: str | None = None) -> Parcel:
+def pack(registry: Registry, asked: str | None = None) -> ModelBundle:
     """All models of a registry, and the one that was asked for if it is none of those.
 
     Files of a batch name models by their tags, so which ones it takes is not known before.
@@ -80,4 +80,4 @@ def pack(registry: Registry, asked: str | None = None) -> Parcel:
             path = registry.locate(asked)
             paths[asked] = ("named", path.name)
             files["named", path.name] = path.read_bytes()
-    return Parcel(files, paths)
+    return ModelBundle(files, paths)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from irncli.io import partials
+from irncli.io import temp_files
 from irncli.io.paths import _tidy, atomic_write
 
 fcntl = pytest.importorskip("fcntl", reason="on Windows what is open cannot be deleted")
@@ -43,13 +43,13 @@ def writer(tmp_path):
 @pytest.fixture
 def no_wait(monkeypatch):
     """Whatever is not held is old enough."""
-    monkeypatch.setattr(partials, "_YOUNG_SECONDS", -1)
+    monkeypatch.setattr(temp_files, "_YOUNG_SECONDS", -1)
 
 
 @pytest.fixture
 def abandoned(tmp_path):
     """What a killed process would have left."""
-    path, file = partials.new_partial(tmp_path / "killed")
+    path, file = temp_files.new_partial(tmp_path / "killed")
     file.close()
     return path
 
@@ -83,7 +83,7 @@ def test_what_is_young_may_not_be_locked_yet(tmp_path, abandoned):
 
 def test_a_directory_is_looked_at_once(tmp_path, no_wait):
     mine(tmp_path)
-    path, file = partials.new_partial(tmp_path / "killed")
+    path, file = temp_files.new_partial(tmp_path / "killed")
     file.close()
     atomic_write(tmp_path / "more", b"2", overwrite=False)
     assert path.exists()
@@ -97,8 +97,8 @@ def test_a_file_that_was_taken_before_its_lock_is_made_again(tmp_path, monkeypat
             taken.extend(tmp_path.iterdir())
             taken[0].unlink()
 
-    monkeypatch.setattr(partials, "_lock", lock)
-    path, file = partials.new_partial(tmp_path / "a")
+    monkeypatch.setattr(temp_files, "_lock", lock)
+    path, file = temp_files.new_partial(tmp_path / "a")
     file.close()
     assert path.exists()
     assert path != taken[0]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from irncli.errors import CheckpointError
-from irncli.train.growing import initial_network
+from irncli.train.warm_start import initial_network
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
 from tests.support.training import COLOR, CRM, RECIPE, changed

@@ -20,8 +20,9 @@ from irncli.errors import (
     UnavailableError,
     UsageError,
 )
-from irncli.io.images import probe
-from irncli.io.tag import extract
+from irncli.io.encoding import encode
+from irncli.io.images import Picture, probe
+from irncli.io.tag import Tag, embed, extract
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import CRM, SMALL, shaken
 from tests.support.pictures import values
@@ -275,6 +276,25 @@ def test_files_that_cannot_be_restored(model, noise, shelf, tmp_path):
     (shelf / "small.safetensors").unlink()
     with pytest.raises(UnavailableError, match="which is not here"):
         irncli.restore(path)
+
+
+@pytest.mark.parametrize(("scale", "error"), [(1.0, TagError), (3.0, UnavailableError)])
+def test_the_command_and_python_refuse_a_tag_alike(model, noise, tmp_path, scale, error):
+    """A scale that no small image has, and one that its model has not."""
+
+    def packet(content_sha256):
+        tag = Tag(
+            task="rescale", model="small", weights_sha256=model.weights_sha256, scale=scale,
+            hr_size=(24, 18), bits=8, temperature=1.0, content_sha256=content_sha256,
+        )  # fmt: skip
+        return embed(None, tag)
+
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(Picture(noise(6, 8)), format="png", xmp=packet))
+    with pytest.raises(error):
+        irncli.restore(path)
+    words = ["upscale", str(path), "-o", str(tmp_path / "b.png"), "--device", "cpu"]
+    assert run(words) == error.status
 
 
 def test_a_model_for_something_else_is_refused(model, color, noise, tmp_path):

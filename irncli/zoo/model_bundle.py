@@ -50,8 +50,8 @@ class ModelBundle:
             StorageError: the disk is full or fails.
         """
         root = folder / self._digest()
-        for (folder, name), data in self.files.items():
-            target = root / folder / name
+        for (part, name), data in self.files.items():
+            target = root / part / name
             if not target.exists():
                 make_directory(target.parent)
                 atomic_write(target, data, overwrite=True)

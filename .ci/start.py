@@ -2,6 +2,7 @@
 
     python3 .ci/start.py demo    a bundled photograph made small and brought back
     python3 .ci/start.py test    all checks: ruff, mypy, pytest
+    python3 .ci/start.py test --fast    without the slow tests: two minutes, for every commit
 
 Needs only Python (3.11 or newer) with venv and pip. For the tests it also installs chromium, where
 there is no browser, on Debian and its kin as root. Where there is no NVIDIA GPU it installs the
@@ -43,8 +44,9 @@ class SetupError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1 or arguments[0] not in ("demo", "test"):
-        print(f"usage: python3 .ci/start.py demo|test (got: {' '.join(arguments) or 'nothing'})")
+    if arguments not in (["demo"], ["test"], ["test", "--fast"]):
+        got = " ".join(arguments) or "nothing"
+        print(f"usage: python3 .ci/start.py demo|test [--fast] (got: {got})")
         return 2
     mode = arguments[0]
     try:
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
     except SetupError as error:
         print(f"start.py: {error}", file=sys.stderr)
         return 1
-    return demo() if mode == "demo" else test()
+    return demo() if mode == "demo" else test(fast="--fast" in arguments)
 
 
 def set_up(mode: str) -> None:
@@ -183,11 +185,18 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def test() -> int:
-    """All checks, even after one failed; the tests last."""
-    provide_browser()
+def test(*, fast: bool) -> int:
+    """Run all checks, even after one failed; the tests last.
+
+    Args:
+        fast: leave out the tests that are marked slow.
+    """
+    if not fast:
+        provide_browser()
     results = []
     for name, (module, *arguments) in CHECKS:
+        if fast and module == "pytest":
+            arguments += ["-m", "not slow"]
         say(f"{name}: {' '.join((module, *arguments))}")
         start = time.monotonic()
         status = run("-m", module, *arguments)

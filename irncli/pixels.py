@@ -14,7 +14,7 @@ Pixels = NDArray[np.unsignedinteger[Any]]
 
 
 def bits_of(pixels: Pixels) -> int:
-    """Of a channel: 8 or 16."""
+    """Return the bits per channel: 8 or 16."""
     return 8 * pixels.dtype.itemsize
 
 

@@ -36,8 +36,34 @@ settings.register_profile(
 settings.load_profile("irn")
 
 
+SLOW = ROOT / "tests" / "support" / "slow.txt"
+"""Test functions that take half a second or more, a line each: what `--fast` leaves out."""
+SLOW_SECONDS = 0.5
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--record-slow", action="store_true", help="Write tests/support/slow.txt anew."
+    )
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if not config.getoption("--record-slow"):
+        return
+    reports = (each for kind in terminalreporter.stats.values() for each in kind)
+    slow = {
+        each.nodeid.partition("[")[0]
+        for each in reports
+        if getattr(each, "duration", 0) >= SLOW_SECONDS and each.when == "call"
+    }
+    SLOW.write_text("\n".join([*sorted(slow), ""]), encoding="utf-8")
+
+
 def pytest_collection_modifyitems(items):
+    slow = set(SLOW.read_text(encoding="utf-8").split())
     for item in items:
+        if item.nodeid.partition("[")[0] in slow:
+            item.add_marker("slow")
         if item.get_closest_marker("shared") and not SHARED.is_dir():
             item.add_marker(pytest.mark.skip(reason="the shared data are not beside the checkout"))
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():

@@ -33,7 +33,7 @@ __all__ = ["Layout", "crew", "layout_of"]
 ATTEMPTS = 4
 """Workers that may die with one file before it is given up."""
 CPUS = 4
-"""Of a worker, where there are as many: more of them gain little, less take more memory."""
+"""Most CPUs of a worker: more gain little, fewer take more memory."""
 GLANCE_SECONDS = 0.2
 """So often Ctrl-C is looked for."""
 PATIENCE_SECONDS = 20.0
@@ -63,7 +63,7 @@ class Layout:
 
     @property
     def device(self) -> str:
-        """Of each."""
+        """Device of each worker."""
         return "cuda" if self.gpus else "cpu"
 
 

@@ -1,4 +1,4 @@
-"""The world around a command: streams, what may be said where, and the records of its work."""
+"""Standard streams, messages, and the records of what was done with each file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Record:
     messages: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """All keys; those that not every command has only where there is something in them."""
+        """Return all keys, without those that are optional and empty."""
         optional = ("skipped", "refined", "guarded", "report", "forecast")
         everything = {k: v for k, v in asdict(self).items() if k != "messages"}
         return {k: v for k, v in everything.items() if k not in optional or v is not None}
@@ -56,7 +56,7 @@ class Record:
 
 @dataclass
 class Console:
-    """How this call speaks: data on stdout, messages on stderr."""
+    """Data on standard output, messages on standard error."""
 
     quiet: bool = False
     json: bool = False
@@ -64,20 +64,20 @@ class Console:
     verbose: bool = False
 
     def say(self, message: str) -> None:
-        """A message for a person; `--quiet` silences it."""
+        """Print a message; `--quiet` silences it."""
         if not self.quiet:
             print(message, file=sys.stderr)  # noqa: T201
 
     def complain(self, message: str) -> None:
-        """An error; never silenced. What files say may be in it."""
+        """Print an error, which is never silenced; control characters in it are escaped."""
         print(f"irn: {shown(message)}", file=sys.stderr)  # noqa: T201
 
     def emit(self, record: Any) -> None:
-        """One JSON record on a line of stdout."""
+        """Print a JSON record on a line of standard output."""
         print(json.dumps(record, ensure_ascii=True), flush=True)  # noqa: T201
 
     def read(self, path: Path) -> bytes:
-        """An input file or standard input."""
+        """Read an input file or standard input."""
         if path == STREAM:
             try:
                 return sys.stdin.buffer.read()
@@ -90,7 +90,7 @@ class Console:
     def write(
         self, path: Path, data: bytes, *, overwrite: bool, times: Times | None = None
     ) -> None:
-        """An output file, with the times of another if they are given, or standard output."""
+        """Write an output file, with the given times, or standard output."""
         if path == STREAM:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
@@ -99,7 +99,7 @@ class Console:
 
 
 class Reporter:
-    """Says what became of each file, in the order of the batch, in whatever order they are done.
+    """Reports each file, in the order of the batch, whatever order they are done in.
 
     Args:
         env: where to say it.
@@ -121,11 +121,11 @@ class Reporter:
         self.skipped = 0
 
     def __len__(self) -> int:
-        """Files that are over."""
+        """Number of files that are done or failed."""
         return self._next + len(self._waiting)
 
     def done(self, index: int, record: Record, error: IrnError | None = None) -> None:
-        """The file with this index is done, or failed."""
+        """Take note that the file with this index is done, or failed."""
         if error is not None:
             if self._env.debug:
                 traceback.print_exception(error)
@@ -153,7 +153,7 @@ class Reporter:
             env.emit(record.as_json())
 
     def status(self) -> ExitStatus:
-        """Of the only input, or SOME_FAILED where any of several failed, which is said."""
+        """Return the exit status of the batch."""
         if self._total > 1 and self._failed:
             self._env.complain(f"{len(self._failed)} of {self._total} failed")
             return ExitStatus.SOME_FAILED
@@ -161,7 +161,7 @@ class Reporter:
 
 
 def _line(record: Record) -> str:
-    """What was done with a file."""
+    """Describe what was done with a file."""
     said = f"irn: {shown(record.input)} -> {shown(record.output)}: "
     if record.skipped:
         return said + "done before"
@@ -176,7 +176,7 @@ def _line(record: Record) -> str:
 def run_batch(
     paths: Sequence[Path], work: Callable[[Path, Record], None], env: Console
 ) -> ExitStatus:
-    """Do a quick work for each input in turn; one that fails does not stop the rest."""
+    """Do something quick with each input in turn; a failure does not stop the rest."""
     reporter = Reporter(env, len(paths))
     for index, path in enumerate(paths):
         record, failure = Record(input=str(path)), None

@@ -1,4 +1,4 @@
-"""`--dry-run`: what a batch would do, and what it would take."""
+"""`--dry-run`: report what a batch would do, and what it would take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MIB = 1 << 20
 
 @dataclass
 class DryRun:
-    """Goes through a batch, reads its pictures, runs no network on them and writes nothing.
+    """Goes through a batch and reads its images, but runs no network and writes nothing.
 
     Attributes:
         job: of the command.
@@ -35,7 +35,7 @@ class DryRun:
     _rates: dict[tuple[str, bool], float] = field(default_factory=dict)
 
     def run(self, tasks: Iterable[Task]) -> None:
-        """Say of each file what would be done, and of all what it would take."""
+        """Report what would be done with each file, and the time for all of them."""
         seconds = sum(self._said(task) for task in tasks)
         self.ledger.close()
         done = self.reporter.skipped
@@ -45,7 +45,7 @@ class DryRun:
         )
 
     def _said(self, task: Task) -> float:
-        """The seconds that a file would take, when that is said."""
+        """Report a file, and return the seconds that it would take."""
         seconds: list[float] = []
         task.attempt(lambda: task.load(self.job, self.ledger))
         task.attempt(lambda: seconds.append(self._file(task)))

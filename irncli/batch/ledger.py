@@ -1,4 +1,4 @@
-"""What irn has made: a small database in the state directory of the user.
+"""Outputs that irn has made: a small database in the state directory of the user.
 
 It lets `--skip-existing` tell an output that is done from one of another input, of other options,
 or of somebody else. It holds names and hashes, no pictures. Without it nothing but that is lost,
@@ -27,11 +27,11 @@ CREATE TABLE IF NOT EXISTS looked_at (one INTEGER PRIMARY KEY, output BLOB NOT N
 """
 _PATIENCE_SECONDS = 5.0
 LOOKED_AT = 500
-"""Outputs of former runs that a run looks at, to forget those that are gone: they go round."""
+"""Number of old entries that a run checks in turn, to remove those whose files are gone."""
 
 
 class Ledger:
-    """Outputs, each with the key of what it was made of. May be used by several threads.
+    """Outputs, each with the key of what it was made from. Safe for several threads.
 
     Args:
         path: of the database; made, with its directory, when first something is noted.
@@ -44,7 +44,7 @@ class Ledger:
         self._noted = False
 
     def note(self, output: Path, key: str) -> None:
-        """Remember that the file `output`, as it is now, was made of what `key` stands for."""
+        """Record that the file `output`, as it is now, was made from what `key` stands for."""
         with self._lock, contextlib.suppress(OSError, sqlite3.Error):
             state = output.stat()
             row = (_name(output), key, state.st_size, state.st_mtime_ns)
@@ -53,7 +53,7 @@ class Ledger:
             self._noted = True
 
     def has(self, output: Path, key: str) -> bool:
-        """Whether `output` was made of what `key` stands for, and has not been changed since."""
+        """Tell whether `output` was made from what `key` stands for, and is unchanged."""
         with self._lock, contextlib.suppress(OSError, sqlite3.Error):
             state = output.stat()
             if not self._path.exists():
@@ -65,7 +65,7 @@ class Ledger:
         return False
 
     def close(self) -> None:
-        """Let go of the database; where something was noted, forget some of what is gone."""
+        """Close the database; if something was recorded, remove some entries of missing files."""
         with self._lock:
             if self._noted:
                 self._forget()
@@ -96,15 +96,15 @@ class Ledger:
 
 
 def _name(output: Path) -> bytes:
-    """By its directory's real name and its own, so that a link is not followed."""
+    """Return the real path of the directory with the name, so that a link is not followed."""
     return os.fsencode(real(output.parent) / output.name)
 
 
 def _is_gone(output: Path) -> bool:
-    """Its directory is there, and it is not: a drive that is not mounted now may come back."""
+    """Tell whether a file is gone though its directory exists: drives may be unmounted."""
     return output.parent.is_dir() and not os.path.lexists(output)
 
 
 def default_ledger() -> Ledger:
-    """That of the user."""
+    """Return the ledger of the user."""
     return Ledger(user_state_path("irn", appauthor=False) / "made.sqlite3")

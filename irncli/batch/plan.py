@@ -1,4 +1,4 @@
-"""From the arguments of an image command to pairs of input and output."""
+"""Plan a batch: which inputs there are, and where their outputs go."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def tile_side(text: str) -> int | None:
-    """`--tile`: None for auto."""
+    """Parse `--tile`; None stands for auto."""
     if text == "auto":
         return None
     if not text.isdecimal() or 0 < int(text) < 64:
@@ -33,7 +33,7 @@ def tile_side(text: str) -> int | None:
 
 
 def require_ray(address: str, device: str) -> None:
-    """Before any work: this `--ray` goes with this `--device`, and its package is here.
+    """Check that `--ray` goes with `--device` and that its package is installed.
 
     Raises:
         UsageError: a device of this machine, or several; an address of Ray Client.
@@ -61,7 +61,7 @@ def output_format(
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Where the outputs of a command go.
+    """Where the outputs of a batch go.
 
     Attributes:
         output: `-o`: a file for one input, or a template.
@@ -83,11 +83,11 @@ class Destination:
 
     @property
     def makes_directories(self) -> bool:
-        """Where the names of several outputs are made up, directories are part of them."""
+        """Whether output directories are created: where output names are composed."""
         return self.directory is not None or (self.output is not None and is_template(self.output))
 
     def of(self, source: Input, index: int) -> Path:
-        """Output of the input with this index in the batch, which counts from 1."""
+        """Return the output of an input; the index in the batch counts from 1."""
         path, suffix = source.path, suffix_for_format(self.format or "png")
         if self.output is not None and is_template(self.output):
             stream = path == STREAM
@@ -112,7 +112,7 @@ class Destination:
 
 
 def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Path]], int]:
-    """Pairs of input and output.
+    """Pair each input with its output.
 
     Pictures that were found in a directory and are the outputs of others there are left out, so
     that a batch can be run again where it wrote.
@@ -146,7 +146,7 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Pa
 
 
 def make_directories(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """Make those that outputs go to.
+    """Create the directories that outputs go to.
 
     Raises:
         OutputError: one cannot be made.

@@ -1,4 +1,4 @@
-"""A batch of files: the next is read and the last is written while the network works on one."""
+"""Run a batch: the next file is read and the last one written while the network works."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from irncli.operations.result import Operation
 __all__ = ["run_job"]
 
 GLANCE_SECONDS = 0.2
-"""So often a thread that waits for a file looks whether all is to stop."""
+"""Interval at which waiting threads check the stop flag."""
 
 
 @contextmanager
 def _abandoned(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
-    """A pool that nobody waits for in the end: a read may wait for ever, Ctrl-C must not."""
+    """Shut the pool down without waiting, so that a blocked read cannot delay Ctrl-C."""
     try:
         yield pool
     finally:
@@ -48,7 +48,7 @@ def _abandoned(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
 
 @dataclass
 class _Batch:
-    """The files of a batch, read and written here, whoever works on them.
+    """The files of a batch. They are read and written here, wherever the networks run.
 
     Attributes:
         job: of the command.
@@ -64,7 +64,7 @@ class _Batch:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self, maker: Maker) -> None:
-        """Work on what is left, one file after the other, until none is left or all is to stop."""
+        """Take one file after the other, until none is left or the batch is to stop."""
         with _abandoned(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
             written: Future[None] | None = None
             ahead = self._ahead(reader, maker)
@@ -85,7 +85,7 @@ class _Batch:
                 written.result()
 
     def _arrived(self, ahead: Future[Task]) -> Task | None:
-        """A file, as soon as it was read; None: all is to stop, and reading may take for ever."""
+        """Wait for a file to be read, and return it; None if the batch is to stop."""
         while not self.job.tools.progress.stop.is_set():
             if wait([ahead], timeout=GLANCE_SECONDS).done:
                 return ahead.result()
@@ -108,7 +108,7 @@ class _Batch:
         return made[0] if made else None
 
     def _end(self, task: Task, encode: Encode | None) -> None:
-        """Encode and write a picture, and say what became of it."""
+        """Encode and write an output, and report the file."""
         tools, record = self.job.tools, task.record
         env, options = tools.env, tools.options
 
@@ -137,7 +137,7 @@ def run_job(
     scale: str | None = None,
     summary: Summary | None = None,
 ) -> int:
-    """Plan a batch, and run a job on each input.
+    """Plan a batch and run an operation on each input.
 
     Args:
         options: shared ones.
@@ -182,7 +182,7 @@ def run_job(
 
 
 def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
-    """One at a time, so that those that are over need no memory."""
+    """Yield the tasks one at a time, so that finished ones take no memory."""
     for index, (path, output) in enumerate(pairs):
         wanted = output_format(output, job.tools.options.image_format, job.formats)
         yield Task(index, path, output, wanted, Record(str(path), str(output)))
@@ -190,7 +190,7 @@ def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
 
 @contextmanager
 def _makers(jobs: Sequence[Job], files: int) -> Iterator[Sequence[Maker]]:
-    """What works on a batch of so many files: one for each device, or for each worker."""
+    """Provide one maker for each device, or for each worker of a cluster."""
     if jobs[0].tools.options.ray is None:
         yield [Here(job) for job in jobs]
         return
@@ -201,7 +201,7 @@ def _makers(jobs: Sequence[Job], files: int) -> Iterator[Sequence[Maker]]:
 
 
 def _work(batch: _Batch, makers: Sequence[Maker], progress: Progress) -> None:
-    """All makers at once, the first in this thread: there Ctrl-C arrives."""
+    """Run all makers at once, the first of them in this thread, where Ctrl-C arrives."""
     try:
         with ThreadPoolExecutor(max(1, len(makers) - 1)) as others:
             try:

@@ -1,4 +1,4 @@
-"""The files of a batch on their way, and what works on them: here, or elsewhere (cluster.py)."""
+"""The files of a batch in progress, and what converts them: this process, or a cluster."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from irncli.operations.result import Source
 __all__ = ["Here", "Maker", "Task"]
 
 AHEAD_PIXELS = 16_000_000
-"""Pictures up to this size are decoded and encoded while another is worked on. Of larger ones only
-one is in memory at a time."""
+"""Images up to this size are decoded and encoded while the network works on another. Of larger
+ones, only one is in memory at a time."""
 
 
 @dataclass
 class Task:
-    """One file on its way.
+    """One file in progress.
 
     Attributes:
         index: in the batch.
@@ -60,11 +60,11 @@ class Task:
 
     @property
     def over(self) -> bool:
-        """Nothing is left to be done."""
+        """Whether nothing is left to be done."""
         return self.skipped or self.error is not None
 
     def load(self, job: Job, ledger: Ledger) -> None:
-        """Read the input, and find out whether its output is there and what it was made of.
+        """Read the input, and find out whether its output exists and what it was made from.
 
         Args:
             job: of the command.
@@ -90,7 +90,7 @@ class Task:
             )
 
     def attempt(self, work: Callable[[], None]) -> None:
-        """Do a part of the work, if there is any left; what irn refuses ends the task."""
+        """Do a part of the work, unless the task has ended; an error of irn ends it."""
         if self.over:
             return
         began = time.perf_counter()
@@ -104,10 +104,10 @@ class Task:
 
 
 class Maker(ABC):
-    """Makes outputs of inputs that were read, one at a time."""
+    """Makes outputs from inputs that were read, one at a time."""
 
     def prepare(self, task: Task) -> None:  # noqa: B027 -- most have nothing to do
-        """What can be done while another file is worked on.
+        """Do what can be done while the network works on another file.
 
         Raises:
             IrnError: this input cannot be done.
@@ -115,7 +115,7 @@ class Maker(ABC):
 
     @abstractmethod
     def make(self, task: Task) -> Encode:
-        """What makes the output file; what was done goes into the record.
+        """Convert the input and return what makes the output file; fill in the record.
 
         Raises:
             IrnError: this input cannot be done.
@@ -124,7 +124,7 @@ class Maker(ABC):
 
 @dataclass
 class Here(Maker):
-    """Works in this process, on the device of a job."""
+    """Converts in this process, on the device of a job."""
 
     job: Job
 

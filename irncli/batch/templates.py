@@ -1,4 +1,4 @@
-"""Names of outputs out of a template, such as 'out/{stem}_x{scale}{ext}'."""
+"""Output names from a template such as 'out/{stem}_x{scale}{ext}'."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FIELDS = ("stem", "name", "ext", "scale", "model", "parent", "index")
 
 
 def is_template(output: Path) -> bool:
-    """Whether it has fields to fill in; a brace that is meant is written twice."""
+    """Tell whether a path has fields to fill in; a literal brace is written twice."""
     return "{" in str(output) or "}" in str(output)
 
 
 def fill(template: Path, values: Mapping[str, str | int | None]) -> Path:
-    """The path with its fields filled in.
+    """Fill in the fields of a path.
 
     Args:
         template: fields as `str.format` has them, without attributes or indices.

@@ -1,4 +1,4 @@
-"""What a worker of a cluster does: from the bytes of an input to those of its output.
+"""A worker of a cluster: from the bytes of an input to those of its output.
 
 A worker opens no file of a batch and writes none. So machines need no common file system, and one
 that dies leaves nothing half written.
@@ -30,7 +30,7 @@ __all__ = ["Bench", "Made", "Order", "Worker", "order_of"]
 
 @dataclass(frozen=True)
 class Order:
-    """What all files of a batch have in common; plain data.
+    """What all files of a batch have in common, as plain data.
 
     Attributes:
         operation: what is done with each file.
@@ -47,7 +47,7 @@ class Order:
 
 @dataclass
 class Made:
-    """What became of one file.
+    """The result for one file.
 
     Attributes:
         record: of it.
@@ -63,7 +63,7 @@ class Made:
 
 
 def order_of(job: Job, device: str, threads: int) -> Order:
-    """The order of a batch whose files are given to `job` here."""
+    """Return the order for a batch that this process would do by `job`."""
     options = replace(
         job.tools.options, inputs=None, files_from=None, output=None, output_dir=None
     )  # fmt: skip
@@ -71,7 +71,7 @@ def order_of(job: Job, device: str, threads: int) -> Order:
 
 
 class Bench:
-    """Works on the files of one batch.
+    """Converts the files of one batch.
 
     Args:
         order: of the batch.
@@ -88,7 +88,7 @@ class Bench:
         torch.set_num_threads(order.threads)
 
     def make(self, record: Record, format: Format, data: bytes) -> Made:  # noqa: A002
-        """The output of an input file, or why there is none: what irn refuses is a result, too."""
+        """Convert an input file; an error of irn is a result, too."""
         job, made = self._job, Made(record)
         try:
             made.data = job.convert(job.decode(data, record), format, record)()
@@ -101,19 +101,19 @@ class Bench:
 
 
 class Worker:
-    """A process of a cluster. Ray makes it; it makes the network ready once and keeps it."""
+    """A process of a cluster, started by Ray. It loads the network once and keeps it."""
 
     _bench: Bench
 
     def version(self) -> str:
-        """Of irn on its machine."""
+        """Return the version of irn on this machine."""
         return __version__
 
     def begin(self, order: Order, bundle: ModelBundle) -> None:
-        """Get ready for the files of a batch."""
+        """Load the models of a batch."""
         import ray
 
-        # One copy of the models a machine, which goes where Ray keeps what is its own.
+        # One copy of the models per machine, in the directory of the Ray session.
         here = ray.get_runtime_context()
         folder = Path(here.get_temp_dir(), here.get_session_name(), "irn")
         self._bench = Bench(order, bundle.unpack(folder))

@@ -76,7 +76,7 @@ def _root(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Make a picture small and get it back.
+    """Make an image small and get it back.
 
     Examples:
       irn downscale photo.png --scale 4 -o small.png

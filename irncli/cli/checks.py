@@ -27,7 +27,7 @@ GIB = 1 << 30
 LITTLE_MEMORY = GIB
 """Bytes; a photograph of 24 megapixels needs about as many."""
 STRIP = (slice(160, 224), slice(160, 480))
-"""Of the bundled photograph, for the self-test; at x2 it has several tiles of the least size."""
+"""Part of the bundled photograph for the self-test: several of the smallest tiles at x2."""
 LEAST_PSNR = 30.0
 """In dB, of the self-test, where 36 dB are usual."""
 MOST_LOST = 0.1

@@ -183,7 +183,7 @@ def _strips(height: int, width: int) -> Iterator[slice]:
 
 
 def _spread(a: Pixels, b: Pixels) -> Spread:
-    """Of two arrays [H, W, ...] of one type and shape."""
+    """Measure the differences of two arrays [H, W, ...] of one type and shape."""
     counts = np.zeros(most(a) + 1, np.int64)
     for rows in _strips(*a.shape[:2]):
         difference = np.abs(a[rows].astype(np.int32) - b[rows])

@@ -22,7 +22,7 @@ from irncli.pixels import Pixels
 __all__ = ["page"]
 
 LARGEST_SIDE, LARGEST_AREA = 4096, 4 << 20
-"""Of a picture on the page; larger ones are made smaller by a whole number."""
+"""Largest side and area of an image on the page; larger ones are shrunk by a whole number."""
 LOSSLESS_AREA = 1 << 20
 """Up to here a picture on the page is a PNG; beyond, a WebP."""
 QUALITY = 90

@@ -66,7 +66,7 @@ class Pair:
 
     @property
     def bits(self) -> int:
-        """Of a channel of what is compared: 8 or 16."""
+        """Bits per channel at which both are compared: 8 or 16."""
         return bits_of(self.a.pixels)
 
     @property

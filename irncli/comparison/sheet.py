@@ -96,16 +96,16 @@ class Layout:
 
     @property
     def width(self) -> int:
-        """Of the sheet."""
+        """Width of the sheet."""
         return 2 * MARGIN + 3 * self.column + 2 * GAP
 
     @property
     def top(self) -> int:
-        """Of the groups."""
+        """Row where the groups begin."""
         return MARGIN + self.head * self.line + self.text // 2
 
     def height(self, details: int) -> int:
-        """Of the sheet, with so many details."""
+        """Return the height of the sheet with so many details."""
         return self._row(-(-details // self.across)) - GAP + MARGIN
 
     def _row(self, row: int) -> int:

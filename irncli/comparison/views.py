@@ -15,7 +15,7 @@ from irncli.pixels import Pixels, most, to_bits
 __all__ = ["COLOURS", "Place", "Views", "detail_side"]
 
 COLOURS = ("#f28c28", "#1f9fd6", "#d6409f", "#4fa83d", "#c9a400", "#8e62d9")
-"""Of the frames around details; with more of them they come again."""
+"""Colours of the frames around details, used in turn."""
 LEAST_DETAIL = 16
 """Side in pixels."""
 
@@ -36,7 +36,7 @@ class Place:
 
     @property
     def colour(self) -> str:
-        """Of its frame."""
+        """Colour of its frame."""
         return COLOURS[(self.number - 1) % len(COLOURS)]
 
 
@@ -86,7 +86,7 @@ class Views:
         )
 
     def details(self, place: Place) -> tuple[Pixels, Pixels, Pixels]:
-        """Of A, B and their difference, uint8 [side, side, 3], pixel for pixel."""
+        """Return this detail of A, of B and of their difference, uint8 [side, side, 3]."""
         rows, columns = slice(place.y, place.y + place.side), slice(place.x, place.x + place.side)
         first, second, difference = (read(rows)[:, columns] for read in self._readers())
         return first, second, difference

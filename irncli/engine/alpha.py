@@ -12,7 +12,7 @@ from irncli.pixels import Pixels, bits_of
 __all__ = ["bleed"]
 
 _ROWS = 512
-"""Of the picture, in floating point at a time; even, as blocks are of two rows."""
+"""Rows that are converted to floating point at a time; even, since blocks have two rows."""
 
 
 def bleed(pixels: Pixels, alpha: Pixels | None) -> Pixels:

@@ -16,7 +16,7 @@ __all__ = ["Forecast", "forecast", "seconds_per_pixel"]
 _STATE_BYTES = 2 * 12
 """A pixel of HR takes in the state, 12 bytes of float32, and in its copy at the next level."""
 _COPIES = 3
-"""Of the picture: of the decoder, of the engine, and as a file."""
+"""Copies of the image in memory: the decoder's, the engine's, and the file."""
 _FIXED = 150 << 20
 """What torch takes to run any convolution at all, in bytes."""
 _SAMPLE = 192

@@ -258,7 +258,7 @@ class _Search:
         return rows[:, :, :, columns].to(self.device)
 
     def _error(self, small: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Of what is restored, 8-bit as it will be."""
+        """Return the error of the restored window, quantised to 8 bits as it will be."""
         return quantize(_restored(self.network, small)) - target
 
     def _own_error(

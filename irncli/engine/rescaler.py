@@ -101,7 +101,7 @@ class Rescaler(Placed):
 
     @property
     def scale(self) -> int:
-        """Of the network."""
+        """Scale of the network."""
         return self.network.config.scale
 
     def downscale(

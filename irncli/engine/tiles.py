@@ -32,17 +32,17 @@ class Span:
 
     @property
     def window(self) -> slice:
-        """Of the state."""
+        """The window, in the state."""
         return slice(self.low, self.high)
 
     @property
     def tile(self) -> slice:
-        """Of the state."""
+        """The tile, in the state."""
         return slice(self.start, self.stop)
 
     @property
     def inner(self) -> slice:
-        """Of the window: where the tile lies in it."""
+        """The tile, in the window."""
         return slice(self.start - self.low, self.stop - self.low)
 
 
@@ -55,7 +55,7 @@ class Tile:
 
     @property
     def pixels(self) -> int:
-        """Of the window: what the work costs."""
+        """Pixels of the window, which decide what the work costs."""
         rows, columns = self.rows, self.columns
         return (rows.high - rows.low) * (columns.high - columns.low)
 

@@ -75,7 +75,7 @@ class Rivals:
 
     @cached_property
     def compressor(self) -> Compressor:
-        """Of the contestant `irn`."""
+        """Compressor of the contestant `irn`."""
         restorer = self.restorer.restorer if self.restorer else None
         return Compressor(self.jpeg.rescaler, "jpeg", restorer)
 

@@ -38,7 +38,7 @@ __all__ = ["PictureSet", "Sample", "Settings", "find_sets", "load_cropped", "mea
 
 T = TypeVar("T")
 GRAY = (0.299, 0.587, 0.114)
-"""Of R, G, B in the usual gray picture (ITU-R BT.601)."""
+"""Weights of R, G and B in the usual gray image (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
@@ -322,7 +322,7 @@ def _record(
 
 
 def _spread(results: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """Of the mean of the set, over the seeds."""
+    """Return the spread of the means of the set over the seeds."""
     columns = zip(*(result["psnr_y_by_seed"] for result in results), strict=True)
     means = [value for value in map(mean, columns) if np.isfinite(value)]
     return {

@@ -66,7 +66,7 @@ def _unique(values: Iterable[str]) -> list[str]:
 
 
 def versions(records: Sequence[Record]) -> str:
-    """Of irn and torch, by which the records were made."""
+    """Return the versions of irn and torch by which the records were made."""
     return "; ".join(_unique(f"irn {r['irn']}, torch {r['torch']}" for r in records))
 
 

@@ -241,7 +241,7 @@ def _has_alpha(image: Image.Image) -> bool:
 
 
 def _shallow(image: Image.Image, icc: bytes | None, notes: list[str]) -> Picture:
-    """Of 8 bits or fewer."""
+    """Convert an image of 8 bits per channel or fewer."""
     if image.mode in _FLOAT_MODES:
         raise ImageError("floating-point pixels, expected 8 or 16 bits: convert it first")
     if image.mode not in _KEPT_MODES:
@@ -262,7 +262,7 @@ def _shallow(image: Image.Image, icc: bytes | None, notes: list[str]) -> Picture
 
 
 def _of_channels(values: Deep, image: ImageFile.ImageFile, data: bytes) -> Picture:
-    """Of 16 bits."""
+    """Convert an image of 16 bits per channel."""
     if values.shape[:2] != (image.height, image.width):
         raise ImageError("damaged image: two decoders find two sizes")
     if values.ndim == 2:
@@ -273,7 +273,7 @@ def _of_channels(values: Deep, image: ImageFile.ImageFile, data: bytes) -> Pictu
 
 
 def _deep_gray(image: Image.Image) -> Picture:
-    """Of one channel of 16 bits."""
+    """Convert an image with one channel of 16 bits."""
     wide = np.array(image)
     if int(wide.min()) < 0 or int(wide.max()) > 65535:
         raise ImageError("32-bit integer pixels, expected 8 or 16 bits: convert it first")
@@ -303,7 +303,7 @@ def _through(image: Image.Image, source: Any) -> Image.Image:
 
 
 def pixel_sha256(image: Image.Image) -> str:
-    """Of mode, size and values: the `content_sha256` of a file that keeps them all.
+    """Hash mode, size and values: the `content_sha256` of a file that keeps them all.
 
     A palette counts as its colours: tools that make files smaller put few colours into one.
     """

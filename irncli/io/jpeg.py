@@ -29,7 +29,7 @@ _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
 _SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 MAX_SCANS = 200
-"""Of a progressive JPEG, which has about ten: each costs time for the whole picture."""
+"""Most scans of a JPEG. Progressive ones have about ten, and each costs a pass over the image."""
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

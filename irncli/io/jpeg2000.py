@@ -18,7 +18,7 @@ _SYCC = 18
 
 @dataclass(frozen=True)
 class Component:
-    """Of a picture.
+    """A component of an image.
 
     Attributes:
         bits: of a value.

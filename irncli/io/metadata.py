@@ -121,7 +121,7 @@ def orientation_of(exif: bytes | None) -> int:
 
 
 def exif_of(image: Image.Image, notes: list[str]) -> bytes | None:
-    """Of the file; what is none is left out, and said."""
+    """Return the EXIF data of a file. Damaged data are left out, with a note."""
     exif = image.info.get("exif")
     if not exif or not isinstance(exif, bytes):
         return _tiff_exif(image)
@@ -169,7 +169,7 @@ def profile_of(image: Image.Image, notes: list[str]) -> bytes | None:
 
 
 def dpi_of(image: Image.Image) -> tuple[float, float] | None:
-    """Of the file, where it says something."""
+    """Return the resolution that a file states, if it does."""
     value = image.info.get("dpi")
     if not isinstance(value, tuple) or len(value) != 2:
         return None

@@ -83,7 +83,7 @@ def refuse_existing(output: Path, overwrite: bool) -> None:
 
 
 def times_of(path: Path) -> Times | None:
-    """Of a file that exists; None of anything else."""
+    """Return the times of a file; None if there is no such file."""
     try:
         status = path.stat()
     except (OSError, ValueError):

@@ -66,7 +66,7 @@ class Picture:
 
     @property
     def bits(self) -> int:
-        """Of a channel: 8 or 16."""
+        """Bits per channel: 8 or 16."""
         return bits_of(self.pixels)
 
     @property

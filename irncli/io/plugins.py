@@ -90,7 +90,7 @@ def formats(data: bytes) -> list[str]:
 
 
 def _read() -> list[str]:
-    """Of the formats that are loaded, those that irn reads."""
+    """List the formats that are loaded and that irn reads."""
     return [name for name in Image.ID if name not in _UNREAD]
 
 

@@ -48,7 +48,7 @@ _PASSES = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-"""Of an interlaced file: first column and row, and the steps across and down."""
+"""Passes of an interlaced file: first column and row, and the steps across and down."""
 _PIECE = 1 << 20
 _CRITICAL = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")

@@ -29,7 +29,7 @@ FORMAT = 2
 NAMESPACE = "urn:irn:tag:1"
 MAX_XMP_BYTES = 16 << 20
 MAX_ELEMENTS = 1_000_000
-"""Of a packet: elements and attributes together."""
+"""Most elements and attributes of a packet, counted together."""
 MAX_DEPTH = 100
 MAX_PREFIXES = 200
 

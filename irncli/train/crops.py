@@ -22,7 +22,7 @@ __all__ = ["CropSampler", "to_luma"]
 ZOOMS = 8
 """Factors between the least zoom and 1 of which a step draws one."""
 DEVICE_SHARE = 0.25
-"""Of the free memory of a GPU, what pictures may take there."""
+"""Share of the free memory of a GPU that images may take."""
 
 Indices = NDArray[np.int64]
 

@@ -37,7 +37,7 @@ class Pictures:
         return len(self.names)
 
     def fingerprint(self) -> str:
-        """Of names and sizes, to notice that a run is continued on other pictures."""
+        """Hash of names and sizes, which tells whether a run continues on other images."""
         digest = hashlib.sha256()
         for name, pixels in zip(self.names, self.pixels, strict=True):
             digest.update(

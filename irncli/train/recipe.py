@@ -73,7 +73,7 @@ class Recipe:
 
     @property
     def architecture(self) -> Architecture:
-        """Of the network."""
+        """Architecture of the network."""
         return self.network.architecture
 
     def as_record(self) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Network:
 
     @property
     def reduction(self) -> int:
-        """Of what sides of HR are multiples."""
+        """Number of which the sides of HR are multiples."""
         return self.scale * self.cell
 
     @property

@@ -36,7 +36,7 @@ class Ingredients:
 
     @property
     def rescaling_network(self) -> InvertibleNetwork | None:
-        """Of the rescaler."""
+        """The rescaling network, if there is one."""
         network = self.rescaler.network if self.rescaler else None
         return network if isinstance(network, InvertibleNetwork) else None
 

@@ -138,7 +138,7 @@ def validate_invertible(
 
 
 def _largest_shift(departure: torch.Tensor) -> float:
-    """Of the mean of whole squares of LR, in any channel, in levels; 0: LR is smaller than one."""
+    """Return the largest mean of a whole square, in levels; 0 if LR is smaller than one."""
     if min(departure.shape[2:]) < SQUARE:
         return 0.0
     return 255 * float(functional.avg_pool2d(departure, SQUARE).abs().max())

@@ -58,7 +58,7 @@ def _tensors(state: Mapping[str, object]) -> State:
 
 
 def _out_channels(tensors: State, key: str) -> int:
-    """Of the weights of a convolution."""
+    """Return the number of output channels of a convolution."""
     weight = tensors[key]
     if weight.ndim != 4:
         raise CheckpointError(f"{key} has shape {list(weight.shape)}, expected [out, in, 3, 3]")

@@ -36,7 +36,7 @@ def shipped_folder() -> Path:
 
 
 def imported_folder() -> Path:
-    """Of the models that the user imported; it may not be there yet."""
+    """Return the directory of the imported models, which may not exist yet."""
     return user_data_path("irn", appauthor=False) / "models"
 
 

@@ -80,8 +80,8 @@ def test_pictures_have_the_four_groups(irn):
 
 def test_the_root_lists_commands_in_groups(irn):
     text = shown(irn, "irn")
-    assert text.index("Pictures:") < text.index("  downscale") < text.index("Looking:")
-    assert text.index("Looking:") < text.index("  info") < text.index("Models:")
+    assert text.index("Images:") < text.index("  downscale") < text.index("Inspecting")
+    assert text.index("Inspecting") < text.index("  info") < text.index("Models:")
     for status in ExitStatus:
         assert re.search(rf"^  {status:d} +{re.escape(STATUSES[status])}$", text, re.MULTILINE)
 

@@ -142,6 +142,7 @@ def test_a_step_of_irn_plus(vgg, photo):
         "lr_loss",
         "hr_loss",
         "z_loss",
+        "means_loss",
         "features_loss",
         "adversarial_loss",
     )

@@ -241,7 +241,7 @@ def test_where_compiling_fails_the_run_goes_on(batch, monkeypatch):
 
 def test_records_are_plain_numbers(batch):
     values = trainer().update(*batch, 0.0).values
-    assert {"loss", "lr_loss", "hr_loss", "z_loss", "hr_psnr", "lr_psnr", "z_rms",
+    assert {"loss", "lr_loss", "means_loss", "hr_loss", "z_loss", "hr_psnr", "lr_psnr", "z_rms",
             "gradient_norm", "learning_rate"} == set(values)  # fmt: skip
     assert all(type(value) is float and math.isfinite(value) for value in values.values())
 

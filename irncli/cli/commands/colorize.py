@@ -16,7 +16,7 @@ def colorize(
     model: options.Model = None,
     strict: options.Strict = False,
 ) -> int:
-    """Bring the colours back that 'irn decolor' put into gray pictures.
+    """Restore the colours of images that 'irn decolor' made gray.
 
     Examples:
       irn colorize gray.png -o colours.png

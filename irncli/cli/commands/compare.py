@@ -18,7 +18,7 @@ def compare(
         Path,
         typer.Argument(
             metavar="A",
-            help="A picture, usually the original; - reads one.",
+            help="First image, usually the original; - is standard input.",
             rich_help_panel=groups.FILES,
             readable=False,
         ),
@@ -27,7 +27,7 @@ def compare(
         Path,
         typer.Argument(
             metavar="B",
-            help="Another, such as the restored one; - reads one.",
+            help="Second image, such as the restored one; - is standard input.",
             rich_help_panel=groups.FILES,
             readable=False,
         ),
@@ -38,7 +38,7 @@ def compare(
             "--output",
             "-o",
             metavar="FILE",
-            help="Also a picture (.png) or a page with a slider (.html) of both; - is standard "
+            help="Write an image (.png) or a page with a slider (.html) of both; - is standard "
             "output.",
             rich_help_panel=groups.FILES,
             readable=False,
@@ -48,7 +48,7 @@ def compare(
         Literal["png", "html"] | None,
         typer.Option(
             "--format",
-            help="Of the output; else by the suffix, else PNG.",
+            help="Output format. The default is that of the file name suffix, or PNG.",
             rich_help_panel=groups.FILES,
         ),
     ] = None,
@@ -59,7 +59,7 @@ def compare(
             metavar="N",
             min=0,
             max=48,
-            help="Details to show of where they differ most.",
+            help="Number of details to show, from where they differ most.",
             rich_help_panel=groups.RESULT,
         ),
     ] = 3,
@@ -70,7 +70,7 @@ def compare(
             metavar="N",
             min=1,
             max=65535,
-            help="Brighten the difference by this; else so that it is seen well.",
+            help="Factor by which the difference is brightened. The default makes it visible.",
             rich_help_panel=groups.RESULT,
         ),
     ] = None,
@@ -79,22 +79,22 @@ def compare(
     json: Annotated[
         bool,
         typer.Option(
-            "--json", help="The numbers as one JSON record.", rich_help_panel=groups.MESSAGES
+            "--json", help="Print the numbers as one JSON record.", rich_help_panel=groups.MESSAGES
         ),
     ] = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
-    """Compare two pictures, in numbers or side by side.
+    """Compare two images, in numbers or side by side.
 
-    PSNR and SSIM are of the RGB values and of the luma Y, over the whole picture (irn eval leaves
-    out its edges). A picture that is the other made small is first made as large, bicubically;
-    other sizes that differ are refused. If one has 16 bits a channel, both are compared at 16.
-    Transparent pictures are compared as they look on white, and alpha is compared besides.
+    PSNR and SSIM are computed over the RGB values and over the luma Y of the whole image (irn eval
+    leaves out the edges). If one image is the other made small, it is enlarged bicubically first;
+    other differences in size are refused. If one image has 16 bits per channel, both are compared
+    at 16. Transparent images are compared on white, and their alpha is compared as well.
 
-    -o FILE.png shows A, B, their difference, brightened, and details from where they differ most.
-    -o FILE.html is one page for any browser, that needs no network: a slider between A and B, the
-    difference, the details and the numbers.
+    -o FILE.png shows A, B, their brightened difference, and details from where they differ most.
+    -o FILE.html is a self-contained page for any browser: a slider between A and B, the difference,
+    the details and the numbers.
 
     Examples:
       irn compare photo.png back.png

@@ -12,10 +12,10 @@ __all__ = ["completion"]
 def completion(
     shell: Annotated[
         Literal["bash", "zsh", "fish"],
-        typer.Argument(metavar="bash|zsh|fish", help="Whose script is wanted."),
+        typer.Argument(metavar="bash|zsh|fish", help="Shell to generate the script for."),
     ],
 ) -> None:
-    """Print the script that completes commands, options and models on TAB.
+    """Print a shell script that completes commands, options and models.
 
     Examples:
       # bash: once; new shells have it

@@ -19,7 +19,7 @@ Codec = Annotated[
     Literal["jpeg", "png", "webp", "avif", "jxl"] | None,
     typer.Option(
         "--codec",
-        help="Of the file; else by the suffix of -o, else jpeg.",
+        help="Codec of the output. The default is that of the suffix of -o, or JPEG.",
         rich_help_panel=groups.FILES,
     ),
 ]
@@ -57,7 +57,7 @@ def compress(
             metavar="Q",
             min=1,
             max=100,
-            help="Of the codec.",
+            help="Quality of the codec.",
             rich_help_panel=groups.RESULT,
         ),
     ] = 90,
@@ -66,7 +66,7 @@ def compress(
         typer.Option(
             "--target-size",
             metavar="SIZE",
-            help="Largest file, such as 200KB.",
+            help="Largest size of the output, such as 200KB.",
             rich_help_panel=groups.RESULT,
         ),
     ] = None,
@@ -75,7 +75,7 @@ def compress(
         typer.Option(
             "--target-bpp",
             metavar="B",
-            help="Most bits for each pixel of the picture.",
+            help="Largest number of bits per pixel of the image.",
             rich_help_panel=groups.RESULT,
         ),
     ] = None,
@@ -84,7 +84,7 @@ def compress(
         typer.Option(
             "--min-psnr",
             metavar="DB",
-            help="Least RGB PSNR of the restored picture.",
+            help="Lowest RGB PSNR of the restored image.",
             rich_help_panel=groups.RESULT,
         ),
     ] = None,
@@ -93,7 +93,7 @@ def compress(
         bool,
         typer.Option(
             "--auto",
-            help="Write a plain JPEG where that is better.",
+            help="Write a plain JPEG if that is better.",
             rich_help_panel=groups.RESULT,
         ),
     ] = False,
@@ -101,17 +101,17 @@ def compress(
         bool,
         typer.Option(
             "--report/--no-report",
-            help="Restore, measure and compare.",
+            help="Restore the image and compare it with a plain JPEG.",
             rich_help_panel=groups.MESSAGES,
         ),
     ] = True,
     refine: options.Refine = 0,
     model: options.Model = None,
 ) -> int:
-    """Compress pictures: made small, then coded; 'irn upscale' brings them back.
+    """Make images small and encode them; 'irn upscale' restores them.
 
-    It says how many bits that took, what is restored, and what a plain JPEG of the same bytes
-    would have given.
+    Prints the size and the quality of the restored image, and the quality of a plain JPEG of the
+    same size.
 
     Examples:
       irn compress --quality 80 photo.png

@@ -16,7 +16,7 @@ def decolor(
     refine: options.Refine = 0,
     guard: options.Guard = "on",
 ) -> int:
-    """Make pictures gray, so that 'irn colorize' brings their colours back.
+    """Make images gray so that 'irn colorize' can restore their colours.
 
     Examples:
       irn decolor photo.png -o gray.png

@@ -22,7 +22,7 @@ def demo(
             "--output",
             "-o",
             metavar="FILE",
-            help="The side-by-side picture.",
+            help="Output image with both side by side.",
             rich_help_panel=groups.FILES,
             readable=False,
         ),
@@ -30,7 +30,7 @@ def demo(
     overwrite: options.Overwrite = False,
     device: options.Device = "auto",
 ) -> None:
-    """Downscale a bundled photograph by 4, restore it, and compare with bicubic.
+    """Downscale a bundled photograph by 4, restore it, and compare it with bicubic.
 
     Examples:
       irn demo -o irn-demo.png

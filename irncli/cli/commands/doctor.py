@@ -20,10 +20,9 @@ WIDTH = 80
 
 
 def doctor(json: options.Json = False) -> int:
-    """Check that irn works here: packages, devices, models, a picture down and up.
+    """Check that irn works here: packages, devices, models and a test run.
 
-    Each line begins with ok, with warn where something may be in the way of something, or with fail
-    where something is broken.
+    Each line begins with ok, with warn for a possible problem, or with fail for something broken.
 
     Examples:
       irn doctor

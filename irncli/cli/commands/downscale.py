@@ -31,9 +31,9 @@ def downscale(
     refine: options.Refine = 0,
     guard: options.Guard = "on",
 ) -> int:
-    """Make pictures small, so that 'irn upscale' brings them back.
+    """Make images small so that 'irn upscale' can restore them.
 
-    The small picture is an ordinary PNG or JPEG. A tag in it says how it is to be restored.
+    The small image is an ordinary PNG or JPEG. A tag in it tells 'irn upscale' how to restore it.
 
     Examples:
       irn downscale photo.png --scale 4 -o small.png

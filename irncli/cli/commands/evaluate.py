@@ -55,10 +55,10 @@ def evaluate(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
-    """Measure models and baselines on folders of pictures: PSNR, SSIM, LR, bits, time.
+    """Measure models and filters on directories of images: PSNR, SSIM, LR, bits, time.
 
-    Each folder is a set; each model and filter is measured on each set. The table goes to standard
-    output.
+    Each directory is a set, and each model and filter is measured on each set. The table is printed
+    to standard output.
 
     Examples:
       irn eval Set5 --scale 4 --baseline bicubic,lanczos
@@ -67,7 +67,7 @@ def evaluate(
       irn eval Set5 --task compress --qualities 30,80
 
     Exit status:
-      1  a picture could not be measured; the others were
+      1  an image could not be measured; the others were
     """
     foreign: dict[str, dict[str, object]] = {
         "compress": {

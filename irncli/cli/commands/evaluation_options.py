@@ -34,7 +34,7 @@ Data = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="DATA...",
-        help="Folders, a set each; files by themselves make one more.",
+        help="Directories, each of which is one set; single files form another.",
         rich_help_panel=MEASURED,
         readable=False,
     ),
@@ -43,7 +43,7 @@ Task = Annotated[
     Literal["rescale", "compress"],
     typer.Option(
         "--task",
-        help="compress: quality over bits, beside JPEG, WebP and AVIF.",
+        help="compress: measure quality over bits, next to JPEG, WebP and AVIF.",
         rich_help_panel=MEASURED,
     ),
 ]
@@ -60,7 +60,10 @@ Models = Annotated[
 Scale = Annotated[
     float | None,
     typer.Option(
-        "--scale", metavar="S", help="Only this whole-number scale.", rich_help_panel=MEASURED
+        "--scale",
+        metavar="S",
+        help="Measure this whole-number scale only.",
+        rich_help_panel=MEASURED,
     ),
 ]
 Baseline = Annotated[
@@ -68,7 +71,7 @@ Baseline = Annotated[
     typer.Option(
         "--baseline",
         metavar="B,...",
-        help="Filters to compare: bicubic,lanczos.",
+        help="Filters to compare with: bicubic,lanczos.",
         rich_help_panel=MEASURED,
     ),
 ]
@@ -79,7 +82,7 @@ Seeds = Annotated[
         metavar="N",
         min=1,
         max=1000,
-        help="Draws of z; else 1.",
+        help="Number of draws of z. The default is 1.",
         rich_help_panel=MEASURED,
     ),
 ]
@@ -90,7 +93,7 @@ Temperature = Annotated[
         metavar="T",
         min=0.0,
         max=100.0,
-        help="Width of z; 0: z = 0.",
+        help="Width of the random latent z; 0 uses z = 0.",
         rich_help_panel=MEASURED,
     ),
 ]
@@ -99,7 +102,7 @@ Qualities = Annotated[
     typer.Option(
         "--qualities",
         metavar="Q,...",
-        help="compress: 30,50,70,80,90 by default.",
+        help="Qualities for --task compress. The default is 30,50,70,80,90.",
         rich_help_panel=MEASURED,
     ),
 ]
@@ -109,7 +112,7 @@ Restorer = Annotated[
         "--restorer",
         metavar="M",
         autocompletion=candidates.models,
-        help="compress: of decoded LR, or none.",
+        help="Restoration module for --task compress, or none.",
         rich_help_panel=MEASURED,
     ),
 ]
@@ -118,7 +121,7 @@ Perceptual = Annotated[
     typer.Option(
         "--perceptual",
         metavar="P,...",
-        help="Also lpips,niqe,pi,fid (by pyiqa).",
+        help="Also measure lpips,niqe,pi,fid (needs pyiqa).",
         rich_help_panel=MEASURED,
     ),
 ]
@@ -127,7 +130,7 @@ JsonFile = Annotated[
     typer.Option(
         "--json",
         metavar="F",
-        help="Records; - is standard output.",
+        help="Write the records as JSON; - is standard output.",
         rich_help_panel=FILES,
         readable=False,
     ),
@@ -137,7 +140,7 @@ CsvFile = Annotated[
     typer.Option(
         "--csv",
         metavar="F",
-        help="A line for each set and picture.",
+        help="Write a CSV line for each set and image.",
         rich_help_panel=FILES,
         readable=False,
     ),
@@ -147,7 +150,7 @@ Page = Annotated[
     typer.Option(
         "--markdown",
         metavar="F",
-        help="Page beside the paper's table.",
+        help="Write a page that compares with the paper's table.",
         rich_help_panel=FILES,
         readable=False,
     ),
@@ -157,7 +160,7 @@ Chart = Annotated[
     typer.Option(
         "--plot",
         metavar="F.png",
-        help="Chart, by matplotlib.",
+        help="Write a chart (needs matplotlib).",
         rich_help_panel=FILES,
         readable=False,
     ),
@@ -167,7 +170,7 @@ Save = Annotated[
     typer.Option(
         "--save",
         metavar="DIR",
-        help="LR, restored pictures and comparisons.",
+        help="Save LR, restored images and comparisons.",
         rich_help_panel=FILES,
         readable=False,
     ),
@@ -177,7 +180,7 @@ Remark = Annotated[
     typer.Option(
         "--remark",
         metavar="TEXT",
-        help="Kept in the records, shown on the page.",
+        help="Remark to keep in the records and show on the page.",
         rich_help_panel=FILES,
     ),
 ]
@@ -186,7 +189,7 @@ Source = Annotated[
     typer.Option(
         "--from",
         metavar="F.json",
-        help="Records to show, instead of measuring.",
+        help="Show these records instead of measuring.",
         rich_help_panel=FILES,
         readable=False,
     ),

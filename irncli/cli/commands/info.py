@@ -24,16 +24,16 @@ def info(
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
-    """Show the tag of small pictures, and whether they can be restored here.
+    """Show the tag of small images, and whether they can be restored here.
 
-    Without --json one line says of a file without a tag what it is; with it, a record.
+    A file without a tag gets one line that says what it is, or a record with --json.
 
     Examples:
       irn info small.png
       irn info --json small/
 
     Exit status:
-      65  a file without a tag: irn did not make it, or it was stripped
+      65  a file has no tag: irn did not make it, or it was stripped
     """
     from irncli.batch.console import Console, run_batch
     from irncli.io.inputs import expand_inputs
@@ -119,7 +119,7 @@ def _restoring(tag: Tag) -> dict[str, Any]:
 
 
 def _state(name: str, sha256: str) -> State:
-    """Of a model that a tag names, by what its file says of its weights."""
+    """Tell whether the model that a tag names is here, with the weights that it names."""
     from irncli.zoo.model_dirs import entries, imported_folder, recorded_sha256, shipped_folder
 
     for entry in entries(shipped_folder(), imported_folder()):

@@ -13,7 +13,7 @@ from irncli.cli.help import candidates, groups
 from irncli.cli.help.program import Program
 from irncli.errors import ExitStatus, IrnError
 
-app = Program(help="List, explain, verify and import models.")
+app = Program(help="List, describe, verify and import models.")
 
 __all__ = ["app"]
 
@@ -30,7 +30,7 @@ Name = Annotated[
 
 @app.command("list")
 def list_(json: options.Json = False) -> None:
-    """All models that can be used by name, and those that wait for weights.
+    """List all models that can be used by name, and those whose weights are missing.
 
     Examples:
       irn models list
@@ -67,7 +67,7 @@ def list_(json: options.Json = False) -> None:
 
 @app.command("info")
 def info(name: Name, json: options.Json = False) -> None:
-    """The card of a model: data, licence, recipe, measured table.
+    """Show the card of a model: data, licence, recipe, measurements.
 
     Examples:
       irn models info irn-x4
@@ -94,7 +94,7 @@ def info(name: Name, json: options.Json = False) -> None:
 
 @app.command("verify")
 def verify() -> int:
-    """Read every model and compare its weights with their recorded hash.
+    """Check the weights of every model against their recorded hash.
 
     Examples:
       irn models verify
@@ -123,19 +123,24 @@ def import_(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="A .pth or .safetensors file.",
+            help="Checkpoint: a .pth or .safetensors file.",
             readable=False,
             rich_help_panel=groups.FILES,
         ),
     ],
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="N", help="To call it by.", rich_help_panel=groups.FILES),
+        typer.Option(
+            "--name",
+            metavar="N",
+            help="Name of the model; the default is that of the file.",
+            rich_help_panel=groups.FILES,
+        ),
     ] = None,
 ) -> None:
-    """Keep a checkpoint, such as the paper's, for use by name.
+    """Import a checkpoint, such as the paper's, so that it can be used by name.
 
-    It is checked, converted to the format of irn, and kept in the data directory of the user. Of a
+    The checkpoint is checked, converted to irn's format and stored in your data directory. Of a
     .pth file only plain tensors are read: nothing in it is run.
 
     Examples:

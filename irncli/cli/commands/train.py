@@ -28,7 +28,7 @@ def train(
             "--preset",
             metavar="P",
             autocompletion=candidates.presets,
-            help="What to train; see --list.",
+            help="Preset to train; see --list.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -37,7 +37,7 @@ def train(
         typer.Option(
             "--data",
             metavar="PATH",
-            help="Folder, pattern, tar shard or picture; repeatable.",
+            help="Directory, pattern, tar shard or image to train on; repeatable.",
             rich_help_panel=RECIPE,
             readable=False,
         ),
@@ -45,13 +45,17 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="RUN", help="Run directory.", rich_help_panel=RECIPE, readable=False
+            "--out",
+            metavar="RUN",
+            help="Directory of the run.",
+            rich_help_panel=RECIPE,
+            readable=False,
         ),
     ] = None,
     recipe: Annotated[
         Literal["irn", "paper"],
         typer.Option(
-            "--recipe", help="irn: this project's; paper: the reference's.", rich_help_panel=RECIPE
+            "--recipe", help="irn: our recipe; paper: that of the paper.", rich_help_panel=RECIPE
         ),
     ] = "irn",
     config: Annotated[
@@ -59,7 +63,7 @@ def train(
         typer.Option(
             "--config",
             metavar="FILE",
-            help="TOML file with fields of the recipe.",
+            help="TOML file that sets fields of the recipe.",
             rich_help_panel=RECIPE,
             readable=False,
         ),
@@ -69,7 +73,7 @@ def train(
         typer.Option(
             "--set",
             metavar="NAME=V",
-            help="Replace a field of the recipe; repeatable.",
+            help="Set a field of the recipe; repeatable.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -79,7 +83,7 @@ def train(
             "--init",
             metavar="M",
             autocompletion=candidates.models,
-            help="Weights to start from: name, file or none.",
+            help="Weights to start from: a name, a file or none.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -88,21 +92,22 @@ def train(
         typer.Option(
             "--validation",
             metavar="PATH",
-            help="Pictures to validate on; else 1 in 24 of --data.",
+            help="Images to validate on. The default is 1 in 24 of --data.",
             rich_help_panel=RECIPE,
             readable=False,
         ),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(
-            "--minutes", metavar="N", help="Budget of training time.", rich_help_panel=BUDGET
-        ),
+        typer.Option("--minutes", metavar="N", help="Training time.", rich_help_panel=BUDGET),
     ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            "--steps", metavar="N", help="Budget; else the recipe's.", rich_help_panel=BUDGET
+            "--steps",
+            metavar="N",
+            help="Number of steps. The default is that of the recipe.",
+            rich_help_panel=BUDGET,
         ),
     ] = None,
     resume: Annotated[
@@ -116,12 +121,16 @@ def train(
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", metavar="N", min=0, help="Of weights and crops.", rich_help_panel=RECIPE
+            "--seed",
+            metavar="N",
+            min=0,
+            help="Random seed of weights and crops.",
+            rich_help_panel=RECIPE,
         ),
     ] = 0,
     list_: Annotated[
         bool,
-        typer.Option("--list", help="List the presets, and end.", rich_help_panel=RECIPE),
+        typer.Option("--list", help="List the presets and exit.", rich_help_panel=RECIPE),
     ] = False,
     show: Annotated[
         str | None,
@@ -129,7 +138,7 @@ def train(
             "--show",
             metavar="P",
             autocompletion=candidates.presets,
-            help="Print a preset's recipe as TOML, and end.",
+            help="Print the recipe of a preset as TOML and exit.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -137,7 +146,7 @@ def train(
 ) -> int:
     """Train a model, or continue a run with --resume.
 
-    A run that was stopped at any moment goes on to the same result. Several GPUs or machines:
+    A run that was stopped at any moment continues to the same result. For several GPUs or machines:
     torchrun --nproc-per-node N -m irncli train ...
 
     Examples:
@@ -147,11 +156,11 @@ def train(
       irn train --show irn-x4 > recipe.toml
 
     Exit status:
-      130, 143  stopped; the state is saved, go on with --resume
+      130, 143  stopped; the state was saved, continue with --resume
 
     Environment:
-      WORLD_SIZE, RANK  how many processes train together, and which this is; torchrun sets them
-      LOCAL_RANK        the number of the GPU of this process
+      WORLD_SIZE, RANK  number of processes that train together, and which one this is (torchrun)
+      LOCAL_RANK        index of the GPU of this process
     """
     if list_:
         return _list()

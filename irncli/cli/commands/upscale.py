@@ -24,16 +24,16 @@ def upscale(
         typer.Option(
             "--scale",
             metavar="S",
-            help="For files without a tag: HR over LR size.",
+            help="HR size over LR size, for files without a tag.",
             rich_help_panel=groups.RESULT,
         ),
     ] = None,
     strict: options.Strict = False,
 ) -> int:
-    """Bring pictures back that 'irn downscale' made small.
+    """Restore images that 'irn downscale' made small.
 
-    Size, model and scale come from the tag of the small picture. What it could not hold is drawn
-    anew, from --seed.
+    Size, model and scale come from the tag of the small image. Detail that it could not hold is
+    drawn at random, from --seed.
 
     Examples:
       irn upscale small.png --seed 0 -o back.png
@@ -41,8 +41,8 @@ def upscale(
       irn upscale small.png --temperature 0
 
     Exit status:
-      65  without a tag, and neither --model nor --scale is given
-      69  the model of the tag is not here, or has other weights
+      65  the file has no tag, and neither --model nor --scale is given
+      69  the model named in the tag is not installed, or has other weights
     """
     from irncli.batch.run import run_job
     from irncli.batch.summaries import DrawnSeed

@@ -24,15 +24,15 @@ __all__ = [
 
 FILES = "Inputs and outputs"
 MEASURED = "What is measured"
-RECIPE = "Model and pictures"
+RECIPE = "Model and images"
 BUDGET = "Budget"
 RESULT = "Model and result"
 OTHERS = "Options"
 MACHINE = "Machine"
 MESSAGES = "Messages"
 
-PICTURES = "Pictures"
-LOOKING = "Looking"
+PICTURES = "Images"
+LOOKING = "Inspecting and measuring"
 MODELS = "Models"
 PROGRAM = "This program"
 

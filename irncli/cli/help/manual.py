@@ -39,7 +39,7 @@ FILES = (
 
 
 def pages() -> list[Page]:
-    """Of irn, and of all its commands."""
+    """Return the pages of irn and of all its commands."""
     from irncli.cli.app import NAME, app
 
     root = typer.main.get_command(app)
@@ -47,7 +47,7 @@ def pages() -> list[Page]:
 
 
 def file_name(page: Page) -> str:
-    """Of a page: `irn-models-list.1`."""
+    """Return the file name of a page, such as `irn-models-list.1`."""
     return f"{_dashed(page)}.{SECTION}"
 
 

@@ -15,14 +15,14 @@ from irncli.errors import ExitStatus
 __all__ = ["STATUSES", "Group", "Page", "Row", "common_statuses", "describe", "walk"]
 
 STATUSES = {
-    ExitStatus.OK: "all done",
-    ExitStatus.SOME_FAILED: "some of several failed",
-    ExitStatus.USAGE: "the options contradict each other, or are none",
-    ExitStatus.DATA: "not an image, damaged, or without the tag that it needs",
-    ExitStatus.NO_INPUT: "no such input",
-    ExitStatus.UNAVAILABLE: "no such model or device here",
+    ExitStatus.OK: "success",
+    ExitStatus.SOME_FAILED: "some of several inputs failed",
+    ExitStatus.USAGE: "the options are invalid or contradict each other",
+    ExitStatus.DATA: "the input is not an image, is damaged, or lacks a tag",
+    ExitStatus.NO_INPUT: "there is no such input",
+    ExitStatus.UNAVAILABLE: "there is no such model or device here",
     ExitStatus.CANNOT_CREATE: "the output exists or cannot be created",
-    ExitStatus.IO: "reading or writing failed on the way",
+    ExitStatus.IO: "reading or writing failed",
     ExitStatus.NO_MEMORY: "not enough memory even for the smallest tile",
     ExitStatus.INTERRUPTED: "interrupted by Ctrl-C",
     ExitStatus.TERMINATED: "terminated",
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Page:
-    """Of one command.
+    """Help on one command.
 
     Attributes:
         name: as it is called: `irn models list`.

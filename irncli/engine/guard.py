@@ -61,7 +61,8 @@ network is looked at."""
 TILE = 96
 """Largest side, in LR pixels, of the rectangles that are restored to look at them."""
 HALO = 4
-"""LR pixels around such a rectangle that are restored with it: errors are right to three digits."""
+"""LR pixels around such a rectangle that are restored with it. Of 51 blocks of hard images, each
+restored alone, 47 had errors within 1 % of those with 8 pixels; the largest difference was 8 %."""
 PROBED_SHARE = 0.01 / 2.25
 """Share of the blocks that are looked at in any case; with its halo each is 2.25 times as large."""
 ROUGHER = 1.25

@@ -18,7 +18,7 @@ from irncli.geometry import lr_size
 from irncli.io.encoding import EVERY_FORMAT, Format, encode, fitted, holds_profile
 from irncli.io.images import Picture
 from irncli.io.tag import PLAIN, Tag
-from irncli.operations.forward import tag_of
+from irncli.operations.forward import gain_of, tag_of
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
 from irncli.operations.result import (
     Encoded,
@@ -299,8 +299,7 @@ class _Compression:
             steps=self.settings.refine, filed=filed, tick=tick,
         )  # fmt: skip
         pixels = to_gray(found.pixels) if self.compressor.neutral else found.pixels
-        measured = {"before": round(found.before, 3), "after": round(found.after, 3)}
-        return replace(low, pixels=pixels), measured
+        return replace(low, pixels=pixels), gain_of(found)
 
     def _report(self, coded: _Coded) -> tuple[dict[str, Any], Plain | None]:
         """Measure a file, and find the plain JPEG of its size."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from irncli.engine.alpha import bleed
 from irncli.engine.guard import Guarded, guard
-from irncli.engine.refine import STEP_COST, refine
+from irncli.engine.refine import STEP_COST, Refined, refine
 from irncli.engine.rescaler import to_gray
 from irncli.errors import UsageError
 from irncli.geometry import pack
@@ -21,7 +21,7 @@ from irncli.operations.models import LoadedModel
 from irncli.operations.result import Operation, TagOf, Tick
 from irncli.pixels import Pixels, to_bits
 
-__all__ = ["Forward", "Made", "tag_of"]
+__all__ = ["Forward", "Made", "gain_of", "tag_of"]
 
 GUARD_SHARE = 0.05
 """Share of the progress of a file that is kept for the guard, which takes longer where an image is
@@ -146,7 +146,7 @@ class Forward(Operation):
                 tick=lambda done: tick(done * (down - share)),
             )  # fmt: skip
             low = found.pixels
-            refined = {"before": round(found.before, 3), "after": round(found.after, 3)}
+            refined = gain_of(found)
         if not self.guard:
             return Made(Guarded(low if gray is None else gray(low)), refined, checked=False)
         filed = None if image_format == "png" else through_file(image_format, quality, gray=color)
@@ -156,6 +156,11 @@ class Forward(Operation):
         )  # fmt: skip
         tick(GUARD_SHARE)
         return Made(guarded, refined, checked=True)
+
+
+def gain_of(found: Refined) -> dict[str, float]:
+    """Return PSNR in dB before and after refinement, as records have it."""
+    return {"before": round(found.before, 3), "after": round(found.after, 3)}
 
 
 def through_file(image_format: Format, quality: int, *, gray: bool) -> Callable[[Pixels], Pixels]:

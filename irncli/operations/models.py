@@ -116,18 +116,19 @@ class Models:
             self._hashes[name] = recorded_sha256(self.registry.locate(name))
         return self._hashes[name]
 
-    def load(self, name: str | LoadedModel, task: str | None = "rescale") -> LoadedModel:
+    def load(self, model: str | LoadedModel, task: str | None = "rescale") -> LoadedModel:
         """Load an invertible model, or return the one that was loaded before or is given.
 
         Args:
-            name: a name out of the registry, a path, or a model that is loaded already.
+            model: a name out of the registry, a path, or a model that is loaded already.
             task: `rescale` or `color`; None: either.
 
         Raises:
             UnavailableError: there is no such model, or it is for another task.
         """
-        if isinstance(name, LoadedModel):
-            return require_task(name, task)
+        if isinstance(model, LoadedModel):
+            return require_task(model, task)
+        name = model
         if name not in self._models:
             checkpoint = self.registry.load(name)
             network = checkpoint.network

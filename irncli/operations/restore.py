@@ -112,7 +112,7 @@ class Restore(Operation):
         assert isinstance(plan, RestorePlan)  # noqa: S101
         found, image = plan.restoration, source.image
         color = found.model is not None and found.model.task == "color"
-        if color and not _is_gray(image):
+        if color and not image.neutral:
             raise ImageError("it has colours, expected a gray image: 'irn decolor' makes them")
         warnings: list[str] = []
         seed = temperature = None
@@ -186,10 +186,6 @@ class _Inverse:
         return restorer.restorer.restore(
             to_bits(low, 8), tables, lambda done: self.tick(done * RESTORER_SHARE)
         )
-
-
-def _is_gray(image: Picture) -> bool:
-    return bool((image.pixels == image.pixels[:, :, :1]).all())
 
 
 def _fallback(low: Pixels, tag: Tag | None, scale: int) -> Fallback | None:

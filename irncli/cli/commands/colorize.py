@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from irncli.batch.settings import Settings
 from irncli.cli import options
+from irncli.cli.commands.upscale import restore_files
 
 __all__ = ["colorize"]
 
@@ -22,22 +23,7 @@ def colorize(
       irn colorize gray.png -o colours.png
       irn colorize gray/ --output-dir colours --strict
     """
-    from irncli.batch.run import run_job
-    from irncli.batch.summaries import DrawnSeed
     from irncli.operations.resolve import Request
-    from irncli.operations.restore import Restore
 
-    request = Request(task="color", model=model, scale=None, strict=strict)
-    drawn = DrawnSeed(seed)
-    return run_job(
-        settings,
-        lambda path: f"{path.stem}_color",
-        Restore(
-            request=request,
-            seed=seed,
-            temperature=temperature,
-            drawn=drawn.value,
-            max_pixels=settings.max_pixels,
-        ),
-        summary=drawn,
-    )
+    request = Request(task="color", model=model, strict=strict)
+    return restore_files(settings, request, seed, temperature, "color")

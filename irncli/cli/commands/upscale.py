@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,10 @@ from irncli.batch.settings import Settings
 from irncli.cli import options
 from irncli.cli.help import groups
 
-__all__ = ["upscale"]
+if TYPE_CHECKING:
+    from irncli.operations.resolve import Request
+
+__all__ = ["restore_files", "upscale"]
 
 
 @options.batch_command(formats=options.AnyFormat)
@@ -44,16 +47,24 @@ def upscale(
       65  the file has no tag, and neither --model nor --scale is given
       69  the model named in the tag is not installed, or has other weights
     """
-    from irncli.batch.run import run_job
-    from irncli.batch.summaries import DrawnSeed
     from irncli.operations.resolve import Request
-    from irncli.operations.restore import Restore
 
     request = Request(task="rescale", model=model, scale=scale, strict=strict)
+    return restore_files(settings, request, seed, temperature, "restored")
+
+
+def restore_files(
+    settings: Settings, request: Request, seed: int | None, temperature: float | None, label: str
+) -> int:
+    """Restore the images of a batch; the label ends the names of its outputs."""
+    from irncli.batch.run import run_job
+    from irncli.batch.summaries import DrawnSeed
+    from irncli.operations.restore import Restore
+
     drawn = DrawnSeed(seed)
     return run_job(
         settings,
-        lambda path: f"{path.stem}_restored",
+        lambda path: f"{path.stem}_{label}",
         Restore(
             request=request,
             seed=seed,
@@ -62,5 +73,5 @@ def upscale(
             max_pixels=settings.max_pixels,
         ),
         summary=drawn,
-        scale=None if scale is None else f"{scale:g}",
+        scale=None if request.scale is None else f"{request.scale:g}",
     )

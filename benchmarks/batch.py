@@ -21,7 +21,7 @@ import numpy as np
 from common import finish, hardware
 
 from irncli.io.encoding import encode
-from irncli.io.images import Picture
+from irncli.io.picture import Picture
 
 
 def resident(pid: int) -> float:
@@ -51,7 +51,7 @@ def main() -> None:
         source.mkdir()
         target.mkdir()
         pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
-        data = encode(Picture(pixels), format="png")
+        data = encode(Picture(pixels), image_format="png")
         for n in range(options.files):
             (source / f"{n:06}.png").write_bytes(data)
         words = ["downscale", str(source), "--scale", "2", "--output-dir", str(target), "-q"]

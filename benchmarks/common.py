@@ -35,7 +35,7 @@ def hardware() -> dict[str, Any]:
 
 def photograph(megapixels: float) -> np.ndarray:
     """The bundled photograph, mirrored on until it has this many pixels, 3:2, even sides."""
-    from irncli.io.images import decode
+    from irncli.io.image_file import decode
 
     height = round((megapixels * 1e6 / 1.5) ** 0.5 / 8) * 8
     width = round(height * 1.5 / 8) * 8

@@ -11,7 +11,8 @@ from faulting import SYNC_SECONDS, Scene, Work, run
 
 from irncli.config import InvertibleConfig, Level
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode
+from irncli.io.image_file import decode
+from irncli.io.picture import Picture
 from irncli.model import build
 from irncli.zoo.checkpoint import Card, serialise
 
@@ -45,7 +46,7 @@ def works(folder: Path, pictures: int) -> list[Work]:
     corners = [(40 * k % 360, 60 * k % 600) for k in range(pictures)]
     large = {
         f"p{k:02}.png": encode(
-            Picture(np.ascontiguousarray(photo[y : y + 120, x : x + 160])), format="png"
+            Picture(np.ascontiguousarray(photo[y : y + 120, x : x + 160])), image_format="png"
         )
         for k, (y, x) in enumerate(corners)
     }

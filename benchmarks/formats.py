@@ -23,8 +23,9 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
 from irncli.io.encoding import encode
-from irncli.io.images import Metadata, Picture, decode
-from irncli.io.plugins import readable_suffixes
+from irncli.io.formats import readable_suffixes
+from irncli.io.image_file import decode
+from irncli.io.picture import Metadata, Picture
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "formats.md"
@@ -121,7 +122,7 @@ def _deep(format_: str, mode: str, width: int, height: int) -> bytes:
     alpha = _mask(width, height).astype(np.uint16) * 257 if "A" in mode else None
     pixels = values[:, :, :1].repeat(3, axis=2) if gray else values
     metadata = Metadata(icc=ICC, exif=_exif(), xmp=XMP, dpi=DPI)
-    return encode(Picture(pixels, alpha, gray, metadata), format="png")
+    return encode(Picture(pixels, alpha, gray, metadata), image_format="png")
 
 
 def _shallow(format_: str, mode: str, width: int, height: int) -> bytes:

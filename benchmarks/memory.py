@@ -16,7 +16,7 @@ from typing import Any
 from common import bare_torch, child, finish, hardware, photograph
 
 from irncli.io.encoding import encode
-from irncli.io.images import Picture
+from irncli.io.picture import Picture
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     base = bare_torch()
     with tempfile.TemporaryDirectory() as folder:
         hr, lr, back = (Path(folder) / name for name in ("hr.png", "lr.png", "back.png"))
-        hr.write_bytes(encode(Picture(photograph(options.megapixels)), format="png"))
+        hr.write_bytes(encode(Picture(photograph(options.megapixels)), image_format="png"))
         down = ["downscale", str(hr), "--scale", options.scale, "-o", str(lr)]
         up = ["upscale", str(lr), "--seed", "0", "-o", str(back)]
         for command in (down, up):

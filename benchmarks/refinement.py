@@ -36,7 +36,7 @@ from irncli.errors import IrnError
 from irncli.eval.contestants import Tick, Trained, choose, warm_up
 from irncli.eval.harness import PictureSet, Sample, Settings, find_sets, measure_set
 from irncli.eval.records import Record
-from irncli.io.images import Picture
+from irncli.io.picture import Picture
 from irncli.operations.models import Models
 
 SUBJECT = ("model", "set", "codec", "quality", "steps")

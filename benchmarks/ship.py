@@ -24,8 +24,9 @@ from irncli.engine.rescaler import Rescaler
 from irncli.engine.restorer import Restorer
 from irncli.eval.report import card_rows, markdown
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode, quantization_tables
+from irncli.io.image_file import ImageFile, decode
 from irncli.io.paths import atomic_write
+from irncli.io.picture import Picture
 from irncli.model import CompressionRestoration
 from irncli.zoo.catalogue import CATALOGUE
 from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
@@ -105,9 +106,9 @@ def quality(path: Path, folder: Path) -> float:
     for file in sorted(folder.glob("*.png")):
         hr = decode(file.read_bytes()).pixels
         if isinstance(network, CompressionRestoration):
-            data = encode(Picture(hr), format="jpeg", quality=50)
+            data = encode(Picture(hr), image_format="jpeg", quality=50)
             restorer = Restorer(network, "cpu")
-            back = restorer.restore(decode(data).pixels, quantization_tables(data))
+            back = restorer.restore(decode(data).pixels, ImageFile(data).tables)
             values.append(psnr(hr, back))
             continue
         rescaler = Rescaler(network, "cpu")

@@ -140,7 +140,8 @@ def plain_step(recipe: Any, device: Any) -> Any:
     import torch
 
     from irncli.io.encoding import encode
-    from irncli.io.images import Picture, decode
+    from irncli.io.image_file import decode
+    from irncli.io.picture import Picture
     from irncli.model import build
     from irncli.model.bicubic import shrink
     from irncli.model.quantize import quantize
@@ -152,7 +153,7 @@ def plain_step(recipe: Any, device: Any) -> Any:
     files = []
     for k, pixels in enumerate(cuts()):
         files.append(folder / f"{k}.png")
-        files[-1].write_bytes(encode(Picture(np.ascontiguousarray(pixels)), format="png"))
+        files[-1].write_bytes(encode(Picture(np.ascontiguousarray(pixels)), image_format="png"))
     rng, side, scale = np.random.default_rng(0), recipe.data.crop, recipe.network.scale
 
     def sample() -> tuple[torch.Tensor, torch.Tensor]:

@@ -86,7 +86,7 @@ def standing():
 @pytest.fixture(scope="session")
 def photo():
     """The bundled photograph, uint8 [512, 768, 3]."""
-    from irncli.io.images import decode
+    from irncli.io.image_file import decode
 
     return decode((ROOT / "irncli" / "demo" / "photo.png").read_bytes()).pixels
 

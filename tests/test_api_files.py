@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngImageFile
 
 import irncli
 from irncli.cli.app import run
@@ -21,7 +22,8 @@ from irncli.errors import (
     UsageError,
 )
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, probe
+from irncli.io.image_file import ImageFile
+from irncli.io.picture import Picture
 from irncli.io.tag import Tag, embed, extract
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import CRM, SMALL, shaken
@@ -56,7 +58,7 @@ def color():
 
 
 def tag_of(path):
-    return extract(probe(path.read_bytes()).xmp)
+    return extract(ImageFile(path.read_bytes()).header.xmp)
 
 
 def test_restoring_is_upscaling_with_what_the_file_remembers(model, noise, tmp_path):
@@ -69,6 +71,24 @@ def test_restoring_is_upscaling_with_what_the_file_remembers(model, noise, tmp_p
     assert not np.array_equal(irncli.restore(path, 8, array=True), expected)
     assert np.array_equal(irncli.restore(path, temperature=0, array=True),
                           irncli.restore(path, temperature=0, array=True))  # fmt: skip
+
+
+def test_a_file_is_opened_and_decoded_once(model, noise, tmp_path, monkeypatch):
+    model.save(model.downscale(noise(20, 30)), tmp_path / "a.png", size=(30, 20))
+    opened, decoded, load = [], [], PngImageFile.load
+
+    def counted_open(*args, open_=Image.open, **options):
+        opened.append(args)
+        return open_(*args, **options)
+
+    def counted_load(image):
+        decoded.extend([image] if image.tile else [])
+        return load(image)
+
+    monkeypatch.setattr(Image, "open", counted_open)
+    monkeypatch.setattr(PngImageFile, "load", counted_load)
+    irncli.restore(tmp_path / "a.png", 7)
+    assert (len(opened), len(decoded)) == (1, 1)
 
 
 def test_all_kinds_are_saved(model, noise, tmp_path):
@@ -115,7 +135,7 @@ def test_colours_from_gray(color, noise, tmp_path):
     gray = color.decolor(image)
     assert (gray.mode, gray.size) == ("L", image.size)
     color.save(gray, path)
-    assert probe(path.read_bytes()).carries == ("XMP",)
+    assert ImageFile(path.read_bytes()).header.carries == ("XMP",)
     assert not tag_of(path).gray
     back = irncli.restore(path, 0)
     assert back.mode == "RGB"
@@ -290,7 +310,7 @@ def test_the_command_and_python_refuse_a_tag_alike(model, noise, tmp_path, scale
         return embed(None, tag)
 
     path = tmp_path / "a.png"
-    path.write_bytes(encode(Picture(noise(6, 8)), format="png", xmp=packet))
+    path.write_bytes(encode(Picture(noise(6, 8)), image_format="png", xmp=packet))
     with pytest.raises(error):
         irncli.restore(path)
     words = ["upscale", str(path), "-o", str(tmp_path / "b.png"), "--device", "cpu"]

@@ -10,8 +10,7 @@ from irncli.api.model import Model, given_up
 from irncli.engine.device import Precision
 from irncli.engine.placing import quiet
 from irncli.io.encoding import Format
-from irncli.io.images import DEFAULT_MAX_PIXELS, decode
-from irncli.io.metadata import stripped
+from irncli.io.image_file import DEFAULT_MAX_PIXELS, ImageFile
 from irncli.operations.compress import Compress, Target
 from irncli.operations.decolor import Decolor
 from irncli.operations.downscale import Downscale
@@ -201,15 +200,12 @@ def _converted(operation: Operation, models: Models, files: _Files) -> Result:
     default: Format = "jpeg" if isinstance(operation, Compress) else "png"
     image_format = format_of(files.output, files.format, operation.formats, default)
     operation.check(image_format)
-    data = read(files.file)
-    image = decode(data, max_pixels=files.max_pixels, deep=operation.deep)
-    if files.strip:
-        image = replace(image, metadata=stripped(image.metadata))
-    source = Source(image, data)
+    file = ImageFile(read(files.file), max_pixels=files.max_pixels)
+    source = Source.decoded(file, deep=operation.deep, strip=files.strip)
     plan = operation.plan(models, source, image_format)
     result = operation.run(models, source, plan, image_format, files.quality, quiet)
     made = result.encode()
     write(files.output, made.data, overwrite=files.overwrite)
-    result = replace(result, warnings=(*image.notes, *result.warnings, *made.warnings))
+    result = replace(result, warnings=(*source.image.notes, *result.warnings, *made.warnings))
     warn(result.warnings)
     return result

@@ -11,8 +11,8 @@ import torch
 
 from irncli.engine.rescaler import resize_plane, to_gray
 from irncli.errors import UsageError
-from irncli.io.images import PillowImage, from_pillow, to_pillow
 from irncli.io.picture import Picture
+from irncli.io.pillow import PillowImage, from_pillow, to_pillow
 from irncli.pixels import Pixels, bits_of, to_bits
 
 __all__ = ["Change", "Kind", "changed", "remade", "to_picture"]

@@ -10,7 +10,8 @@ from irncli.api.model import Model, given_up
 from irncli.engine.latent import draw_seed
 from irncli.engine.placing import quiet
 from irncli.errors import TagError
-from irncli.io.images import DEFAULT_MAX_PIXELS, PillowImage, decode, to_pillow
+from irncli.io.image_file import DEFAULT_MAX_PIXELS, ImageFile
+from irncli.io.pillow import PillowImage, to_pillow
 from irncli.operations.models import Models
 from irncli.operations.resolve import Request
 from irncli.operations.restore import Restore
@@ -81,7 +82,7 @@ def restore(
         UsageError: an option out of range.
     """
     data = read(file)
-    source = Source(decode(data, max_pixels=max_pixels, deep=True), data)
+    source = Source.decoded(ImageFile(data, max_pixels=max_pixels), deep=True)
     operation = Restore(
         request=Request(task=None, model=None if model is None else model.loaded, strict=strict),
         seed=seed,

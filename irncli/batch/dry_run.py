@@ -57,7 +57,7 @@ class DryRun:
 
     def _file(self, task: Task) -> float:
         record = task.record
-        source = self.job.decode(task.data, record)
+        source = self.job.decode(self.job.open(task.data), record)
         planned = self.job.plan(source, task.format, record)
         record.forecast = self._forecast(planned, source.image.bits)
         record.messages.append(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from irncli.batch.console import Console, Record
 from irncli.batch.progress import Progress
 from irncli.batch.settings import Settings
 from irncli.io.encoding import Format
-from irncli.io.images import decode
-from irncli.io.metadata import stripped
+from irncli.io.image_file import ImageFile
 from irncli.operations.models import Models
 from irncli.operations.result import Operation, Plan, Source
 
@@ -60,19 +59,24 @@ class Job:
         """Formats that the command writes."""
         return self.operation.formats
 
-    def decode(self, data: bytes, record: Record) -> Source:
+    def open(self, data: bytes) -> ImageFile:
+        """Open an input file.
+
+        Raises:
+            ImageError: it is not an image, damaged, or too large.
+        """
+        return ImageFile(data, max_pixels=self.tools.options.max_pixels)
+
+    def decode(self, file: ImageFile, record: Record) -> Source:
         """Decode an input file.
 
         Raises:
-            ImageError: it is no image that can be read.
+            ImageError: its pixels cannot be read.
         """
-        options = self.tools.options
-        image = decode(data, max_pixels=options.max_pixels, deep=self.operation.deep)
-        record.bytes_in = len(data)
-        record.warnings += image.notes
-        if options.strip:
-            image = replace(image, metadata=stripped(image.metadata))
-        return Source(image, data)
+        source = Source.decoded(file, deep=self.operation.deep, strip=self.tools.options.strip)
+        record.bytes_in = len(file.data)
+        record.warnings += source.image.notes
+        return source
 
     def model_name(self, image_format: Format) -> str | None:
         """Return the name of the model for a format; None: each file decides."""

@@ -15,7 +15,6 @@ from irncli.batch.ledger import Ledger
 from irncli.batch.messages import TOO_LITTLE_MEMORY
 from irncli.errors import IrnError, MemoryExhaustedError, OutputError
 from irncli.io.encoding import Format
-from irncli.io.images import probe
 from irncli.io.paths import STREAM, refuse_existing
 from irncli.operations.result import Source
 
@@ -130,13 +129,13 @@ class Here(Maker):
 
     def prepare(self, task: Task) -> None:
         """See Maker."""
-        header = probe(task.data, max_pixels=self.job.tools.options.max_pixels)
-        task.large = header.width * header.height > AHEAD_PIXELS
+        file = self.job.open(task.data)
+        task.large = file.header.width * file.header.height > AHEAD_PIXELS
         if not task.large:
-            task.source = self.job.decode(task.data, task.record)
+            task.source = self.job.decode(file, task.record)
 
     def make(self, task: Task) -> Encode:
         """See Maker."""
-        source = task.source or self.job.decode(task.data, task.record)
+        source = task.source or self.job.decode(self.job.open(task.data), task.record)
         task.source = None
         return self.job.convert(source, task.format, task.record)

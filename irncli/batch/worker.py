@@ -91,7 +91,7 @@ class Bench:
         """Convert an input file; an error of irn is a result, too."""
         job, made = self._job, Made(record)
         try:
-            made.data = job.convert(job.decode(data, record), format, record)()
+            made.data = job.convert(job.decode(job.open(data), record), format, record)()
         except IrnError as error:
             if job.tools.options.debug:
                 error.add_note(traceback.format_exc())

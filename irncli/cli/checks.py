@@ -188,7 +188,8 @@ def _self_test() -> Found:
     from irncli.engine.device import resolve_device
     from irncli.engine.metrics import luma, psnr
     from irncli.io.encoding import encode
-    from irncli.io.images import Picture, decode
+    from irncli.io.image_file import decode
+    from irncli.io.picture import Picture
     from irncli.zoo.registry import default_registry
 
     began = time.perf_counter()
@@ -196,7 +197,7 @@ def _self_test() -> Found:
     hr = decode(photograph.read_bytes()).pixels[STRIP]
     name = default_registry().for_scale(2)
     low, back = _down_and_up(load(name, "cpu", tile=0), hr)
-    if not np.array_equal(decode(encode(Picture(low), format="png")).pixels, low):
+    if not np.array_equal(decode(encode(Picture(low), image_format="png")).pixels, low):
         yield "fail", "a picture that was written and read is another"
     tiled = _down_and_up(load(name, "cpu", tile=64), hr)
     if not (np.array_equal(tiled[0], low) and np.array_equal(tiled[1], back)):

@@ -68,7 +68,7 @@ def _exceeds(width: int, height: int) -> bool:
 
 def _uri(pixels: Pixels, format: Format, profile: bytes | None = None) -> str:  # noqa: A002
     picture = Picture(np.ascontiguousarray(pixels), metadata=Metadata(icc=profile))
-    data = encode(picture, format=format, quality=QUALITY)
+    data = encode(picture, image_format=format, quality=QUALITY)
     return f"data:image/{format};base64,{base64.b64encode(data).decode()}"
 
 

@@ -151,7 +151,7 @@ def sheet(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None) -> byte
     for place in views.places:
         for column, detail in enumerate(views.details(place)):
             _put_detail(canvas, layout, column, place, detail)
-    return encode(Picture(canvas, metadata=Metadata(icc=pair.profile)), format="png")
+    return encode(Picture(canvas, metadata=Metadata(icc=pair.profile)), image_format="png")
 
 
 def _write_head(canvas: Canvas, layout: Layout, views: Views) -> None:

@@ -9,7 +9,8 @@ from irncli.engine.rescaler import Rescaler, to_gray
 from irncli.engine.restorer import Restorer
 from irncli.engine.tensors import Pixels
 from irncli.io.encoding import Format, encode
-from irncli.io.images import Picture, decode, quantization_tables
+from irncli.io.image_file import ImageFile
+from irncli.io.picture import Picture
 
 __all__ = ["Compressor"]
 
@@ -44,17 +45,18 @@ class Compressor:
             quality: 1 to 100; PNG has none.
             xmp: see `encode`.
         """
-        return encode(low, format=self.codec, quality=quality, progressive=True, xmp=xmp)
+        return encode(low, image_format=self.codec, quality=quality, progressive=True, xmp=xmp)
 
     def reread(self, data: bytes) -> Pixels:
         """What the inverse is fed: LR out of its file, with what the codec did undone."""
         return self._reread(data).pixels
 
     def _reread(self, data: bytes) -> Picture:
-        low = decode(data)
+        file = ImageFile(data)
+        low = file.decode()
         if self.restorer is None or self.codec != "jpeg":
             return low
-        return replace(low, pixels=self.restorer.restore(low.pixels, quantization_tables(data)))
+        return replace(low, pixels=self.restorer.restore(low.pixels, file.tables))
 
     def restore(self, data: bytes, hr_size: tuple[int, int], scale: float | None = None) -> Pixels:
         """The picture out of its file, with z = 0.

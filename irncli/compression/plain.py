@@ -10,7 +10,8 @@ from irncli.engine.metrics import psnr
 from irncli.engine.tensors import Pixels
 from irncli.errors import UsageError
 from irncli.io.encoding import Format, Subsampling, encode
-from irncli.io.images import Picture, decode
+from irncli.io.image_file import decode
+from irncli.io.picture import Picture
 
 __all__ = ["Plain", "encode_plain", "plain", "plain_jpeg"]
 
@@ -112,5 +113,5 @@ def encode_plain(
     gray = bool((pixels == pixels[:, :, :1]).all())
     picture = Picture(pixels, gray=gray)
     return encode(
-        picture, format=format, quality=quality, subsampling=subsampling, progressive=True
+        picture, image_format=format, quality=quality, subsampling=subsampling, progressive=True
     )

@@ -34,7 +34,8 @@ from irncli.eval.records import Record, mean
 from irncli.eval.records import plain as number
 from irncli.geometry import lr_size
 from irncli.io.encoding import Format
-from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode
+from irncli.io.image_file import DEFAULT_MAX_PIXELS, decode
+from irncli.io.picture import Picture
 from irncli.operations.models import LoadedRestorer
 
 __all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Rivals", "measure_compression"]

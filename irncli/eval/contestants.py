@@ -19,8 +19,8 @@ from irncli.engine.fallback import Fallback
 from irncli.engine.guard import Guarded
 from irncli.engine.rescaler import Pixels, Rescaler, bicubic, to_gray
 from irncli.errors import UnavailableError, UsageError
-from irncli.io.images import lanczos
 from irncli.io.picture import Picture
+from irncli.io.pillow import lanczos
 from irncli.operations.decolor import Decolor
 from irncli.operations.downscale import Downscale
 from irncli.operations.models import LoadedModel, Models

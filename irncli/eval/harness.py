@@ -30,9 +30,10 @@ from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.eval.contestants import Contestant, Tick, describe
 from irncli.eval.records import Record, mean, plain
 from irncli.io.encoding import encode
-from irncli.io.images import DEFAULT_MAX_PIXELS, Picture, decode
+from irncli.io.image_file import DEFAULT_MAX_PIXELS, decode
 from irncli.io.inputs import pictures_in
 from irncli.io.paths import STREAM, read_input
+from irncli.io.picture import Picture
 
 __all__ = ["PictureSet", "Sample", "Settings", "find_sets", "load_cropped", "measure_set"]
 
@@ -214,7 +215,7 @@ def _measure_picture(
         tick(share / (1 + len(draws)))
 
     made, seconds_down = _timed(partial(contestant.down, hr, step))
-    low_file = encode(_as_picture(made.pixels), format="png")
+    low_file = encode(_as_picture(made.pixels), image_format="png")
     seen = decode(low_file).pixels
     given = replace(made, pixels=seen[:, :, : made.pixels.shape[2]])
     scores, seconds_up = [], []

@@ -22,7 +22,7 @@ from irncli.errors import UsageError
 from irncli.eval.harness import Sample
 from irncli.eval.records import PERCEPTUAL, mean, plain
 from irncli.io.encoding import encode
-from irncli.io.images import Picture
+from irncli.io.picture import Picture
 
 __all__ = ["Panel", "Sitting", "parse_names"]
 
@@ -115,7 +115,7 @@ class Sitting:
     def _file(self, root: Path, sample: Sample) -> None:
         name = f"{len(list((root / 'hr').iterdir())):06}.png"
         for side, pixels in (("hr", sample.hr), ("restored", sample.restored)):
-            (root / side / name).write_bytes(encode(Picture(pixels), format="png"))
+            (root / side / name).write_bytes(encode(Picture(pixels), image_format="png"))
 
     def _score(self, name: str, *given: Any, **options: Any) -> float | None:
         if name not in self._panel.metrics:

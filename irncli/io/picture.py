@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from irncli.io.png import Chunk
 from irncli.pixels import Pixels, bits_of, most, to_bits
 
-__all__ = ["Metadata", "Picture", "reduction"]
+__all__ = ["Chunk", "Metadata", "Picture", "reduction"]
+
+Chunk = tuple[bytes, bytes]
+"""A chunk of a PNG: its type, of four letters, and its body."""
 
 
 def reduction(bits: int) -> str:

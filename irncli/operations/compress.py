@@ -16,7 +16,7 @@ from irncli.engine.rescaler import Pixels, resize_plane, to_gray
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
 from irncli.io.encoding import EVERY_FORMAT, Format, encode, fitted, holds_profile
-from irncli.io.images import Picture
+from irncli.io.picture import Picture
 from irncli.io.tag import PLAIN, Tag
 from irncli.operations.forward import gain_of, tag_of
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
@@ -196,7 +196,7 @@ class _Compression:
         tick: Tick,
     ) -> None:
         self.settings, self.plan, self.model, self.tick = settings, plan, model, tick
-        self.bytes_in = len(source.data)
+        self.bytes_in = len(source.file.data)
         self.warnings: list[str] = []
         given = source.image
         fields: dict[str, Any] = {"gray": given.gray}
@@ -341,7 +341,7 @@ class _Compression:
             return Tag(content_sha256=content_sha256, hr_size=whole.size, **PLAIN)
 
         data = encode(
-            whole, format="jpeg", quality=plain.quality, subsampling=plain.subsampling,
+            whole, image_format="jpeg", quality=plain.quality, subsampling=plain.subsampling,
             progressive=True, xmp=with_tag(whole.metadata, tag, self._warn_once),
         )  # fmt: skip
         assert made.report is not None  # noqa: S101

@@ -15,7 +15,8 @@ from irncli.engine.rescaler import to_gray
 from irncli.errors import UsageError
 from irncli.geometry import pack
 from irncli.io.encoding import Format, encode
-from irncli.io.images import Picture, decode
+from irncli.io.image_file import decode
+from irncli.io.picture import Picture
 from irncli.io.tag import Tag
 from irncli.operations.models import LoadedModel
 from irncli.operations.result import Operation, TagOf, Tick
@@ -168,7 +169,7 @@ def through_file(image_format: Format, quality: int, *, gray: bool) -> Callable[
 
     def filed(low: Pixels) -> Pixels:
         image = Picture(np.broadcast_to(low, (*low.shape[:2], 3)), gray=gray)
-        data = encode(image, format=image_format, quality=quality)
+        data = encode(image, image_format=image_format, quality=quality)
         return decode(data).pixels[:, :, : low.shape[2]]
 
     return filed

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from irncli.errors import TagError, UnavailableError
 from irncli.geometry import hr_size_of, restored_size
+from irncli.io.image_file import ImageFile
 from irncli.io.tag import Tag
 from irncli.operations.models import (
     COLOR_MODEL,
@@ -67,22 +68,13 @@ class Restoration:
     warnings: tuple[str, ...] = ()
 
 
-def resolve(
-    models: Models,
-    request: Request,
-    tag: Tag | None,
-    content_sha256: str,
-    size: tuple[int, int],
-    bits: int,
-) -> Restoration:
+def resolve(models: Models, request: Request, file: ImageFile, bits: int) -> Restoration:
     """Find the model, the scale and the size with which a small image is restored.
 
     Args:
         models: where models are loaded from.
         request: of the user.
-        tag: of the file, or None.
-        content_sha256: hash of the pixels as they are now.
-        size: width and height of the small image.
+        file: the small image.
         bits: bits per channel of the small image.
 
     Raises:
@@ -91,9 +83,10 @@ def resolve(
         UnavailableError: a model is missing here, or has other weights than the tag says.
     """
     doubts = _Doubts(strict=request.strict)
+    size, tag = (file.header.width, file.header.height), file.tag
     if tag is None:
         return _untagged(models, request, size, bits, doubts)
-    changed = tag.content_sha256 != content_sha256
+    changed = tag.content_sha256 != file.content_sha256
     if tag.task == "plain":
         if changed:
             doubts.add("the pixels were changed since irn wrote them")

@@ -11,15 +11,9 @@ from irncli.engine.latent import MAX_SEED
 from irncli.engine.rescaler import resize_plane, to_gray
 from irncli.errors import ImageError, TagError, UsageError
 from irncli.io.encoding import EVERY_FORMAT, Format
-from irncli.io.images import (
-    DEFAULT_MAX_PIXELS,
-    Metadata,
-    Picture,
-    content_sha256,
-    probe,
-    quantization_tables,
-)
-from irncli.io.tag import Tag, extract, remove
+from irncli.io.image_file import DEFAULT_MAX_PIXELS, ImageFile
+from irncli.io.picture import Metadata, Picture
+from irncli.io.tag import Tag, remove
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
 from irncli.operations.resolve import Request, Restoration, resolve
 from irncli.operations.result import Operation, Plan, Result, Source, Tick, encoder
@@ -86,16 +80,14 @@ class Restore(Operation):
         """See Operation."""
         del image_format
         image = source.image
-        # From the file: the metadata of the image were removed if that was asked for.
-        tag = extract(probe(source.data, max_pixels=self.max_pixels).xmp)
-        content = content_sha256(source.data, max_pixels=self.max_pixels)
-        found = resolve(models, self.request, tag, content, image.size, image.bits)
+        found = resolve(models, self.request, source.file, image.bits)
         width, height = found.hr_size
         if width * height > self.max_pixels:
             raise ImageError(
                 f"it would become {width}x{height}, more than --max-pixels {self.max_pixels}: "
                 "raise it if you trust the file"
             )
+        tag = found.tag
         as_it_is = tag is not None and tag.task == "color" and tag.gray
         model = None if as_it_is else found.model
         return RestorePlan(
@@ -120,7 +112,7 @@ class Restore(Operation):
             temperature = found.temperature if self.temperature is None else self.temperature
             seed = self.seed if self.seed is not None else self.drawn if temperature > 0 else 0
             inverse = _Inverse(plan.model, found, seed, temperature, tick, warnings)
-            image = inverse.coloured(image) if color else inverse.enlarged(image, source.data)
+            image = inverse.coloured(image) if color else inverse.enlarged(image, source.file)
         image = replace(image, metadata=_untagged(image.metadata, found.tag))
         return Result(
             image=image, encode=encoder(image, image_format, quality),
@@ -146,13 +138,13 @@ class _Inverse:
             image, pixels=self._pixels(image.pixels[:, :, :1]), alpha=self._alpha(image), gray=False
         )
 
-    def enlarged(self, image: Picture, data: bytes) -> Picture:
+    def enlarged(self, image: Picture, file: ImageFile) -> Picture:
         """Return a small image in its original size."""
         width, height = self.restoration.hr_size
         restorer, tag = self.restoration.restorer, self.restoration.tag
         low = image.pixels
         if restorer is not None:
-            low = self._without_codec(low, data, restorer)
+            low = self._without_codec(low, file, restorer)
         pixels, alpha = self._pixels(low), self._alpha(image)
         gray = image.gray or (tag is not None and tag.gray)
         if gray or (tag is not None and tag.neutral):
@@ -177,9 +169,9 @@ class _Inverse:
             fallback=_fallback(low, found.tag, self.model.scale),
         )
 
-    def _without_codec(self, low: Pixels, data: bytes, restorer: LoadedRestorer) -> Pixels:
+    def _without_codec(self, low: Pixels, file: ImageFile, restorer: LoadedRestorer) -> Pixels:
         try:
-            tables = quantization_tables(data)
+            tables = file.tables
         except ImageError:
             self.warnings.append("it is no JPEG any more: what that lost is not restored")
             return low

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from irncli.errors import TagError, UsageError
 from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, encode, fitted
-from irncli.io.images import Metadata, Picture
+from irncli.io.image_file import ImageFile
+from irncli.io.metadata import stripped
+from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import Tag, embed
 from irncli.operations.models import LoadedModel, Models, name_of
 
@@ -38,12 +40,29 @@ class Source:
     """An image file that was read.
 
     Attributes:
-        image: decoded.
-        data: the bytes of the file.
+        image: its pixels and metadata.
+        file: the file; its metadata are there even where they were stripped from `image`.
     """
 
     image: Picture
-    data: bytes
+    file: ImageFile
+
+    @classmethod
+    def decoded(cls, file: ImageFile, *, deep: bool, strip: bool = False) -> Source:
+        """Decode a file.
+
+        Args:
+            file: just opened.
+            deep: keep 16 bits per channel.
+            strip: leave out the metadata.
+
+        Raises:
+            ImageError: its pixels cannot be read.
+        """
+        image = file.decode(deep=deep)
+        if strip:
+            image = replace(image, metadata=stripped(image.metadata))
+        return cls(image, file)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +211,7 @@ def encoder(
         held, lost = fitted(image, image_format)
         warnings = list(lost)
         xmp = None if tag is None else with_tag(image.metadata, tag, warnings.append)
-        data = encode(held, format=image_format, quality=quality, xmp=xmp)
+        data = encode(held, image_format=image_format, quality=quality, xmp=xmp)
         return Encoded(data, tuple(dict.fromkeys(warnings)))
 
     return encoded

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode, quantization_tables
+from irncli.io.image_file import ImageFile, decode
+from irncli.io.picture import Picture
 from irncli.model.transforms import cosine_waves
 
 __all__ = ["jpeg_bits", "jpeg_round_trip", "straight_through"]
@@ -33,9 +34,9 @@ def jpeg_round_trip(
     eight_bit = low.mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     coded, tables = [], []
     for pixels, quality in zip(eight_bit, qualities, strict=True):
-        data = encode(Picture(np.ascontiguousarray(pixels)), format="jpeg", quality=quality)
+        data = encode(Picture(np.ascontiguousarray(pixels)), image_format="jpeg", quality=quality)
         coded.append(torch.from_numpy(decode(data).pixels))
-        tables.append(torch.from_numpy(quantization_tables(data)))
+        tables.append(torch.from_numpy(ImageFile(data).tables))
     back = torch.stack(coded).permute(0, 3, 1, 2).to(low.device, low.dtype).div_(255)
     return back, torch.stack(tables).to(low.device)
 

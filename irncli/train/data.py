@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from irncli.errors import DataError, ImageError, InputMissingError, StorageError
-from irncli.io.images import decode
-from irncli.io.plugins import readable_suffixes
+from irncli.io.formats import readable_suffixes
+from irncli.io.image_file import decode
 
 __all__ = ["Pictures", "centre_crop", "load_pictures", "split"]
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from irncli.errors import DataError, OutputError, StorageError
 from irncli.io.encoding import encode
-from irncli.io.images import Picture
 from irncli.io.paths import atomic_write, make_directory, remove_partials
+from irncli.io.picture import Picture
 from irncli.train.recipe import Recipe
 
 __all__ = ["RunDirectory"]
@@ -114,7 +114,7 @@ class RunDirectory:
         """Keep a side-by-side picture."""
         folder = self.path / "samples"
         make_directory(folder)
-        data = encode(Picture(pixels), format="png")
+        data = encode(Picture(pixels), image_format="png")
         atomic_write(folder / f"step-{step:07d}-{index}.png", data, overwrite=True)
 
     def log(self, record: dict[str, Any]) -> None:

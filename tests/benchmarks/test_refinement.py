@@ -7,7 +7,8 @@ import sys
 import numpy as np
 
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode
+from irncli.io.image_file import decode
+from irncli.io.picture import Picture
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
 from tests.support.places import ROOT
@@ -30,7 +31,7 @@ def test_refinement_is_measured_with_either_file_and_task(tmp_path):
     pictures.mkdir()
     photo = decode((ROOT / "irncli" / "demo" / "photo.png").read_bytes()).pixels
     crop = np.ascontiguousarray(photo[100:141, 60:108])
-    (pictures / "a.png").write_bytes(encode(Picture(crop), format="png"))
+    (pictures / "a.png").write_bytes(encode(Picture(crop), image_format="png"))
     color.write_bytes(serialise(shaken(SMALL["color"]), Card(name="c", stored="float32")))
     printed = benchmark(
         pictures, "--model", "irn-x2", "--model", color, "--steps", "2", "--quality", "90",

@@ -10,7 +10,8 @@ import pytest
 import irncli
 from irncli.engine.metrics import luma, psnr
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode
+from irncli.io.image_file import decode
+from irncli.io.picture import Picture
 from tests.support.places import ROOT
 
 
@@ -19,7 +20,7 @@ def test_quality_is_the_same_and_bits_are_those_of_the_file(tmp_path):
     hr = np.ascontiguousarray(photo[100:165, 60:128])
     pictures, out = tmp_path / "tiny", tmp_path / "out.json"
     pictures.mkdir()
-    (pictures / "a.png").write_bytes(encode(Picture(hr), format="png"))
+    (pictures / "a.png").write_bytes(encode(Picture(hr), image_format="png"))
     script = ROOT / "benchmarks" / "same_quality.py"
     models = ("--model", "irn-x2", "--model", "irn-jpeg-x2")
     command = [sys.executable, script, pictures, *models, "--json", out]
@@ -32,7 +33,7 @@ def test_quality_is_the_same_and_bits_are_those_of_the_file(tmp_path):
     low = model.downscale(hr)
     for point in records["irn-x2"]["points"]:
         quality = point["quality"]
-        data = encode(Picture(low), format="jpeg", quality=quality, progressive=True)
+        data = encode(Picture(low), image_format="jpeg", quality=quality, progressive=True)
         back = model.upscale(decode(data).pixels, temperature=0)
         assert point["bpp"] == pytest.approx(8 * len(data) / (64 * 68), abs=1e-5)
         assert point["psnr_y"] == pytest.approx(psnr(luma(hr), luma(back), 2), abs=1e-4)

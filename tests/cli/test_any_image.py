@@ -12,7 +12,8 @@ from irncli.engine.doubt import MOST_SHIFT_8
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import bicubic
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode, probe
+from irncli.io.image_file import ImageFile, decode
+from irncli.io.picture import Picture
 from irncli.io.tag import embed, extract
 from irncli.train.hard import hard_images
 from tests.support.refusals import refused
@@ -34,16 +35,16 @@ def pixels(path):
 
 
 def tag_of(path):
-    return extract(probe(path.read_bytes()).xmp)
+    return extract(ImageFile(path.read_bytes()).header.xmp)
 
 
 def there(irn, image, folder, *options, name="a.png"):
     """The small file of an image, and the record."""
     source = folder / name
     if isinstance(image, np.ndarray):
-        source.write_bytes(encode(Picture(np.ascontiguousarray(image)), format="png"))
+        source.write_bytes(encode(Picture(np.ascontiguousarray(image)), image_format="png"))
     else:
-        source.write_bytes(encode(image, format="png"))
+        source.write_bytes(encode(image, image_format="png"))
     small = folder / ("small.jpg" if "jpeg" in options else "small.png")
     result = irn("downscale", source, "-o", small, "--json", "--overwrite", *options)
     assert result.status == 0, result.err
@@ -106,7 +107,7 @@ def test_hard_images(irn, tmp_path, scale):
         name: image for name, image in hard_images(24 * scale).items() if int(name[-1]) == scale % 2
     }
     for name, image in images.items():
-        (tmp_path / f"{name}.png").write_bytes(encode(Picture(image), format="png"))
+        (tmp_path / f"{name}.png").write_bytes(encode(Picture(image), image_format="png"))
     small, large = tmp_path / "small", tmp_path / "large"
     assert (
         irn("downscale", *tmp_path.glob("*.png"), "--scale", scale, "--output-dir", small).status
@@ -137,7 +138,7 @@ def test_an_rgb_image_with_equal_channels_stays_gray_and_rgb(irn, tmp_path, phot
     image = image.repeat(3, axis=2)
     small, _ = there(irn, image, tmp_path, "--scale", 2)
     low, restored = pixels(small), back(irn, small)
-    assert probe(small.read_bytes()).mode == "RGB"
+    assert ImageFile(small.read_bytes()).header.mode == "RGB"
     assert (low == low[:, :, :1]).all()
     assert (restored == restored[:, :, :1]).all()
     assert restored.shape == image.shape
@@ -189,7 +190,7 @@ def test_a_jpeg_is_judged_as_it_comes_out_of_its_file(irn, tmp_path, photo):
     small, record = there(irn, image, tmp_path, *options)
     assert record["guarded"]["bicubic"] > 0.1
     low, _ = through_bicubic(image, 2)
-    coded = decode(encode(Picture(low), format="jpeg", quality=90)).pixels
+    coded = decode(encode(Picture(low), image_format="jpeg", quality=90)).pixels
     plain = psnr(image, bicubic(coded, 96, 96))
     assert psnr(image, back(irn, small)) > plain - 0.3
     unguarded, _ = there(irn, image, tmp_path, *options, "--guard", "off")
@@ -222,7 +223,7 @@ def test_a_small_image_that_was_resized_is_restored_without_its_marks(irn, tmp_p
     small, _ = there(irn, stripes(96), tmp_path, "--scale", 2)
     picture = decode(small.read_bytes())
     cut = encode(
-        Picture(np.ascontiguousarray(picture.pixels[:20, :20])), format="png",
+        Picture(np.ascontiguousarray(picture.pixels[:20, :20])), image_format="png",
         xmp=lambda content: picture.metadata.xmp,
     )  # fmt: skip
     small.write_bytes(cut)
@@ -243,7 +244,9 @@ def test_a_tag_whose_bitmap_is_damaged_is_refused(irn, tmp_path, bitmap):
     old = base64.b64encode(tag.bicubic)
     assert old in packet
     packet = packet.replace(old, base64.b64encode(bitmap))
-    small.write_bytes(encode(Picture(picture.pixels), format="png", xmp=lambda content: packet))
+    small.write_bytes(
+        encode(Picture(picture.pixels), image_format="png", xmp=lambda content: packet)
+    )
     refused(irn("upscale", small, "--seed", 0, "-o", tmp_path / "back.png"), 65, "tag of this file")
     refused(irn("info", small), 65, "tag of this file")
 
@@ -252,7 +255,7 @@ def test_a_tag_whose_bitmap_is_damaged_is_refused(irn, tmp_path, bitmap):
 def test_decolor_of_flat_colours(irn, tmp_path, colour):
     source, gray, again = (tmp_path / name for name in ("a.png", "gray.png", "again.png"))
     image = np.full((48, 40, 3), colour, np.uint8)
-    source.write_bytes(encode(Picture(image), format="png"))
+    source.write_bytes(encode(Picture(image), image_format="png"))
     assert irn("decolor", source, "-o", gray).status == 0
     assert irn("colorize", gray, "-o", again).status == 0
     luma = image @ np.array([0.299, 0.587, 0.114])
@@ -265,7 +268,7 @@ def test_decolor_of_noise_and_of_stripes(irn, tmp_path):
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     for image in (noise, stripes()):
         source, gray, again = (tmp_path / name for name in ("a.png", "gray.png", "again.png"))
-        source.write_bytes(encode(Picture(image), format="png"))
+        source.write_bytes(encode(Picture(image), image_format="png"))
         result = irn("decolor", source, "-o", gray, "--json", "--overwrite")
         assert json.loads(result.out)["guarded"]["bicubic"] > 0.1
         assert "one mean colour" in result.out.decode()
@@ -278,7 +281,7 @@ def test_decolor_of_noise_and_of_stripes(irn, tmp_path):
 def test_compress_keeps_gray_images_gray(irn, tmp_path, photo):
     image = photo[100:196, 200:296].mean(axis=2, keepdims=True).round().astype(np.uint8)
     source, small, again = (tmp_path / name for name in ("a.png", "small.jpg", "again.png"))
-    source.write_bytes(encode(Picture(image.repeat(3, axis=2)), format="png"))
+    source.write_bytes(encode(Picture(image.repeat(3, axis=2)), image_format="png"))
     result = irn("compress", source, "-o", small, "--quality", 60, "--json")
     assert result.status == 0
     low = pixels(small)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from irncli.io.encoding import encode
-from irncli.io.images import Picture
+from irncli.io.picture import Picture
 from tests.support.pictures import size
 from tests.support.places import ROOT
 from tests.support.refusals import refused
@@ -189,12 +189,12 @@ def test_no_tag(irn, picture):
 
 def replace_in_tag(path, old, new):
     """Rewrite the XMP chunk of a PNG."""
-    from irncli.io.images import decode
+    from irncli.io.image_file import decode
 
     picture = decode(path.read_bytes())
     packet = picture.metadata.xmp
     assert old in packet
-    data = encode(picture, format="png", xmp=lambda content: packet.replace(old, new))
+    data = encode(picture, image_format="png", xmp=lambda content: packet.replace(old, new))
     path.write_bytes(data)
 
 
@@ -219,13 +219,13 @@ def test_a_tag_names_a_model_but_never_a_file(irn, small, monkeypatch):
 
 
 def test_an_edited_lr_is_restored_with_a_warning(irn, small):
-    from irncli.io.images import decode
+    from irncli.io.image_file import decode
 
     picture = decode(small.read_bytes())
     pixels = picture.pixels.copy()
     pixels[2, 3] ^= 255
     edited = Picture(pixels, metadata=picture.metadata)
-    small.write_bytes(encode(edited, format="png"))
+    small.write_bytes(encode(edited, image_format="png"))
     outcome = irn("upscale", small, "--seed", 0)
     assert outcome.status == 0
     assert "warning: the pixels were changed" in outcome.err
@@ -267,7 +267,7 @@ def started(arguments, **options):
 def test_interrupting_leaves_no_half_file(tmp_path):
     big = tmp_path / "big.png"
     values = np.random.default_rng(0).integers(0, 256, (2400, 2400, 3), dtype=np.uint8)
-    big.write_bytes(encode(Picture(values), format="png"))
+    big.write_bytes(encode(Picture(values), image_format="png"))
     process = started(["downscale", big, "--scale", 4], stderr=subprocess.PIPE)
     time.sleep(6)
     assert process.poll() is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from irncli.io.images import decode, probe
+from irncli.io.image_file import ImageFile, decode
 from irncli.io.tag import extract
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
@@ -49,9 +49,9 @@ def test_there_and_back(irn, picture, gray):
     record = json.loads(result.out)
     assert (record["model"], record["scale"], record["temperature"]) == ("tint", 1.0, 0)
     assert record["hr_size"] == record["lr_size"] == [61, 47]
-    tag = extract(probe(gray.read_bytes()).xmp)
+    tag = extract(ImageFile(gray.read_bytes()).header.xmp)
     assert (tag.task, tag.model, tag.hr_size, tag.gray) == ("color", "tint", (61, 47), False)
-    assert probe(back.read_bytes()).xmp is None
+    assert ImageFile(back.read_bytes()).header.xmp is None
 
 
 def test_names_and_streams(irn, spawn, picture, gray, tint):

@@ -88,7 +88,7 @@ def test_16_bits_are_compared_at_16(irn, picture, tmp_path):
     deep = values(picture).astype(np.uint16) * 257
     deep[3, 3, 1] += 1
     path = tmp_path / "deep.png"
-    path.write_bytes(encode(Picture(deep), format="png"))
+    path.write_bytes(encode(Picture(deep), image_format="png"))
     (record,) = map(json.loads, irn("compare", picture, path, "--json").out.splitlines())
     assert (record["bits"], record["largest_difference"], record["identical"]) == (16, 1, False)
 

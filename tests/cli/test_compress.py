@@ -12,7 +12,7 @@ from irncli.cli.commands.compress import parse_size
 from irncli.config import CrmConfig
 from irncli.engine.metrics import psnr
 from irncli.errors import UsageError
-from irncli.io.images import decode, probe
+from irncli.io.image_file import ImageFile, decode
 from irncli.io.tag import extract
 from irncli.model import build
 from irncli.zoo.checkpoint import Card, serialise
@@ -52,7 +52,7 @@ def test_there_and_back(irn, photograph, models):
     with Image.open(small) as image:
         assert (image.format, image.size) == ("JPEG", (61, 49))
         assert image.info.get("progressive")
-    tag = extract(probe(small.read_bytes()).xmp)
+    tag = extract(ImageFile(small.read_bytes()).header.xmp)
     assert (tag.task, tag.model, tag.restorer) == ("rescale", "irn-jpeg-x2", "crm-jpeg")
     back = photograph.with_name("back.png")
     assert irn("upscale", small, "--strict", "--temperature", 0, "-o", back).lines == []
@@ -93,7 +93,7 @@ def test_other_codecs(irn, photograph, models, codec):
     assert irn("compress", photograph, "--no-report", "-o", small).status == 0
     with Image.open(small) as image:
         assert image.format == codec.upper()
-    tag = extract(probe(small.read_bytes()).xmp)
+    tag = extract(ImageFile(small.read_bytes()).header.xmp)
     assert tag.restorer == ""
     assert tag.model == ("irn-x2" if codec == "png" else "irn-jpeg-x2")
     assert irn("upscale", small, "--strict", "--temperature", 0, "-o", back).lines == []
@@ -142,10 +142,10 @@ def test_where_a_plain_jpeg_is_better_it_says_so_and_auto_takes_it(irn, photogra
     assert "--auto" in result.err
     assert "--auto" not in irn(*arguments[:-2], "--auto", "--overwrite").err
     small, back = photograph.with_name("photo_irn.jpg"), photograph.with_name("back.png")
-    assert extract(probe(small.read_bytes()).xmp).task == "plain"
+    assert extract(ImageFile(small.read_bytes()).header.xmp).task == "plain"
     assert irn("upscale", small, "--strict", "-o", back).lines == []
     assert quality_of(photograph, back) > record["report"]["psnr"]
-    assert probe(back.read_bytes()).xmp is None
+    assert ImageFile(back.read_bytes()).header.xmp is None
 
 
 def test_recompressed_since_it_is_restored_with_a_warning(irn, photograph, models):

@@ -11,7 +11,8 @@ from PIL import Image
 
 from irncli.engine.metrics import psnr
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode
+from irncli.io.image_file import decode
+from irncli.io.picture import Picture
 from irncli.pixels import to_bits
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
@@ -126,7 +127,7 @@ def deep(tmp_path):
     noise = np.random.default_rng(0).integers(-128, 129, values.shape)
     values = (values + noise).clip(0, 65535).astype(np.uint16)
     path = tmp_path / "deep.png"
-    path.write_bytes(encode(Picture(values), format="png"))
+    path.write_bytes(encode(Picture(values), image_format="png"))
     return path, values
 
 
@@ -217,7 +218,7 @@ def test_no_halo_after_there_and_back(irn, tmp_path, background):
     alpha = np.where(y**2 + x**2 < 24**2, 255, 0).astype(np.uint8)
     pixels = np.where(alpha[:, :, None] > 0, (255, 128, 0), (255, 0, 255)).astype(np.uint8)
     source, low, back = tmp_path / "a.png", tmp_path / "low.png", tmp_path / "back.png"
-    source.write_bytes(encode(Picture(pixels, alpha), format="png"))
+    source.write_bytes(encode(Picture(pixels, alpha), image_format="png"))
     assert irn("downscale", source, "--scale", 2, "-o", low).status == 0
     assert irn("upscale", low, "--temperature", 0, "-o", back).status == 0
     for path in (low, back):

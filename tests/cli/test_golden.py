@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from irncli.io.images import probe
+from irncli.io.image_file import ImageFile
 from irncli.io.tag import extract
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.commands import COMMANDS
@@ -160,7 +160,7 @@ def _settled(record):
 
 def _tag(path):
     """The tag of an output; None: it has none."""
-    tag = extract(probe(path.read_bytes()).xmp)
+    tag = extract(ImageFile(path.read_bytes()).header.xmp)
     if tag is None:
         return None
     fields = asdict(tag) | {"format": tag.format, "bicubic": bool(tag.bicubic)}

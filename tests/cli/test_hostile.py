@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from irncli.io.encoding import encode
-from irncli.io.images import decode
+from irncli.io.image_file import decode
 from irncli.zoo import checkpoint
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
@@ -386,7 +386,7 @@ def lying(tagged, tmp_path):
             if not count:
                 packet = packet.replace("irn:task=", f'irn:{key}="{value}" irn:task=')
         path = tmp_path / "small.png"
-        path.write_bytes(encode(picture, format="png", xmp=lambda content: packet.encode()))
+        path.write_bytes(encode(picture, image_format="png", xmp=lambda content: packet.encode()))
         return path
 
     return make

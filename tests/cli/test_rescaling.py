@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import bicubic
 from irncli.io.encoding import encode
-from irncli.io.images import decode, probe
+from irncli.io.image_file import ImageFile, decode
 from irncli.io.tag import Tag, embed, extract
 from tests.support.pictures import size
 
@@ -37,7 +37,7 @@ def test_there_and_back_in_exact_size_and_better_than_bicubic(irn, picture, scal
     hr = pixels(picture)
     plain = bicubic(bicubic(hr, *low_size[::-1]), 47, 61)
     assert psnr(hr, pixels(back)) > psnr(hr, plain) + 1
-    assert probe(back.read_bytes()).xmp is None
+    assert ImageFile(back.read_bytes()).header.xmp is None
 
 
 def test_default_names_beside_the_input(irn, picture):
@@ -120,7 +120,7 @@ def test_quality_has_an_effect(irn, picture):
 
 
 def test_tag_and_info(irn, small):
-    tag = extract(probe(small.read_bytes()).xmp)
+    tag = extract(ImageFile(small.read_bytes()).header.xmp)
     assert (tag.model, tag.scale, tag.hr_size, tag.bits) == ("irn-x4", 4, (61, 47), 8)
     record = json.loads(irn("info", small, "--json").out)
     keys = ["format", "task", "model", "weights_sha256", "scale", "hr_size", "bits",
@@ -207,7 +207,7 @@ def retagged(path, **changes):
     record = extract(picture.metadata.xmp)
     fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
     packet = embed(picture.metadata.xmp, Tag(**(fields | changes)))
-    path.write_bytes(encode(picture, format="png", xmp=lambda content: packet))
+    path.write_bytes(encode(picture, image_format="png", xmp=lambda content: packet))
 
 
 def test_an_imported_model_restores_what_it_made(irn, picture, tmp_path):

@@ -12,7 +12,7 @@ from irncli.comparison.pair import paired, scale_between
 from irncli.engine.rescaler import bicubic
 from irncli.errors import DataError
 from irncli.geometry import lr_size
-from irncli.io.images import decode
+from irncli.io.image_file import decode
 from irncli.io.picture import Metadata, Picture
 
 RGB = b"\0" * 16 + b"RGB " + b"\0" * 108

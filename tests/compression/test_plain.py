@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from irncli.compression.plain import encode_plain, plain, plain_jpeg
 from irncli.errors import UsageError
-from irncli.io.plugins import jxl_is_here
+from irncli.io.libraries import jxl_is_here
 
 JXL = pytest.param(
     "jxl", marks=pytest.mark.skipif(not jxl_is_here(), reason="pillow-jxl-plugin is not here")

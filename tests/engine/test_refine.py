@@ -12,7 +12,8 @@ from irncli.engine.refine import PATIENCE, refine
 from irncli.engine.rescaler import Rescaler
 from irncli.errors import MemoryExhaustedError, UsageError
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode
+from irncli.io.image_file import decode
+from irncli.io.picture import Picture
 from irncli.zoo.registry import default_registry
 from tests.support.networks import SMALL, shaken
 
@@ -32,7 +33,7 @@ def small(name="irn-x2"):
 
 
 def jpeg(pixels):
-    return decode(encode(Picture(pixels), format="jpeg", quality=75)).pixels
+    return decode(encode(Picture(pixels), image_format="jpeg", quality=75)).pixels
 
 
 def inverted(pixels):

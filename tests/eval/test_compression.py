@@ -16,7 +16,8 @@ from irncli.eval.contestants import Trained
 from irncli.eval.harness import find_sets
 from irncli.eval.rates import bd_rate
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode
+from irncli.io.image_file import decode
+from irncli.io.picture import Picture
 from irncli.operations.models import LoadedModel, LoadedRestorer
 from irncli.zoo.checkpoint import Card, Checkpoint, weights_sha256
 from tests.support.networks import CRM, SMALL, shaken
@@ -91,7 +92,7 @@ def test_a_record_for_each_contestant_and_quality(records):
 def test_irn_with_and_without_what_undoes_the_codec(records, rivals, hr):
     cropped = np.ascontiguousarray(hr[: CROPPED[0], : CROPPED[1]])
     low = Picture(rivals.jpeg.rescaler.downscale(cropped))
-    data = encode(low, format="jpeg", quality=40, subsampling="4:4:4", progressive=True)
+    data = encode(low, image_format="jpeg", quality=40, subsampling="4:4:4", progressive=True)
     for name, restorer in (("irn", rivals.restorer.restorer), ("irn without restorer", None)):
         back = Compressor(rivals.jpeg.rescaler, "jpeg", restorer).restore(data, CROPPED[::-1], 2)
         one = picture_of(of(records, name, 40))
@@ -112,7 +113,7 @@ def test_png_by_the_other_network(records, rivals, hr):
     low = rescaler.downscale(cropped)
     back = rescaler.upscale(low, CROPPED[::-1], 2, temperature=0)
     one = of(records, "irn png", None)
-    assert picture_of(one)["bytes"] == len(encode(Picture(low), format="png"))
+    assert picture_of(one)["bytes"] == len(encode(Picture(low), image_format="png"))
     assert picture_of(one)["psnr_rgb"] == pytest.approx(
         peak_signal_noise_ratio(cropped, back, data_range=255), abs=6e-5
     )
@@ -122,7 +123,7 @@ def test_png_by_the_other_network(records, rivals, hr):
 def test_bicubic_through_the_same_jpeg(records, hr):
     cropped = np.ascontiguousarray(hr[: CROPPED[0], : CROPPED[1]])
     low = Picture(bicubic(cropped, 23, 30))
-    data = encode(low, format="jpeg", quality=80, subsampling="4:4:4", progressive=True)
+    data = encode(low, image_format="jpeg", quality=80, subsampling="4:4:4", progressive=True)
     back = bicubic(decode(data).pixels, *CROPPED)
     one = picture_of(of(records, "bicubic + jpeg", 80))
     assert one["bytes"] == len(data)

@@ -15,7 +15,8 @@ from irncli.eval.contestants import Baseline, Trained, choose, warm_up
 from irncli.eval.harness import PictureSet, Settings, find_sets, measure_set
 from irncli.eval.montage import comparison, side_by_side, worst_places
 from irncli.eval.records import IMAGE_NUMBERS
-from irncli.io.images import decode, lanczos
+from irncli.io.image_file import decode
+from irncli.io.pillow import lanczos
 from irncli.operations.models import LoadedModel, Models
 from irncli.zoo.checkpoint import Card, Checkpoint, serialise, weights_sha256
 from irncli.zoo.registry import Registry

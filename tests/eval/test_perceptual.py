@@ -11,7 +11,7 @@ import torch
 from irncli.errors import UsageError
 from irncli.eval.harness import Sample
 from irncli.eval.perceptual import Panel, parse_names
-from irncli.io.images import decode
+from irncli.io.image_file import decode
 
 
 def test_names():

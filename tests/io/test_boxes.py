@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from irncli.io.boxes import boxed_metadata, code_points
 from irncli.io.encoding import encode
-from irncli.io.images import decode, probe
+from irncli.io.formats.avif_heif import code_points
+from irncli.io.formats.jpeg2000 import boxed_metadata
+from irncli.io.formats.png import carried_chunks
+from irncli.io.image_file import ImageFile, decode
+from irncli.io.libraries import heif_is_here
 from irncli.io.metadata import orientation_of
-from irncli.io.plugins import heif_is_here
-from irncli.io.png import carried_chunks
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
@@ -49,7 +50,7 @@ def test_metadata_of_jpeg_2000_go_along():
     data = jpeg2000()
     kept = decode(data).metadata
     assert (kept.icc, kept.xmp, orientation_of(kept.exif)) == (ICC, XMP, 6)
-    assert {"colour profile", "EXIF", "XMP"} <= set(probe(data).carries)
+    assert {"colour profile", "EXIF", "XMP"} <= set(ImageFile(data).header.carries)
     plain = decode(saved("JPEG2000"))
     assert np.array_equal(decode(data).pixels, plain.pixels)
     assert (plain.metadata.icc, plain.metadata.xmp, plain.metadata.exif) == (None, None, None)
@@ -79,8 +80,8 @@ def test_colours_that_are_not_those_of_srgb_go_along(kind):
     assert decode(renamed(data, 2, 1)).metadata.chunks == ()
     other = decode(renamed(data, 9, 16))
     assert other.metadata.chunks == (PQ,)
-    assert carried_chunks(encode(other, format="png")) == (PQ,)
-    assert "text or gamma" in probe(renamed(data, 9, 16)).carries
+    assert carried_chunks(encode(other, image_format="png")) == (PQ,)
+    assert "text or gamma" in ImageFile(renamed(data, 9, 16)).header.carries
 
 
 def test_a_profile_counts_instead_of_code_points():

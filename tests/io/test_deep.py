@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from irncli.errors import ImageError, StorageError, UsageError
-from irncli.io import images
 from irncli.io.encoding import encode, fitted
-from irncli.io.images import Metadata, Picture, content_sha256, decode, probe
-from irncli.io.plugins import heif_is_here
-from irncli.io.png import chunks, with_chunks
+from irncli.io.formats.avif_heif import Avif, Heif
+from irncli.io.formats.png import chunks, with_chunks
+from irncli.io.image_file import ImageFile, decode
+from irncli.io.libraries import heif_is_here
+from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import PLAIN, Tag, embed, extract
 from irncli.pixels import to_bits
 
@@ -41,7 +42,7 @@ def deep():
 def test_all_levels_survive(deep, gray, alpha):
     pixels = deep[:, :, :1].repeat(3, axis=2) if gray else deep
     mask = deep[:, :, 1] if alpha else None
-    back = decode(encode(Picture(pixels, mask, gray), format="png"), deep=True)
+    back = decode(encode(Picture(pixels, mask, gray), image_format="png"), deep=True)
     assert (back.bits, back.gray) == (16, gray)
     assert np.array_equal(back.pixels, pixels)
     assert (back.alpha is None) is (not alpha)
@@ -52,7 +53,7 @@ def test_all_levels_survive(deep, gray, alpha):
 def test_decoders_have_nothing_to_say(deep, capfd):
     gray = Picture(deep[:, :, :1].repeat(3, axis=2), deep[:, :, 1], gray=True)
     data = with_chunks(
-        encode(gray, format="png"), ((b"iCCP", b"x\0\0" + zlib.compress(ICC)), (b"gAMA", b""))
+        encode(gray, image_format="png"), ((b"iCCP", b"x\0\0" + zlib.compress(ICC)), (b"gAMA", b""))
     )
     with contextlib.suppress(ImageError):
         decode(data, deep=True)
@@ -61,7 +62,7 @@ def test_decoders_have_nothing_to_say(deep, capfd):
 
 def test_no_room_for_temporary_files(deep, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    data = encode(Picture(deep), format="png")
+    data = encode(Picture(deep), image_format="png")
     with pytest.raises(StorageError, match=r"temporary file: No such file or directory; .*TMPDIR"):
         decode(data, deep=True)
 
@@ -84,7 +85,7 @@ def test_gray_tiff_is_read_at_its_depth(deep, order):
 
 
 def test_without_need_of_depth_it_is_reduced_and_said(deep):
-    back = decode(encode(Picture(deep), format="png"))
+    back = decode(encode(Picture(deep), image_format="png"))
     assert back.bits == 8
     assert np.array_equal(back.pixels, to_bits(deep, 8))
     assert "16 bits" in back.notes[0]
@@ -112,7 +113,7 @@ def test_metadata_travel_beside_deep_pixels(deep):
         dpi=(300.0, 150.0),
         chunks=(GAMMA, TEXT, SQUEEZED),
     )
-    back = decode(encode(Picture(deep, metadata=metadata), format="png"), deep=True).metadata
+    back = decode(encode(Picture(deep, metadata=metadata), image_format="png"), deep=True).metadata
     assert (back.icc, back.xmp, back.chunks) == (ICC, b"<a/>", (GAMMA, TEXT, SQUEEZED))
     assert back.exif.removeprefix(b"Exif\0\0") == exif.tobytes().removeprefix(b"Exif\0\0")
     assert back.dpi == pytest.approx((300, 150), abs=0.1)
@@ -122,28 +123,31 @@ def test_the_tag_names_deep_content(deep):
     def packet(content):
         return embed(None, Tag(content_sha256=content, hr_size=(256, 256), **PLAIN))
 
-    data = encode(Picture(deep), format="png", xmp=packet)
-    assert extract(decode(data).metadata.xmp).content_sha256 == content_sha256(data)
+    data = encode(Picture(deep), image_format="png", xmp=packet)
+    assert extract(decode(data).metadata.xmp).content_sha256 == ImageFile(data).content_sha256
     changed = deep.copy()
     changed[5, 5, 1] ^= 1  # below what 8 bits hold
-    assert content_sha256(encode(Picture(changed), format="png")) != content_sha256(data)
+    assert (
+        ImageFile(encode(Picture(changed), image_format="png")).content_sha256
+        != ImageFile(data).content_sha256
+    )
 
 
 @pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])
 def test_other_formats_take_eight_bits_and_it_is_said(format, deep):
     with pytest.raises(UsageError, match="16 bits"):
-        encode(Picture(deep), format=format)
+        encode(Picture(deep), image_format=format)
     picture = Picture(deep, metadata=Metadata(dpi=(72.0, 72.0), chunks=(GAMMA,)))
     held, lost = fitted(picture, format)
     assert held.bits == 8
     assert held.metadata.chunks == ()
     assert len(lost) == (2 if format == "jpeg" else 3)
-    encode(held, format=format)
+    encode(held, image_format=format)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
 def test_a_truncated_deep_picture_is_refused(deep, share):
-    data = encode(Picture(deep), format="png")
+    data = encode(Picture(deep), image_format="png")
     with pytest.raises(ImageError):
         decode(data[: int(share * len(data))], deep=True)
 
@@ -151,7 +155,7 @@ def test_a_truncated_deep_picture_is_refused(deep, share):
 def test_a_colour_that_stands_for_transparency():
     values = np.arange(48, dtype=np.uint16).reshape(4, 4, 3) * 1000
     data = with_chunks(
-        encode(Picture(values), format="png"),
+        encode(Picture(values), image_format="png"),
         ((b"tRNS", values[1, 2].astype(">u2").tobytes()),),
     )
     clear = decode(data, deep=True).alpha == 0
@@ -162,9 +166,9 @@ def test_a_colour_that_stands_for_transparency():
 @pytest.mark.parametrize("deep_pixels", [False, True])
 def test_gamma_and_text_travel_byte_for_byte(deep_pixels):
     values = np.zeros((3, 4, 3), np.uint16 if deep_pixels else np.uint8)
-    data = with_chunks(encode(Picture(values), format="png"), (GAMMA, TEXT, SQUEEZED))
+    data = with_chunks(encode(Picture(values), image_format="png"), (GAMMA, TEXT, SQUEEZED))
     first = decode(data, deep=True)
-    again = encode(first, format="png")
+    again = encode(first, image_format="png")
     assert first.metadata.chunks == (GAMMA, TEXT, SQUEEZED)
     kept = [chunk for chunk in chunks(again) if chunk[0] in (b"gAMA", b"tEXt", b"zTXt")]
     assert kept == [GAMMA, TEXT, SQUEEZED]
@@ -176,7 +180,7 @@ def test_xmp_is_not_carried_twice():
     text.add_itxt("XML:com.adobe.xmp", "<a/>")
     buffer = io.BytesIO()
     Image.new("RGB", (2, 2)).save(buffer, "PNG", pnginfo=text)
-    again = encode(decode(buffer.getvalue()), format="png")
+    again = encode(decode(buffer.getvalue()), image_format="png")
     assert again.count(b"XML:com.adobe.xmp") == 1
 
 
@@ -217,7 +221,7 @@ def test_jpeg_2000_is_read_at_its_depth(ramp, channels, bits, suffix):
     colours = wanted[:, :, :1] if channels == 1 else wanted[:, :, :3]
     assert np.array_equal(back.pixels, np.broadcast_to(colours, back.pixels.shape))
     assert channels != 4 or np.array_equal(back.alpha, wanted[:, :, 3])
-    assert probe(data).bits == bits
+    assert ImageFile(data).header.bits == bits
     assert decode(data).notes == (f"{bits} bits a channel were reduced to 8",)
 
 
@@ -245,7 +249,7 @@ def test_avif_is_read_at_its_depth(ramp, bits):
     assert back.bits == 16
     assert np.abs(back.pixels.astype(int) - ramp[:, :, :3]).max() < 700
     assert len(np.unique(back.pixels)) > 500
-    assert probe(data).bits == bits
+    assert ImageFile(data).header.bits == bits
 
 
 @pytest.mark.skipif(not heif_is_here(), reason="pillow-heif is not here")
@@ -259,7 +263,7 @@ def test_heic_is_read_at_its_depth(ramp):
     assert back.bits == 16
     assert np.abs(back.pixels.astype(int) - ramp[:, :, :3]).max() <= 64
     assert back.pixels.max() == 65535
-    assert probe(buffer.getvalue()).bits == 10
+    assert ImageFile(buffer.getvalue()).header.bits == 10
 
 
 @pytest.mark.parametrize("format", ["AVIF", "HEIF"])
@@ -268,7 +272,8 @@ def test_what_no_library_reads_at_its_depth_is_reduced_and_said(format, monkeypa
         pytest.skip("pillow-heif is not here")
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8), (255, 0, 9)).save(buffer, format)
-    monkeypatch.setattr(images, "depth_of", lambda *_: 12)  # while its pixels have 8
+    kind = {"AVIF": Avif, "HEIF": Heif}[format]
+    monkeypatch.setattr(kind, "bits", lambda *_: 12)  # while its pixels have 8
     back = decode(buffer.getvalue(), deep=True)
     assert (back.bits, back.notes) == (8, ("12 bits a channel were reduced to 8",))
 

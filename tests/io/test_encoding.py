@@ -11,10 +11,11 @@ from PIL import Image, ImageCms
 
 from irncli.engine.metrics import psnr
 from irncli.errors import ImageError, UnavailableError, UsageError
-from irncli.io import encoding
 from irncli.io.encoding import encode, fitted, format_for_suffix, suffix_for_format
-from irncli.io.images import Metadata, Picture, content_sha256, decode
-from irncli.io.plugins import jxl_is_here
+from irncli.io.formats import jxl
+from irncli.io.image_file import ImageFile, decode
+from irncli.io.libraries import jxl_is_here
+from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import PLAIN, Tag, embed, extract
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -62,7 +63,7 @@ def test_png_keeps_every_value(height, width, gray, alpha, seed):
     values = generator.integers(0, 256, (height, width, 1 if gray else 3), dtype=np.uint8)
     values = values.repeat(3, axis=2) if gray else values
     mask = generator.integers(0, 255, (height, width), dtype=np.uint8) if alpha else None
-    back = decode(encode(Picture(values, mask, gray), format="png"))
+    back = decode(encode(Picture(values, mask, gray), image_format="png"))
     assert np.array_equal(back.pixels, values)
     assert back.gray is gray
     assert back.size == (width, height)
@@ -76,7 +77,7 @@ def test_metadata_travel_byte_for_byte(format, pixels):
     # AVIF has an orientation of its own, for which the one in EXIF is taken out.
     exif = exif_bytes(None if format == "avif" else 6)
     metadata = Metadata(icc=icc, exif=exif, xmp=b"<a/>", dpi=(300.0, 150.0))
-    back = decode(encode(Picture(pixels, metadata=metadata), format=format)).metadata
+    back = decode(encode(Picture(pixels, metadata=metadata), image_format=format)).metadata
     assert back.icc == icc or format == "jxl"
     assert back.exif is not None
     assert tiff(back.exif) == tiff(exif)
@@ -89,7 +90,7 @@ def test_metadata_travel_byte_for_byte(format, pixels):
 
 def test_avif_keeps_orientation_and_what_exif_says(pixels):
     picture = Picture(pixels, metadata=Metadata(exif=exif_bytes(8)))
-    back = decode(encode(picture, format="avif"))
+    back = decode(encode(picture, image_format="avif"))
     exif = Image.Exif()
     exif.load(back.metadata.exif)
     assert dict(exif) == {0x0112: 8, 0x010E: "a picture"}
@@ -100,7 +101,7 @@ def test_exif_stays_the_same_however_often_it_is_copied(pixels):
     exif = exif_bytes()
     for format in ("png", "jpeg", "webp", "png", "jpeg", "webp"):
         picture = Picture(pixels, metadata=Metadata(exif=exif))
-        exif = decode(encode(picture, format=format)).metadata.exif
+        exif = decode(encode(picture, image_format=format)).metadata.exif
     assert tiff(exif) == tiff(exif_bytes())
 
 
@@ -118,12 +119,12 @@ def test_the_tag_names_the_content_of_its_file(format, kind, pixels):
         seen.append(content)
         return embed(None, Tag(content_sha256=content, hr_size=(30, 20), **PLAIN))
 
-    data = encode(picture, format=format, quality=40, xmp=packet)
-    assert seen == [content_sha256(data)]
+    data = encode(picture, image_format=format, quality=40, xmp=packet)
+    assert seen == [ImageFile(data).content_sha256]
     back = decode(data)
     tag = extract(back.metadata.xmp)
     assert tag is not None
-    assert tag.content_sha256 == content_sha256(data)
+    assert tag.content_sha256 == ImageFile(data).content_sha256
     assert back.pixels.shape == pixels.shape
     assert tiff(back.metadata.exif).count(b"a picture") == 1
 
@@ -131,14 +132,14 @@ def test_the_tag_names_the_content_of_its_file(format, kind, pixels):
 @pytest.mark.parametrize("format", ALL)
 def test_a_packet_may_be_declined(format, pixels):
     picture = Picture(pixels, metadata=Metadata(xmp=b"<a/>"))
-    data = encode(picture, format=format, xmp=lambda content: None)
+    data = encode(picture, image_format=format, xmp=lambda content: None)
     assert decode(data).metadata.xmp is None
 
 
 @pytest.mark.parametrize("format", LOSSY)
 def test_quality_buys_fidelity_with_bytes(format, photo):
     part = np.ascontiguousarray(photo[:128, :128])
-    files = [encode(Picture(part), format=format, quality=q) for q in (10, 60, 95)]
+    files = [encode(Picture(part), image_format=format, quality=q) for q in (10, 60, 95)]
     found = [psnr(decode(data).pixels, part) for data in files]
     assert found == sorted(found)
     assert found[2] > 34
@@ -150,13 +151,13 @@ def test_quality_buys_fidelity_with_bytes(format, photo):
 @pytest.mark.parametrize("format", LOSSY)
 def test_a_quality_out_of_range_is_refused(format, quality, pixels):
     with pytest.raises(UsageError, match=f"quality is {quality}, expected 1 to 100"):
-        encode(Picture(pixels), format=format, quality=quality)
+        encode(Picture(pixels), image_format=format, quality=quality)
 
 
 @pytest.mark.parametrize("format", MODERN)
 def test_alpha_is_carried(format, smooth):
     mask = smooth[:, :, 0]
-    back = decode(encode(Picture(smooth, mask), format=format, quality=90))
+    back = decode(encode(Picture(smooth, mask), image_format=format, quality=90))
     # WebP codes alpha without loss, the others as they code colours.
     assert np.abs(back.alpha.astype(int) - mask).max() <= (0 if format == "webp" else 4)
     assert psnr(back.pixels, smooth) > 35
@@ -167,14 +168,14 @@ def test_alpha_is_carried(format, smooth):
 def test_gray_comes_back_gray_where_the_format_knows_it(format, alpha, smooth):
     gray = smooth[:, :, :1].repeat(3, axis=2)
     mask = smooth[:, :, 1] if alpha and format != "jpeg" else None
-    back = decode(encode(Picture(gray, mask, gray=True), format=format))
+    back = decode(encode(Picture(gray, mask, gray=True), image_format=format))
     assert back.gray is (format in ("jpeg", "jxl") or (format == "avif" and not alpha))
     assert np.ptp(back.pixels, axis=2).max() <= (1 if format == "webp" else 0)
     assert psnr(back.pixels, gray) > 35
 
 
 def test_webp_is_lossy_at_its_best_quality(pixels):
-    data = encode(Picture(pixels), format="webp", quality=100)
+    data = encode(Picture(pixels), image_format="webp", quality=100)
     assert b"VP8 " in data[:40]
     assert b"VP8L" not in data[:40]
 
@@ -198,13 +199,13 @@ def jpeg_frame(data):
     ],
 )
 def test_jpeg_is_of_the_kind_asked_for(options, marker, sampling, pixels):
-    assert jpeg_frame(encode(Picture(pixels), format="jpeg", **options)) == (marker, sampling)
+    assert jpeg_frame(encode(Picture(pixels), image_format="jpeg", **options)) == (marker, sampling)
 
 
 def test_jpeg_is_optimised(smooth):
     buffer = io.BytesIO()
     Image.fromarray(smooth).save(buffer, "JPEG", quality=95, subsampling=0)
-    assert len(encode(Picture(smooth), format="jpeg")) < len(buffer.getvalue())
+    assert len(encode(Picture(smooth), image_format="jpeg")) < len(buffer.getvalue())
 
 
 @pytest.mark.parametrize(
@@ -213,25 +214,27 @@ def test_jpeg_is_optimised(smooth):
 )
 def test_avif_is_of_the_kind_asked_for(gray, subsampling, bits, smooth):
     values = smooth[:, :, :1].repeat(3, axis=2) if gray else smooth
-    data = encode(Picture(values, gray=gray), format="avif", subsampling=subsampling)
+    data = encode(Picture(values, gray=gray), image_format="avif", subsampling=subsampling)
     flags = data[data.index(b"av1C") + 6]  # monochrome, halved across, halved down
     assert flags >> 2 & 0b111 == bits
 
 
 def test_what_a_jpeg_cannot_hold_is_said(pixels):
     with pytest.raises(UsageError, match="transparency"):
-        encode(Picture(pixels, pixels[:, :, 0]), format="jpeg")
+        encode(Picture(pixels, pixels[:, :, 0]), image_format="jpeg")
     huge = Metadata(xmp=b"x" * 70_000)
     with pytest.raises(ImageError, match="70000"):
-        encode(Picture(pixels, metadata=huge), format="jpeg")
+        encode(Picture(pixels, metadata=huge), image_format="jpeg")
     with pytest.raises(ImageError, match="EXIF of 70000 bytes"):
-        encode(Picture(pixels, metadata=Metadata(exif=b"x" * 70_000)), format="jpeg")
+        encode(Picture(pixels, metadata=Metadata(exif=b"x" * 70_000)), image_format="jpeg")
 
 
 @pytest.mark.parametrize("format", ["png", *MODERN])
 def test_other_formats_hold_large_metadata(format, pixels):
     huge = Metadata(xmp=b"x" * 70_000)
-    assert decode(encode(Picture(pixels, metadata=huge), format=format)).metadata.xmp == huge.xmp
+    assert (
+        decode(encode(Picture(pixels, metadata=huge), image_format=format)).metadata.xmp == huge.xmp
+    )
 
 
 def empty(width, height):
@@ -250,26 +253,26 @@ def empty(width, height):
 )
 def test_a_picture_too_large_for_its_format_is_refused(format, width, height, part):
     with pytest.raises(ImageError, match=f"{part}.*use PNG"):
-        encode(empty(width, height), format=format)
+        encode(empty(width, height), image_format=format)
 
 
 @pytest.mark.parametrize(
     ("format", "width"), [("jpeg", 65_500), ("webp", 16_383), ("avif", 32_768)]
 )
 def test_the_largest_picture_of_a_format_can_be_read_again(format, width):
-    assert decode(encode(empty(width, 1), format=format)).size == (width, 1)
+    assert decode(encode(empty(width, 1), image_format=format)).size == (width, 1)
 
 
 def test_jpeg_xl_without_its_plug_in_is_refused(pixels, monkeypatch):
-    monkeypatch.setattr(encoding, "jxl_is_here", lambda: False)
+    monkeypatch.setattr(jxl, "jxl_is_here", lambda: False)
     with pytest.raises(UnavailableError, match=r"irncli\[jxl\]"):
-        encode(Picture(pixels), format="jxl")
+        encode(Picture(pixels), image_format="jxl")
 
 
 def test_a_profile_that_jpeg_xl_would_lose_is_refused(pixels, monkeypatch):
-    monkeypatch.setattr(encoding, "jxl_is_here", lambda: True)
+    monkeypatch.setattr(jxl, "jxl_is_here", lambda: True)
     with pytest.raises(ImageError, match="colour profile"):
-        encode(Picture(pixels, metadata=Metadata(icc=ICC)), format="jxl")
+        encode(Picture(pixels, metadata=Metadata(icc=ICC)), image_format="jxl")
 
 
 def test_suffixes_and_formats_belong_together():
@@ -283,7 +286,7 @@ def test_suffixes_and_formats_belong_together():
 def test_jpeg_keeps_full_colour_resolution():
     stripes = np.zeros((32, 32, 3), np.uint8)
     stripes[:, ::2, 0] = 255
-    back = decode(encode(Picture(stripes), format="jpeg", quality=98)).pixels
+    back = decode(encode(Picture(stripes), image_format="jpeg", quality=98)).pixels
     assert np.abs(back.astype(int) - stripes).mean() < 6
 
 
@@ -291,21 +294,24 @@ def test_jpeg_keeps_full_colour_resolution():
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", JXL])
 def test_exif_is_found_whatever_format_it_comes_from(pixels, format, prefix):
     exif = tiff(exif_bytes())
-    data = encode(Picture(pixels, metadata=Metadata(exif=prefix + exif)), format=format)
+    data = encode(Picture(pixels, metadata=Metadata(exif=prefix + exif)), image_format=format)
     assert tiff(decode(data).metadata.exif) == exif
     assert data.count(b"Exif\0\0") == (format == "jpeg")
 
 
 def test_a_jpeg_that_says_no_resolution_has_none(pixels):
-    data = encode(Picture(pixels, metadata=Metadata(exif=exif_bytes())), format="jpeg")
+    data = encode(Picture(pixels, metadata=Metadata(exif=exif_bytes())), image_format="jpeg")
     assert Image.open(io.BytesIO(data)).info["dpi"] == (72, 72)  # Pillow invents it
     assert decode(data).metadata.dpi is None
     for dpi in ((72.0, 72.0), (300.0, 150.0)):
         metadata = Metadata(exif=exif_bytes(), dpi=dpi)
-        assert decode(encode(Picture(pixels, metadata=metadata), format="jpeg")).metadata.dpi == dpi
+        assert (
+            decode(encode(Picture(pixels, metadata=metadata), image_format="jpeg")).metadata.dpi
+            == dpi
+        )
     exif = Image.Exif()
     exif[0x011A], exif[0x0128] = 72.0, 2
-    data = encode(Picture(pixels, metadata=Metadata(exif=exif.tobytes())), format="jpeg")
+    data = encode(Picture(pixels, metadata=Metadata(exif=exif.tobytes())), image_format="jpeg")
     assert decode(data).metadata.dpi == (72, 72)
 
 
@@ -313,7 +319,7 @@ def test_a_resolution_that_a_jpeg_cannot_hold_is_said(pixels):
     picture = Picture(pixels, metadata=Metadata(dpi=(300.4, 72.009)))
     held, lost = fitted(picture, "jpeg")
     assert lost == ["the resolution of 300.4x72.009 DPI became 300x72: JPEG has whole ones"]
-    assert decode(encode(held, format="jpeg")).metadata.dpi == (300, 72)
+    assert decode(encode(held, image_format="jpeg")).metadata.dpi == (300, 72)
     assert fitted(replace(picture, metadata=Metadata(dpi=(72.009, 72.009))), "jpeg")[1] == []
 
 
@@ -327,4 +333,4 @@ def test_a_profile_for_gray_stays_with_gray(pixels, format, alpha, held):
     plane = np.full(gray.shape[:2], 128, np.uint8) if alpha else None
     fitting, lost = fitted(Picture(gray, plane, gray=True, metadata=Metadata(icc=icc)), format)
     assert (fitting.metadata.icc == icc, lost == []) == (held, held)
-    assert decode(encode(fitting, format=format)).metadata.icc == (icc if held else None)
+    assert decode(encode(fitting, image_format=format)).metadata.icc == (icc if held else None)

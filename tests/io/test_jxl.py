@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from irncli.errors import ImageError
-from irncli.io import images
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, decode, probe
-from irncli.io.jxl import Header, find_xmp, header_of, is_jxl
-from irncli.io.plugins import jxl_is_here
+from irncli.io.formats import jxl
+from irncli.io.formats.jxl import Header, find_xmp, header_of, is_jxl
+from irncli.io.image_file import ImageFile, decode
+from irncli.io.libraries import jxl_is_here
+from irncli.io.picture import Picture
 
 with_plugin = pytest.mark.skipif(not jxl_is_here(), reason="pillow-jxl-plugin is not here")
 SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -76,15 +78,15 @@ def test_a_damaged_file_is_refused(data):
 
 
 def test_without_the_plug_in_it_is_named(monkeypatch):
-    monkeypatch.setattr(images, "jxl_is_here", lambda: False)
+    monkeypatch.setattr(jxl, "jxl_is_here", lambda: False)
     with pytest.raises(ImageError, match=r"irncli\[jxl\]"):
         decode(stream(5, 5))
 
 
 def test_a_bomb_is_refused_before_the_plug_in_sees_it(monkeypatch):
-    monkeypatch.setattr(images, "jxl_is_here", lambda: True)
-    monkeypatch.setattr(images.Image, "open", lambda *_, **__: pytest.fail("it was opened"))
-    for read in (decode, probe):
+    monkeypatch.setattr(jxl, "jxl_is_here", lambda: True)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    for read in (decode, ImageFile):
         with pytest.raises(ImageError, match=r"100000x100000 are .* more than --max-pixels"):
             read(stream(100_000, 100_000))
 
@@ -94,7 +96,7 @@ def test_a_bomb_is_refused_before_the_plug_in_sees_it(monkeypatch):
     ("width", "height"), [(1, 1), (30, 20), (64, 64), (256, 8), (120, 100), (3000, 7), (48, 27)]
 )
 def test_the_size_is_that_of_the_plug_in(width, height):
-    data = encode(Picture(np.zeros((height, width, 3), np.uint8)), format="jxl")
+    data = encode(Picture(np.zeros((height, width, 3), np.uint8)), image_format="jxl")
     assert sides(data) == decode(data).size == (width, height)
 
 
@@ -113,18 +115,18 @@ def test_a_reduction_to_eight_bits_is_said():
     picture = decode(TWELVE, deep=True)
     assert (picture.pixels == 255).all()
     assert picture.notes == ("12 bits a channel were reduced to 8",)
-    assert probe(TWELVE).bits == 12
+    assert ImageFile(TWELVE).header.bits == 12
 
 
 @with_plugin
 def test_an_animation_is_refused():
-    with pytest.raises(ImageError, match="animation, expected one picture"):
+    with pytest.raises(ImageError, match="animation, expected one image"):
         decode(ANIMATION)
 
 
 @with_plugin
 def test_damage_anywhere_is_an_error_of_ours(noise):
-    data = encode(Picture(noise(40, 50)), format="jxl", quality=30)
+    data = encode(Picture(noise(40, 50)), image_format="jxl", quality=30)
     for place in range(0, len(data), max(1, len(data) // 100)):
         flipped = data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
         for damaged in (data[:place], flipped):

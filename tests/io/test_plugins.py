@@ -7,11 +7,12 @@ import sys
 import pytest
 from PIL import Image
 
-from irncli.io.plugins import heif_is_here, is_heif, jxl_is_here
+from irncli.io.formats.avif_heif import is_heif
+from irncli.io.libraries import heif_is_here, jxl_is_here
 
 DECODE = """
 import sys
-from irncli.io.images import decode
+from irncli.io.image_file import decode
 decode(sys.stdin.buffer.read())
 print(*sorted({"pillow_heif", "pillow_jxl"} & set(sys.modules)))
 """

@@ -14,7 +14,8 @@ from PIL import Image
 from irncli.errors import TagError
 from irncli.geometry import pack
 from irncli.io.encoding import encode
-from irncli.io.images import Metadata, Picture, decode
+from irncli.io.image_file import decode
+from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import Tag, embed, extract, remove
 from tests.support.packets import OTHERS, TAG
 
@@ -64,12 +65,12 @@ def test_a_packet_without_a_tag_has_none():
 @pytest.mark.parametrize("format", ["png", "jpeg"])
 def test_the_tag_survives_the_file_and_a_copy_by_another_program(format):
     picture = Picture(np.zeros((4, 5, 3), np.uint8))
-    data = encode(picture, format=format, xmp=lambda content: embed(None, TAG))
+    data = encode(picture, image_format=format, xmp=lambda content: embed(None, TAG))
     assert extract(decode(data).metadata.xmp) == TAG
     image = Image.open(io.BytesIO(data))
     packet = image.info.get("xmp") or image.info["XML:com.adobe.xmp"].encode()
     again = Picture(picture.pixels, metadata=Metadata(xmp=packet))
-    assert extract(decode(encode(again, format=format)).metadata.xmp) == TAG
+    assert extract(decode(encode(again, image_format=format)).metadata.xmp) == TAG
 
 
 MARKED = replace(TAG, hr_size=(400, 200), bicubic=pack(np.eye(4, 7, dtype=np.bool_)))

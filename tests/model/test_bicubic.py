@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from irncli.engine.metrics import luma, psnr
 from irncli.engine.rescaler import bicubic
-from irncli.io.images import decode
+from irncli.io.image_file import decode
 from irncli.model.bicubic import Window, resize, resize_matrix, resize_window, shrink
 
 

@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from irncli.io.encoding import encode
-from irncli.io.images import Picture, quantization_tables
+from irncli.io.image_file import ImageFile
+from irncli.io.picture import Picture
 from irncli.model import build
 from irncli.model.bicubic import resize
 from irncli.train.codec import jpeg_bits, jpeg_round_trip, straight_through
@@ -270,8 +271,10 @@ def test_estimated_bits_follow_those_of_files():
         low = eight_bit(functional.interpolate(coarse, size=(128, 128), mode="bicubic"))
         pixels = low[0].permute(1, 2, 0).mul(255).round().byte().numpy()
         for quality in (30, 60, 90):
-            data = encode(Picture(np.ascontiguousarray(pixels)), format="jpeg", quality=quality)
-            tables = torch.from_numpy(quantization_tables(data))[None]
+            data = encode(
+                Picture(np.ascontiguousarray(pixels)), image_format="jpeg", quality=quality
+            )
+            tables = torch.from_numpy(ImageFile(data).tables)[None]
             estimated.append(jpeg_bits(low, tables).log().item())
             real.append(math.log(8 * len(data) / 128**2))
     assert np.corrcoef(estimated, real)[0, 1] > 0.97

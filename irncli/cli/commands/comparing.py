@@ -16,7 +16,7 @@ from irncli.comparison.page import page
 from irncli.comparison.pair import Pair, Side, paired
 from irncli.comparison.sheet import sheet
 from irncli.errors import ExitStatus, IrnError, UsageError
-from irncli.io.images import decode
+from irncli.io.image_file import decode
 from irncli.io.paths import STREAM, plan_outputs, refuse_existing
 from irncli.io.picture import Picture
 

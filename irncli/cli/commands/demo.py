@@ -40,8 +40,9 @@ def demo(
     from irncli.engine.rescaler import bicubic
     from irncli.eval.montage import side_by_side
     from irncli.io.encoding import encode
-    from irncli.io.images import Picture, decode
+    from irncli.io.image_file import decode
     from irncli.io.paths import atomic_write, refuse_existing
+    from irncli.io.picture import Picture
 
     refuse_existing(output, overwrite)
     data = (Path(__file__).parents[2] / "demo" / "photo.png").read_bytes()
@@ -49,7 +50,7 @@ def demo(
     model = load(f"irn-x{SCALE}", device)
     height, width = hr.shape[:2]
     low = model.downscale(hr)
-    small = len(encode(Picture(low), format="png"))
+    small = len(encode(Picture(low), image_format="png"))
     bicubic_low = bicubic(hr, height // SCALE, width // SCALE)
     results = {
         "bicubic down and up": bicubic(bicubic_low, height, width),
@@ -62,5 +63,5 @@ def demo(
         pair = luma(hr), luma(pixels)
         typer.echo(f"{name:<22} {psnr(*pair, SCALE):5.2f} dB  {ssim(*pair, SCALE):.4f}")
     picture = side_by_side([low, *results.values(), hr])
-    atomic_write(output, encode(Picture(picture), format="png"), overwrite=overwrite)
+    atomic_write(output, encode(Picture(picture), image_format="png"), overwrite=overwrite)
     typer.echo(f"small, bicubic, irn, original, side by side: {output}")

@@ -15,8 +15,8 @@ from irncli.eval.harness import PictureSet, Sample
 from irncli.eval.montage import comparison
 from irncli.eval.records import Record, dumps
 from irncli.io.encoding import encode
-from irncli.io.images import Picture
 from irncli.io.paths import STREAM, atomic_write, make_directory, real, refuse_existing
+from irncli.io.picture import Picture
 
 __all__ = ["Outputs", "SavedPictures", "Showing"]
 
@@ -146,8 +146,8 @@ class SavedPictures:
         folder = self._folder(pictures, contestant)
 
         def keep(sample: Sample) -> None:
-            restored = encode(Picture(sample.restored), format="png")
-            montage = encode(Picture(_montage(sample, contestant)), format="png")
+            restored = encode(Picture(sample.restored), image_format="png")
+            montage = encode(Picture(_montage(sample, contestant)), image_format="png")
             data = (restored, sample.low_file, montage)
             for path, content in zip(_names(folder, sample.path), data, strict=True):
                 atomic_write(path, content, overwrite=self.overwrite)

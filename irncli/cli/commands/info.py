@@ -1,4 +1,4 @@
-"""`irn info`: what a file says of itself, and what restoring it would need."""
+"""`irn info`: what is in a file, and what restoring it would need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from irncli.batch.console import Console, Record
-    from irncli.io.images import Header
+    from irncli.io.image_file import ImageFile
     from irncli.io.tag import Tag
 
 __all__ = ["info"]
@@ -36,76 +36,75 @@ def info(
       65  a file has no tag: irn did not make it, or it was stripped
     """
     from irncli.batch.console import Console, run_batch
+    from irncli.io.image_file import ImageFile
     from irncli.io.inputs import expand_inputs
 
     env = Console(debug=debug)
 
     def show(path: Path, record: Record) -> None:  # noqa: ARG001
-        data = env.read(path)
+        file = ImageFile(env.read(path), max_pixels=max_pixels)
         if json:
-            _emit(env, path, data, max_pixels)
+            _emit(env, path, file)
         else:
-            _print(path, _described(data, max_pixels))
+            _print(path, _described(file))
 
     return int(run_batch([each.path for each in expand_inputs(inputs)], show, env))
 
 
-def _described(data: bytes, max_pixels: int) -> dict[str, Any]:
-    """The record of a file, tag first.
+def _described(file: ImageFile) -> dict[str, Any]:
+    """Return the record of a file, tag first.
 
     Raises:
-        ImageError: it is no picture.
+        ImageError: it is damaged.
         TagError: it has no tag, or an unusable one.
     """
     from irncli.errors import TagError
-    from irncli.io.images import content_sha256, probe
-    from irncli.io.tag import extract
 
-    header = probe(data, max_pixels=max_pixels)
-    file = _file(header, data)
-    tag = extract(header.xmp)
+    tag, facts = file.tag, _facts(file)
     if tag is None:
-        raise TagError(f"no irn tag in this {_line(file)}: irn did not make it, or it was stripped")
+        raise TagError(
+            f"no irn tag in this {_line(facts)}: irn did not make it, or it was stripped"
+        )
     return {
         **tag.as_record(),
-        "lr_size": [header.width, header.height],
-        "unchanged": content_sha256(data, max_pixels=max_pixels) == tag.content_sha256,
-        "file": file,
+        "lr_size": facts["size"],
+        "unchanged": file.content_sha256 == tag.content_sha256,
+        "file": facts,
         "restoring": _restoring(tag),
     }
 
 
-def _emit(env: Console, path: Path, data: bytes, max_pixels: int) -> None:
+def _emit(env: Console, path: Path, file: ImageFile) -> None:
     from irncli.errors import TagError
-    from irncli.io.images import probe
 
     try:
-        env.emit({"input": str(path), **_described(data, max_pixels)})
+        env.emit({"input": str(path), **_described(file)})
     except TagError:
-        env.emit({"input": str(path), "file": _file(probe(data, max_pixels=max_pixels), data)})
+        env.emit({"input": str(path), "file": _facts(file)})
         raise
 
 
-def _file(header: Header, data: bytes) -> dict[str, Any]:
+def _facts(file: ImageFile) -> dict[str, Any]:
+    header = file.header
     return {
         "format": header.format,
         "size": [header.width, header.height],
         "mode": header.mode,
         "bits": header.bits,
-        "bytes": len(data),
+        "bytes": len(file.data),
         "carries": list(header.carries),
     }
 
 
 def _line(file: dict[str, Any]) -> str:
-    """What a file is, in a few words."""
+    """Say what a file is, in a few words."""
     width, height = file["size"]
     text = f"{file['format'].upper()} of {width}x{height}, {file['mode']}, {file['bits']} bits"
     return f"{text}, with {', '.join(file['carries'])}" if file["carries"] else text
 
 
 def _restoring(tag: Tag) -> dict[str, Any]:
-    """What restoring takes, and whether it is here."""
+    """Return what restoring takes, and whether it is here."""
     width, height = tag.hr_size
     model = None if tag.task == "plain" else _state(tag.model, tag.weights_sha256)
     restorer = _state(tag.restorer, tag.restorer_sha256) if tag.restorer else None

@@ -1,4 +1,4 @@
-"""What Pillow's plug-in for JPEG XL does not say: XMP, depth, frames, and the size before decoding.
+"""JPEG XL: XMP, depth, frames and the size before decoding, which Pillow's plug-in does not say.
 
 Source: ISO/IEC 18181-1, annex D, for the headers; 18181-2 for the boxes.
 """
@@ -7,17 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from irncli.errors import ImageError
+from PIL import Image, ImageFile
 
-__all__ = ["Header", "find_xmp", "header_of", "is_jxl"]
+from irncli.errors import ImageError, UnavailableError
+from irncli.io.formats.base import check_size
+from irncli.io.formats.writable import Format, Settings, WritableFormat
+from irncli.io.libraries import jxl_is_here
+from irncli.io.picture import Picture
+
+__all__ = ["Header", "Jxl", "find_xmp", "header_of", "is_jxl"]
 
 _CODESTREAM = b"\xff\x0a"
 _CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _WIDTHS = (9, 13, 18, 30)
 _SMALLEST = 11
-"""Bytes that a file has at least: 2 of the signature, 68 bits of the longest size."""
+"""Least bytes of a file: 2 of the signature, 68 bits of the longest size."""
 _HEADER = 64
 """Bytes that are enough for all that is read here."""
 # Selected by two bits: (a number, how many bits are added to it).
@@ -29,13 +36,13 @@ _PREVIEW = ((1, 6), (65, 8), (321, 10), (1345, 12))
 
 @dataclass(frozen=True)
 class Header:
-    """What a codestream says of itself.
+    """The beginning of a codestream.
 
     Attributes:
         width: in pixels.
         height: in pixels.
         bits: of a channel.
-        animated: it has frames, and times between them.
+        animated: it has frames with durations.
     """
 
     width: int
@@ -45,12 +52,12 @@ class Header:
 
 
 def is_jxl(data: bytes) -> bool:
-    """Whether the plug-in would take the bytes for a JPEG XL file, with or without a container."""
+    """Tell whether the plug-in would take a file for JPEG XL, with or without a container."""
     return data.startswith((_CODESTREAM, _CONTAINER)) or data[4:7] == b"JXL"
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start, stop) of the content of each box."""
+    """Iterate over (kind, start, stop) of the content of each box."""
     position = 0
     while position + 8 <= len(data):
         size, head = int.from_bytes(data[position : position + 4], "big"), 8
@@ -64,7 +71,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def find_xmp(data: bytes) -> bytes | None:
-    """The XMP packet, None where there is none (or one that is compressed).
+    """Return the XMP packet; None where there is none, or one that is compressed.
 
     Raises:
         ImageError: the boxes cannot be walked.
@@ -76,7 +83,7 @@ def find_xmp(data: bytes) -> bytes | None:
 
 
 def _codestream(data: bytes) -> bytes:
-    """The first of its bytes."""
+    """Return the first bytes of the codestream."""
     if data.startswith(_CODESTREAM):
         return data[:_HEADER]
     found = b""
@@ -91,7 +98,7 @@ def _codestream(data: bytes) -> bytes:
 
 
 class _Bits:
-    """A codestream as a number that is read from its lowest bit on."""
+    """A codestream as a number that is read from its lowest bit upwards."""
 
     def __init__(self, data: bytes) -> None:
         self._left = int.from_bytes(data, "little")
@@ -102,13 +109,13 @@ class _Bits:
         return value
 
     def choose(self, choices: tuple[tuple[int, int], ...]) -> int:
-        """U32 of the standard."""
+        """Read a U32 of the standard."""
         least, count = choices[self.take(2)]
         return least + self.take(count)
 
 
 def header_of(data: bytes) -> Header:
-    """Size, depth and frames, as the header says.
+    """Read size, depth and whether it is an animation.
 
     Raises:
         ImageError: there is no header.
@@ -118,7 +125,7 @@ def header_of(data: bytes) -> Header:
         raise ImageError("damaged JPEG XL: no header")
     bits = _Bits(stream[2:])
     width, height = _size(bits)
-    if bits.take(1):  # all as usual
+    if bits.take(1):  # everything else has its default
         return Header(width, height)
     animated = bool(bits.take(1)) and _extra_fields(bits)
     depth = bits.choose(_FLOAT_BITS if bits.take(1) else _BITS)
@@ -137,7 +144,7 @@ def _size(bits: _Bits) -> tuple[int, int]:
 
 
 def _extra_fields(bits: _Bits) -> bool:
-    """Passes over orientation, the size to show and a preview; whether it is animated."""
+    """Skip orientation, the size to show and a preview; tell whether it is animated."""
     bits.take(3)
     if bits.take(1):
         _size(bits)
@@ -153,3 +160,63 @@ def _extra_fields(bits: _Bits) -> bool:
         bits.choose(((0, 0), (0, 3), (0, 16), (0, 32)))
         bits.take(1)
     return animated
+
+
+_BY_LIBJXL = b"jxl "
+_NAMES_OF_SRGB = tuple(
+    name.encode("utf-16-be") for name in ("sRGB", "RGB_D65_SRG_Rel_SRG", "Gra_D65_Rel_SRG")
+)
+
+
+class Jxl(WritableFormat):
+    """JPEG XL, by Pillow's plug-in."""
+
+    pillow_names: ClassVar[tuple[str, ...]] = ("JXL",)
+    name: ClassVar[Format] = "jxl"
+    suffixes: ClassVar[tuple[str, ...]] = (".jxl",)
+    spoken: ClassVar[str] = "JPEG XL"
+
+    def refuse(self, data: bytes, max_pixels: int) -> None:
+        """See FileFormat. The plug-in decodes pixels when it opens a file."""
+        if not is_jxl(data):
+            return
+        if not jxl_is_here():
+            raise ImageError("a JPEG XL file: to read it, pip install 'irncli[jxl]'")
+        header = header_of(data)
+        check_size(header.width, header.height, max_pixels)
+        if header.animated:
+            raise ImageError("an animation, expected one image: extract the frame you want first")
+
+    def complete(self, image: ImageFile.ImageFile, data: bytes) -> None:
+        """See FileFormat. libjxl makes up a profile where a file has none and is in sRGB."""
+        del data
+        icc = image.info.get("icc_profile") or b""
+        if icc[4:8] == _BY_LIBJXL and any(name in icc for name in _NAMES_OF_SRGB):
+            del image.info["icc_profile"]
+
+    def bits(self, image: Image.Image, data: bytes) -> int:
+        """See FileFormat."""
+        del image
+        return max(8, header_of(data).bits)
+
+    def xmp(self, image: Image.Image, data: bytes) -> bytes | None:
+        """See FileFormat."""
+        del image
+        return find_xmp(data)
+
+    def check_writable(self, picture: Picture, settings: Settings) -> None:
+        """See WritableFormat."""
+        super().check_writable(picture, settings)
+        if not jxl_is_here():
+            raise UnavailableError("JPEG XL needs a plug-in: pip install 'irncli[jxl]'")
+        if picture.metadata.icc is not None:
+            raise ImageError(
+                "the JPEG XL plug-in cannot store the colour profile of this image: use another "
+                "format, or convert it to sRGB first"
+            )
+
+    def options(self, picture: Picture, settings: Settings) -> dict[str, object]:
+        """See WritableFormat."""
+        del picture
+        # At 100 the encoder switches to lossless, and fails without the options for that.
+        return {"quality": min(settings.quality, 99.9), "use_container": True}

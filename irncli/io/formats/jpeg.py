@@ -1,0 +1,232 @@
+"""JPEG: its segments, and what of them is image and what is metadata.
+
+Source: ITU-T T.81, annex B; Adobe XMP specification, part 3, for the APP1 segment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import ClassVar
+
+from PIL import Image
+
+from irncli.errors import ImageError, UsageError
+from irncli.io.formats.writable import (
+    JPEG_EXIF,
+    Format,
+    Packet,
+    Settings,
+    WritableFormat,
+    save,
+    shared_options,
+    stored,
+)
+from irncli.io.libraries import DECODER_ERRORS
+from irncli.io.picture import Metadata, Picture
+
+__all__ = ["MAX_SCANS", "MAX_XMP", "Jpeg", "coded_sha256", "has_many_scans", "insert_xmp"]
+
+MAX_XMP = 65_502
+"""Bytes of XMP that fit into one APP1 segment."""
+
+_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\x00"
+_EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
+_SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
+_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+MAX_SCANS = 200
+"""Most scans of a JPEG. Progressive ones have about ten, and each costs a pass over the image."""
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Iterate over (marker, start, stop) of segments; coded data belong to the SOS before them."""
+    if data[:2] != b"\xff\xd8":
+        raise ImageError("not a JPEG: it does not begin with SOI")
+    position = 2
+    while position + 4 <= len(data):
+        found = _MARKER.search(data, position)
+        if found is None:
+            return
+        position = found.start()  # past stray bytes, as decoders do
+        marker = data[position + 1]
+        if marker == _EOI:
+            return
+        stop = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == _SOS:
+            stop = _end_of_scan(data, stop)
+        if stop > len(data):
+            raise ImageError("damaged JPEG: it ends within a segment")
+        yield marker, position, stop
+        position = stop
+
+
+def has_many_scans(data: bytes) -> bool:
+    """Tell whether there are more than MAX_SCANS; what is behind the image does not count."""
+    if data.count(b"\xff\xda") <= MAX_SCANS:
+        return False
+    count = 0
+    with suppress(ImageError):
+        for marker, _, _ in _segments(data):
+            count += marker == _SOS
+            if count > MAX_SCANS:
+                return True
+    return False
+
+
+def has_extended_xmp(data: bytes) -> bool:
+    """Tell whether XMP continues in further segments."""
+    with suppress(ImageError):
+        for marker, start, _ in _segments(data):
+            if marker == _SOS:
+                break
+            if marker == 0xE1 and data.startswith(_EXTENDED_XMP, start + 4):
+                return True
+    return False
+
+
+def _end_of_scan(data: bytes, position: int) -> int:
+    """Find the first marker after coded data that is neither a stuffed byte nor a restart."""
+    while True:
+        position = data.find(b"\xff", position)
+        if position < 0 or position + 1 >= len(data):
+            return len(data)
+        if data[position + 1] == 0 or 0xD0 <= data[position + 1] <= 0xD7:
+            position += 2
+        else:
+            return position
+
+
+def _is_metadata(marker: int) -> bool:
+    return 0xE0 <= marker <= 0xEF or marker == _COM
+
+
+def coded_sha256(data: bytes) -> str:
+    """Hash tables, frame and scans; application segments and comments do not count.
+
+    The hash is the same whatever the decoder, and does not change with the metadata.
+
+    Raises:
+        ImageError: the segments cannot be walked.
+    """
+    digest = hashlib.sha256()
+    view = memoryview(data)
+    for marker, start, stop in _segments(data):
+        if not _is_metadata(marker):
+            digest.update(view[start:stop])
+    return digest.hexdigest()
+
+
+def insert_xmp(data: bytes, xmp: bytes) -> bytes:
+    """Return the file with an XMP segment behind its JFIF and EXIF segments.
+
+    Raises:
+        ImageError: the packet does not fit.
+    """
+    if len(xmp) > MAX_XMP:
+        raise ImageError(
+            f"XMP of {len(xmp)} bytes, with what restoring needs, does not fit a JPEG (at most "
+            f"{MAX_XMP}): use PNG, or --strip"
+        )
+    payload = _XMP_HEADER + xmp
+    segment = b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload
+    place = 2
+    for marker, start, stop in _segments(data):
+        head = data[start + 4 : start + 10]
+        if marker != 0xE0 and not (marker == 0xE1 and head == b"Exif\x00\x00"):
+            break
+        place = stop
+    return data[:place] + segment + data[place:]
+
+
+MAX_EXIF = 65_527
+"""Bytes of EXIF that fit into a segment, behind the six that it begins with."""
+DPI_TOLERANCE = 0.1
+"""Largest difference at which a resolution is still the same."""
+_X_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x0128
+_INCH, _CENTIMETRE = 1, 2
+"""Units of the density in a JFIF segment."""
+_PHOTOSHOP_IPTC = 0x0404
+
+
+class Jpeg(WritableFormat):
+    """JPEG, and MPO, which is several of them in one file."""
+
+    pillow_names: ClassVar[tuple[str, ...]] = ("JPEG", "MPO")
+    name: ClassVar[Format] = "jpeg"
+    suffixes: ClassVar[tuple[str, ...]] = (".jpg", ".jpeg", ".jpe")
+    spoken: ClassVar[str] = "JPEG"
+    longest: ClassVar[int] = 65_500
+
+    def refuse(self, data: bytes, max_pixels: int) -> None:
+        """See FileFormat."""
+        del max_pixels
+        if data[:2] == b"\xff\xd8" and has_many_scans(data):
+            raise ImageError(f"a JPEG of more than {MAX_SCANS} scans, made to take hours: refused")
+
+    def states_resolution(self, image: Image.Image) -> bool:
+        """See FileFormat. Pillow says 72 where there is EXIF that does not state a resolution."""
+        by_jfif = image.info.get("jfif_unit") in (_INCH, _CENTIMETRE)
+        if by_jfif or image.info["dpi"] != (72, 72):
+            return True
+        try:
+            return {_X_RESOLUTION, _RESOLUTION_UNIT} <= set(image.getexif())
+        except DECODER_ERRORS:
+            return False
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        resources = image.info.get("photoshop")
+        found = {
+            "its comment was left out": image.info.get("comment"),
+            "its IPTC was left out": isinstance(resources, dict) and resources.get(_PHOTOSHOP_IPTC),
+            "its extended XMP, of more than 64 KB, was left out": has_extended_xmp(data),
+        }
+        return [sentence for sentence, there in found.items() if there]
+
+    def coded_sha256(self, data: bytes) -> str | None:
+        """See FileFormat."""
+        return coded_sha256(data)
+
+    def fitted_resolution(
+        self, metadata: Metadata, dpi: tuple[float, float], lost: list[str]
+    ) -> Metadata:
+        """See WritableFormat."""
+        across, down = whole = (round(dpi[0]), round(dpi[1]))
+        if max(abs(dpi[0] - across), abs(dpi[1] - down)) <= DPI_TOLERANCE:
+            return metadata
+        was = f"the resolution of {dpi[0]:g}x{dpi[1]:g} DPI"
+        lost.append(f"{was} became {across}x{down}: JPEG has whole ones")
+        return replace(metadata, dpi=whole)
+
+    def check_writable(self, picture: Picture, settings: Settings) -> None:
+        """See WritableFormat."""
+        super().check_writable(picture, settings)
+        if picture.alpha is not None:
+            raise UsageError("JPEG has no transparency: use PNG")
+        exif = picture.metadata.exif
+        if exif is not None and len(exif.removeprefix(JPEG_EXIF)) > MAX_EXIF:
+            raise ImageError(f"EXIF of {len(exif)} bytes does not fit a JPEG: use PNG")
+
+    def write(
+        self,
+        picture: Picture,
+        settings: Settings,
+        xmp: Packet | None,
+        identify: Callable[[bytes], str],
+    ) -> bytes:
+        """See WritableFormat."""
+        del identify
+        options: dict[str, object] = {
+            "quality": settings.quality,
+            "subsampling": settings.subsampling,
+            "progressive": settings.progressive,
+            "optimize": True,
+            "exif": b"",
+        }
+        options |= shared_options(picture.metadata, JPEG_EXIF)
+        data = save(stored(picture), "JPEG", options)
+        packet = xmp(coded_sha256(data)) if xmp else picture.metadata.xmp
+        return insert_xmp(data, packet) if packet else data

@@ -1,0 +1,69 @@
+"""Formats of which there is little to add to what Pillow says."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from PIL import Image
+
+from irncli.errors import ImageError
+from irncli.io.formats.base import FileFormat
+
+__all__ = ["Gif", "Icon", "Netpbm", "PostScript", "Sgi"]
+
+
+class Netpbm(FileFormat):
+    """PBM, PGM and PPM. Source: Netpbm, ppm."""
+
+    pillow_names: ClassVar[tuple[str, ...]] = ("PPM",)
+
+    def bits(self, image: Image.Image, data: bytes) -> int:
+        """See FileFormat."""
+        del image
+        # There is only one way to match each byte, or hostile bytes could take for ever.
+        header = re.match(rb"P[2356](?:\s|#[^\n]*\n)+(?:\d+(?:\s|#[^\n]*\n)+){2}(\d{1,5})", data)
+        return max(8, int(header[1]).bit_length()) if header else 8
+
+
+class Sgi(FileFormat):
+    """SGI."""
+
+    pillow_names: ClassVar[tuple[str, ...]] = ("SGI",)
+
+    def bits(self, image: Image.Image, data: bytes) -> int:
+        """See FileFormat."""
+        del image
+        return max(8, 8 * data[3])
+
+
+class Gif(FileFormat):
+    """GIF."""
+
+    pillow_names: ClassVar[tuple[str, ...]] = ("GIF",)
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del data
+        return ["its comment was left out"] * bool(image.info.get("comment"))
+
+
+class Icon(FileFormat):
+    """ICO, CUR and ICNS, of which Pillow decodes the image inside when it opens the file."""
+
+    pillow_names: ClassVar[tuple[str, ...]] = ("ICO", "CUR", "ICNS")
+
+    def refuse(self, data: bytes, max_pixels: int) -> None:
+        """See FileFormat. Pillow refuses twice as many pixels by itself."""
+        if data[:4] in (b"\0\0\1\0", b"\0\0\2\0", b"icns"):
+            Image.MAX_IMAGE_PIXELS = max_pixels
+
+
+class PostScript(FileFormat):
+    """EPS, which Pillow would give to Ghostscript."""
+
+    def refuse(self, data: bytes, max_pixels: int) -> None:
+        """See FileFormat."""
+        del max_pixels
+        if data[:4] in (b"%!PS", b"\xc5\xd0\xd3\xc6"):
+            raise ImageError("EPS and PostScript are programs, not images: convert it to PNG first")

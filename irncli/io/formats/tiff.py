@@ -1,0 +1,112 @@
+"""TIFF: 16 bits per channel, and tags that other formats have in EXIF.
+
+Source: TIFF, revision 6.0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from irncli.errors import ImageError
+from irncli.io import opencv
+from irncli.io.formats.base import Deep, FileFormat
+
+__all__ = ["Tiff"]
+
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 258, 262, 284
+_EXTRA_SAMPLES, _SAMPLE_FORMAT, _IPTC = 338, 339, 33723
+_UNSIGNED, _WHITE_IS_ZERO, _RGB, _TOGETHER = 1, 0, 2, 1
+_UNSPECIFIED, _ASSOCIATED = 0, 1
+"""What a channel besides the colours is: unspecified, or alpha that they were multiplied by."""
+# Description, make, model, software, date, artist, copyright.
+_DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+
+
+class Tiff(FileFormat):
+    """TIFF."""
+
+    pillow_names: ClassVar[tuple[str, ...]] = ("TIFF",)
+
+    def bits(self, image: Image.Image, data: bytes) -> int:
+        """See FileFormat."""
+        del data
+        return max(8, int(max(_tags(image).get(_BITS_PER_SAMPLE, (1,)))))
+
+    def exif(self, image: Image.Image) -> bytes | None:
+        """See FileFormat.
+
+        The orientation is left out: of this format the decoders turn the pixels upright.
+        """
+        stored = super().exif(image)
+        if stored is not None:
+            return stored
+        found, kept = image.getexif(), Image.Exif()
+        for tag in _DESCRIPTIVE_TAGS:
+            if tag in found:
+                kept[tag] = found[tag]
+        for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            inside = found.get_ifd(directory)
+            if inside:
+                kept.get_ifd(directory).update(inside)
+        return kept.tobytes() if len(kept) else None
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del data
+        tags = _tags(image)
+        found = {
+            "its IPTC was left out": _IPTC in tags,
+            "a channel beside its colours was left out": _UNSPECIFIED
+            in tags.get(_EXTRA_SAMPLES, ()),
+        }
+        return [sentence for sentence, there in found.items() if there]
+
+    def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:
+        """See FileFormat."""
+        if bits <= 8:
+            return None
+        if bits == 16 and _is_unsigned_rgb(image):
+            return _rgb(image, data)
+        if image.mode in ("I;16", "I;16B"):
+            return _gray(image, bits)
+        return None
+
+
+def _tags(image: Image.Image) -> Any:
+    return image.tag_v2  # type: ignore[attr-defined]
+
+
+def _is_unsigned_rgb(image: Image.Image) -> bool:
+    tags = _tags(image)
+    unsigned = set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))) == {_UNSIGNED}
+    return unsigned and tags.get(_PHOTOMETRIC) == _RGB
+
+
+def _rgb(image: Image.Image, data: bytes) -> Deep:
+    tags = _tags(image)
+    if tags.get(_PLANES, _TOGETHER) != _TOGETHER:
+        raise ImageError(
+            "a TIFF of 16 bits with a plane for each colour: convert it to a 16-bit PNG first"
+        )
+    values = opencv.required(opencv.read(data))
+    beside = tags.get(_EXTRA_SAMPLES, ())
+    if values.shape[2] == 4 and _UNSPECIFIED in beside:
+        return values[:, :, :3]
+    return _divided_by_alpha(values) if _ASSOCIATED in beside else values
+
+
+def _divided_by_alpha(values: Deep) -> Deep:
+    """Undo the multiplication of colours by alpha."""
+    alpha = np.maximum(values[:, :, 3:], 1).astype(np.float64)
+    colours = (values[:, :, :3] * (65535 / alpha)).round().clip(0, 65535)
+    return np.concatenate((colours.astype(np.uint16), values[:, :, 3:]), axis=2)
+
+
+def _gray(image: Image.Image, bits: int) -> Deep | None:
+    """Return the stored values, which Pillow gives, as 16-bit gray."""
+    values = opencv.spread(np.array(image).astype(np.uint16), image, bits)
+    white_is_zero = _tags(image).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    return ~values if values is not None and white_is_zero else values

@@ -1,0 +1,33 @@
+"""WebP."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from irncli.io.formats.writable import Format, Settings, WritableFormat
+from irncli.io.picture import Picture
+
+__all__ = ["Webp"]
+
+METHOD = 6
+"""The slowest: 5 to 7 % smaller than 4; 0.1 s for 0.4 megapixels."""
+
+
+class Webp(WritableFormat):
+    """WebP, which has no gray and always 4:2:0."""
+
+    pillow_names: ClassVar[tuple[str, ...]] = ("WEBP",)
+    name: ClassVar[Format] = "webp"
+    suffixes: ClassVar[tuple[str, ...]] = (".webp",)
+    spoken: ClassVar[str] = "WebP"
+    longest: ClassVar[int] = 16_383
+
+    def holds_profile(self, picture: Picture) -> bool:
+        """See WritableFormat."""
+        icc = picture.metadata.icc
+        return icc is None or icc[16:20] != b"GRAY"
+
+    def options(self, picture: Picture, settings: Settings) -> dict[str, object]:
+        """See WritableFormat."""
+        del picture
+        return {"quality": settings.quality, "method": METHOD}

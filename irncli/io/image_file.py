@@ -1,0 +1,233 @@
+"""An image file, opened once; `encoding` writes them. Only `io` imports Pillow.
+
+Pixels are not turned: the orientation stays where it is stored, in EXIF. Only of TIFF and HEIC the
+decoders themselves turn them upright.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL import ImageFile as PillowFile
+
+from irncli.errors import ImageError
+from irncli.io.formats import FORMATS, format_of, pillow_names
+from irncli.io.formats.base import check_size, hash_of, pixel_sha256
+from irncli.io.libraries import DEEP_MODES
+from irncli.io.metadata import checked_exif, profile_of
+from irncli.io.picture import Chunk, Metadata, Picture, reduction
+from irncli.io.pillow import (
+    CONVERTED_MODES,
+    deep_gray,
+    has_alpha,
+    limited,
+    of_channels,
+    resolution_of,
+    shallow,
+)
+from irncli.io.tag import NAMESPACE, Tag, extract
+
+__all__ = ["DEFAULT_MAX_PIXELS", "Header", "ImageFile", "decode"]
+
+DEFAULT_MAX_PIXELS = 500_000_000
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before its pixels are decoded.
+
+    Attributes:
+        format: `png`, `jpeg`, ...
+        width: in pixels.
+        height: in pixels.
+        mode: of the pixels, by Pillow's name.
+        bits: bits per channel.
+        xmp: XMP packet.
+        carries: names of what there is besides the pixels: EXIF, XMP, ...
+    """
+
+    format: str
+    width: int
+    height: int
+    mode: str
+    bits: int
+    xmp: bytes | None
+    carries: tuple[str, ...]
+
+
+class ImageFile:
+    """The bytes of an image file, of which each part is parsed when it is first asked for.
+
+    The file is opened when the object is made, and decoded once: pixels are not kept here.
+
+    Args:
+        data: the file.
+        max_pixels: refuse larger images, before memory is taken.
+
+    Raises:
+        ImageError: not an image, damaged, or too large.
+    """
+
+    def __init__(self, data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
+        self.data = data
+        self._max_pixels = max_pixels
+        self._unread: PillowFile.ImageFile | None
+        with limited(max_pixels):
+            image = self._unread = _open(data, max_pixels)
+            format_ = format_of(image)
+            self._coded = format_.coded_sha256
+            xmp = format_.xmp(image, data)
+            chunks = format_.chunks(image, data)
+            self._tables = format_.tables(image)
+            self.header = Header(
+                format=(image.format or "").lower(),
+                width=image.width,
+                height=image.height,
+                mode=image.mode,
+                bits=format_.bits(image, data),
+                xmp=xmp,
+                carries=_carried(image, xmp, resolution_of(image), chunks),
+            )
+
+    @contextmanager
+    def _opened(self) -> Iterator[PillowFile.ImageFile]:
+        """Give the image as it was opened for the header, or, after that, open it again."""
+        with limited(self._max_pixels):
+            opened, self._unread = self._unread, None
+            with opened or _open(self.data, self._max_pixels) as image:
+                yield image
+
+    @cached_property
+    def tag(self) -> Tag | None:
+        """The irn tag; None: there is none.
+
+        Raises:
+            TagError: an unusable one.
+        """
+        return extract(self.header.xmp)
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """Identity of the image, whatever its metadata.
+
+        JPEG: of the coded segments, so that decoders may differ. Others: of mode, size and pixels.
+
+        Raises:
+            ImageError: damaged.
+        """
+        coded = self._coded(self.data)
+        if coded is not None:
+            return coded
+        with self._opened() as image:
+            image.load()
+            format_ = format_of(image)
+            return _content(image, format_.deep(image, self.data, self.header.bits))
+
+    @property
+    def tables(self) -> NDArray[np.uint8]:
+        """Quantisation steps of a JPEG file, luma and chroma in row order, uint8 [2, 64].
+
+        A file with one table has it twice.
+
+        Raises:
+            ImageError: not a JPEG, or one without usable tables.
+        """
+        if not self._tables:
+            kind = self.header.format.upper()
+            raise ImageError(f"a {kind} file has no quantisation tables, expected a JPEG")
+        found = [self._tables[key] for key in sorted(self._tables)]
+        return np.array([found[0], found[min(1, len(found) - 1)]]).clip(1, 255).astype(np.uint8)
+
+    def decode(self, *, deep: bool = False) -> Picture:
+        """Decode the pixels.
+
+        Args:
+            deep: keep 16 bits where the file has them; else they are reduced to 8, with a note.
+
+        Raises:
+            ImageError: damaged, of several frames, or of a pixel type without an 8- or 16-bit
+                meaning.
+        """
+        data, bits = self.data, self.header.bits
+        with self._opened() as image:
+            format_ = format_of(image)
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1 and image.format != "MPO":
+                raise ImageError(f"{frames} frames, expected one: extract the frame you want first")
+            format_.check(data)
+            # Before another library reads it: this one says when a file is damaged.
+            image.load()
+            notes = [f"{frames} images in one file: the first was taken"] * (frames > 1)
+            notes += format_.left_out(image, data)
+            icc = profile_of(image, notes)
+            channels = format_.deep(image, data, bits)
+            if self._is_tagged and self._coded(data) is None:
+                # Restoring compares it, and here the pixels are at hand.
+                self.content_sha256 = _content(image, channels)
+            if channels is not None:
+                picture = of_channels(channels, image, gray=format_.gray_with_alpha(data))
+            elif image.mode in DEEP_MODES:
+                picture = deep_gray(image)
+            else:
+                picture = shallow(image, icc, notes)
+                notes += [reduction(bits)] * (bits > 8)
+            metadata = Metadata(
+                icc=None if image.mode in CONVERTED_MODES else icc,
+                exif=checked_exif(format_.exif(image), notes),
+                xmp=self.header.xmp or None,
+                dpi=resolution_of(image),
+                chunks=format_.chunks(image, data),
+            )
+        picture = replace(picture, metadata=metadata, notes=tuple(notes))
+        return picture if deep else picture.reduced(bits)
+
+    @property
+    def _is_tagged(self) -> bool:
+        return NAMESPACE.encode() in (self.header.xmp or b"")
+
+
+def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = False) -> Picture:
+    """Decode a file of which nothing else is wanted; see ImageFile."""
+    return ImageFile(data, max_pixels=max_pixels).decode(deep=deep)
+
+
+def _content(image: Image.Image, channels: NDArray[np.uint16] | None) -> str:
+    """Hash the pixels of a loaded image, or its channels of 16 bits where there are such."""
+    if channels is not None:
+        return hash_of(f"{image.mode};16", image.size, channels.astype("<u2").tobytes())
+    return pixel_sha256(image)
+
+
+def _carried(
+    image: Image.Image,
+    xmp: bytes | None,
+    dpi: tuple[float, float] | None,
+    chunks: tuple[Chunk, ...],
+) -> tuple[str, ...]:
+    found = {
+        "colour profile": image.info.get("icc_profile"),
+        "EXIF": image.info.get("exif"),
+        "XMP": xmp,
+        "DPI": dpi,
+        "text or gamma": chunks,
+        "transparency": has_alpha(image),
+    }
+    return tuple(name for name, value in found.items() if value)
+
+
+def _open(data: bytes, max_pixels: int) -> PillowFile.ImageFile:
+    if not data:
+        raise ImageError("0 bytes, expected an image")
+    for each in FORMATS:
+        each.refuse(data, max_pixels)
+    image = Image.open(io.BytesIO(data), formats=pillow_names(data))
+    check_size(*image.size, max_pixels)
+    format_of(image).complete(image, data)
+    return image

@@ -33,9 +33,11 @@ from irncli.engine.guard import Guarded
 from irncli.engine.refine import refine
 from irncli.engine.rescaler import Pixels
 from irncli.errors import IrnError
-from irncli.eval.contestants import Tick, Trained, choose, warm_up
-from irncli.eval.harness import PictureSet, Sample, Settings, find_sets, measure_set
+from irncli.eval.contestants import Trained, choose, warm_up
 from irncli.eval.records import Record
+from irncli.eval.rescaling import Rescaling, Sample, Settings
+from irncli.eval.runner import Tick, measure_set
+from irncli.eval.sets import ImageSet, find_sets
 from irncli.io.picture import Picture
 from irncli.operations.models import Models
 
@@ -148,7 +150,7 @@ def measured(options: argparse.Namespace) -> Iterator[Record]:
                     yield compared(before, measure(pictures, model, steps, quality))
 
 
-def measure(files: PictureSet, model: Any, steps: int | None, quality: int | None) -> Record:
+def measure(files: ImageSet, model: Any, steps: int | None, quality: int | None) -> Record:
     """The harness's record of a model whose LR is refined by so many steps."""
 
     def stop(path: Path, error: IrnError) -> NoReturn:
@@ -157,7 +159,9 @@ def measure(files: PictureSet, model: Any, steps: int | None, quality: int | Non
     refining = Refining(model.name, model.model, steps=steps, quality=quality)
     warm_up(refining)
     settings = Settings(temperature=0, version=__version__)
-    return measure_set(files, refining, settings, judge=refining, failed=stop)
+    measurement = Rescaling(refining, settings, judge=refining)
+    (record,) = measure_set(files, measurement, failed=stop)
+    return record
 
 
 def compared(before: Record, after: Record) -> Record:

@@ -22,7 +22,7 @@ from common import finish, hardware
 from irncli.compression.pipeline import Compressor
 from irncli.engine.metrics import luma, psnr
 from irncli.engine.rescaler import Rescaler
-from irncli.eval.harness import find_sets, load_cropped
+from irncli.eval.sets import find_sets, load_cropped
 from irncli.io.image_file import DEFAULT_MAX_PIXELS
 from irncli.io.picture import Picture
 from irncli.zoo.registry import default_registry

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -314,6 +314,40 @@ _LEADING = ("inputs", "files_from", "recursive", "output", "output_dir")
 """Shared options that stand before those of the command."""
 
 
+def settings_command(function: Callable[[Any], int]) -> Callable[..., int]:
+    """Give a command the options that the dataclass of its settings declares.
+
+    The function takes that dataclass, whose fields are annotated with their options. Typer sees a
+    signature with a parameter for each field.
+    """
+    settings = get_type_hints(function)["settings"]
+    hints = get_type_hints(settings, include_extras=True)
+    parameters = [
+        Parameter(
+            each.name,
+            Parameter.POSITIONAL_OR_KEYWORD,
+            default=each.default,
+            annotation=hints[each.name],
+        )
+        for each in fields(settings)
+    ]
+
+    @wraps(function)
+    def command(**values: Any) -> int:
+        return function(settings(**values))
+
+    return _with_signature(command, parameters)
+
+
+def _with_signature(
+    command: Callable[..., int], parameters: Sequence[Parameter]
+) -> Callable[..., int]:
+    del command.__wrapped__  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return command
+
+
 def batch_command(
     *, formats: Any = FileFormat, without: Collection[str] = ()
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -347,9 +381,6 @@ def batch_command(
             settings = Settings(**{name: values.pop(name) for name in shared})
             return function(settings, **values)
 
-        del command.__wrapped__
-        command.__annotations__ = {each.name: each.annotation for each in parameters}
-        command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-        return command
+        return _with_signature(command, parameters)
 
     return decorate

@@ -1,19 +1,18 @@
-"""Measuring compression: quality over rate of irn and of the codecs by themselves.
+"""Compression, measured: quality over rate of irn and of the codecs by themselves.
 
 HR is cropped at the bottom and right to a multiple of the scale, and all contestants code that
-picture. RGB PSNR and SSIM are over all of it, since its bits pay for all of it: no border is left
-out. Gray pictures are coded as gray. No file has metadata, so those of irn lack the tag of some
+image. RGB PSNR and SSIM are over all of it, since its bits pay for all of it: no border is left
+out. Gray images are coded as gray. Files have no metadata, so those of irn lack the tag that
 `irn compress` stores. z = 0.
 
-At each quality irn and bicubic LR go through one JPEG: 4:4:4, optimised, progressive. The codecs by
-themselves are given the bytes of irn's file, and take what quality fits into them.
+At each quality LR of irn and bicubic LR go through the same JPEG coder: 4:4:4, optimised,
+progressive. The codecs by themselves may use as many bytes as irn's file has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
 from pathlib import Path
@@ -26,19 +25,19 @@ from irncli.compression.plain import encode_plain, plain
 from irncli.engine.device import cpu_name
 from irncli.engine.metrics import psnr, ssim
 from irncli.engine.rescaler import Pixels, bicubic, to_gray
-from irncli.errors import IrnError
-from irncli.eval.contestants import Tick, Trained
-from irncli.eval.harness import PictureSet, load_cropped
+from irncli.eval.contestants import Trained
 from irncli.eval.rates import Curve, bd_rate, gain
-from irncli.eval.records import Record, mean
+from irncli.eval.records import Failure, Record, mean
 from irncli.eval.records import plain as number
+from irncli.eval.runner import Tick
+from irncli.eval.sets import load_cropped
 from irncli.geometry import lr_size
 from irncli.io.encoding import Format
 from irncli.io.image_file import DEFAULT_MAX_PIXELS, decode
 from irncli.io.picture import Picture
 from irncli.operations.models import LoadedRestorer
 
-__all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Rivals", "measure_compression"]
+__all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Compression", "Rivals"]
 
 IRN, BARE, LOSSLESS, BICUBIC = "irn", "irn without restorer", "irn png", "bicubic + jpeg"
 CODECS: tuple[Format, ...] = ("jpeg", "webp", "avif")
@@ -48,21 +47,20 @@ RATES = (0.2, 0.3, 0.5, 0.8)
 REFERENCES = ("jpeg", BICUBIC)
 """What irn is compared with."""
 
-Progress = Callable[[Path], AbstractContextManager[Tick]]
 Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Rivals:
-    """Who is measured, and how.
+    """What is compared, and how.
 
     Attributes:
-        jpeg: the network whose LR goes through JPEG.
-        png: the one whose LR goes through PNG.
-        restorer: undoes the JPEG; None: irn is measured without one only.
+        jpeg: network whose LR goes through JPEG.
+        png: network whose LR goes through PNG.
+        restorer: undoes the JPEG; None: irn is only measured without one.
         scale: HR over LR size.
         qualities: of irn's JPEG, 1 to 100.
-        max_pixels: larger pictures are refused.
+        max_pixels: refuse larger images.
         version: of irn, for the record.
     """
 
@@ -88,62 +86,47 @@ class Rivals:
         return [*curves, (LOSSLESS, None)]
 
 
-def measure_compression(
-    pictures: PictureSet,
-    rivals: Rivals,
-    *,
-    progress: Progress | None = None,
-    failed: Callable[[Path, IrnError], None] | None = None,
-) -> list[Record]:
-    """The records of a set, one for each contestant and quality.
+@dataclass
+class Compression:
+    """All rivals on one set: a `Measurement` with a record for each contestant and quality."""
 
-    Args:
-        pictures: the set.
-        rivals: who is measured.
-        progress: asked at each picture for a context that gives a tick.
-        failed: told of each picture that could not be measured; the others go on.
+    rivals: Rivals
+    label: str = ""
+    _results: list[Result] = field(default_factory=list)
+    _images: int = 0
 
-    Returns:
-        As docs/records.md describes them.
-    """
-    results: list[Result] = []
-    failures: list[dict[str, str]] = []
-    for path in pictures.paths:
-        try:
-            with progress(path) if progress else nullcontext(_no_tick) as tick:
-                results += _measure_picture(path, rivals, tick)
-        except IrnError as error:
-            failures.append({"image": path.name, "error": str(error)})
-            if failed:
-                failed(path, error)
-    measured = len(pictures.paths) - len(failures)
-    records = []
-    for name, quality in rivals.points:
-        mine = [r for r in results if (r["model"], r["quality"]) == (name, quality)]
-        records.append(
-            {
-                "task": "compress",
-                "set": pictures.name,
-                "model": name,
-                "quality": quality,
-                "scale": rivals.scale,
-                "images": len(mine),
-                "too_large": measured - len(mine),
-                **_means(mine),
-                **_facts(name, rivals),
-                "failed": failures,
-                "per_image": [_shown(result) for result in mine],
-            }
-        )
-    return _compared(records)
+    def measure(self, path: Path, tick: Tick) -> list[Result]:
+        """See Measurement."""
+        return _measure_image(path, self.rivals, tick)
+
+    def add(self, measured: list[Result]) -> None:
+        """See Measurement."""
+        self._results += measured
+        self._images += 1
+
+    def records(self, name: str, failed: list[Failure]) -> list[Record]:
+        """See Measurement."""
+        return _compared([self._record(name, *point, failed) for point in self.rivals.points])
+
+    def _record(self, name: str, model: str, quality: int | None, failed: list[Failure]) -> Record:
+        mine = [r for r in self._results if (r["model"], r["quality"]) == (model, quality)]
+        return {
+            "task": "compress",
+            "set": name,
+            "model": model,
+            "quality": quality,
+            "scale": self.rivals.scale,
+            "images": len(mine),
+            "too_large": self._images - len(mine),
+            **_means(mine),
+            **_facts(model, self.rivals),
+            "failed": failed,
+            "per_image": [_shown(result) for result in mine],
+        }
 
 
-def _no_tick(share: float) -> None:
-    """Report no progress."""
-
-
-def _measure_picture(path: Path, rivals: Rivals, tick: Tick) -> list[Result]:
-    """All contestants on one picture; a codec that fits no quality into the bytes has no result."""
+def _measure_image(path: Path, rivals: Rivals, tick: Tick) -> list[Result]:
+    """Measure all contestants on one image; a codec without a file small enough has no result."""
     hr = load_cropped(path, rivals.scale, rivals.max_pixels)
     results = []
     for name, quality, data, restored, codec_quality in _attempts(hr, rivals, tick):

@@ -19,6 +19,7 @@ from irncli.engine.fallback import Fallback
 from irncli.engine.guard import Guarded
 from irncli.engine.rescaler import Pixels, Rescaler, bicubic, to_gray
 from irncli.errors import UnavailableError, UsageError
+from irncli.eval.runner import Tick, no_tick
 from irncli.io.picture import Picture
 from irncli.io.pillow import lanczos
 from irncli.operations.decolor import Decolor
@@ -30,14 +31,12 @@ __all__ = [
     "BASELINES",
     "Baseline",
     "Contestant",
-    "Tick",
     "Trained",
     "choose",
     "describe",
     "warm_up",
 ]
 
-Tick = Callable[[float], None]
 Resize = Callable[[Pixels, int, int], Pixels]
 
 BASELINES: dict[str, Resize] = {"bicubic": bicubic, "lanczos": lanczos}
@@ -264,9 +263,5 @@ def describe(contestant: Contestant) -> dict[str, Any]:
 def warm_up(contestant: Contestant) -> None:
     """Run once on a small gray picture, so that no first picture pays for the libraries' start."""
     side = 8 * contestant.scale
-    low = contestant.down(np.full((side, side, 3), 128, np.uint8), _no_tick)
-    contestant.up(low, 0, contestant.temperature, _no_tick)
-
-
-def _no_tick(share: float) -> None:
-    """Report no progress."""
+    low = contestant.down(np.full((side, side, 3), 128, np.uint8), no_tick)
+    contestant.up(low, 0, contestant.temperature, no_tick)

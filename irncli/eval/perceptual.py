@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from irncli.errors import UsageError
-from irncli.eval.harness import Sample
 from irncli.eval.records import PERCEPTUAL, mean, plain
+from irncli.eval.rescaling import Sample
 from irncli.io.encoding import encode
 from irncli.io.picture import Picture
 

@@ -1,57 +1,173 @@
-"""Records: what was measured of one contestant on one set, as plain data, and their JSON.
+"""Records: what was measured on one set, as plain data, and their JSON.
 
-A JSON file is a list of records. A number that cannot be stated is null: an SSIM of a picture
-smaller than its window, a z = 0 of a filter that has no z. The PSNR of equal pictures is infinite:
-null for that picture; the mean of its set leaves it out, and `identical` counts it, per column.
-`remark`, where there is one, is a sentence of the person who measured.
+A JSON file is a list of records. A number that cannot be stated is null: an SSIM of an image
+smaller than its window, a z = 0 of a filter that has no z. The PSNR of equal images is infinite:
+null for that image; the mean of its set leaves it out, and `identical` counts it, per column.
 """
 
-from __future__ import annotations
-
+# Annotations stay objects here: as strings, NotRequired would not count in __required_keys__.
 import json
 import math
 from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, NotRequired, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
 from irncli.errors import DataError
 
-__all__ = ["IMAGE_NUMBERS", "PERCEPTUAL", "Record", "dumps", "loads", "mean", "merge", "plain"]
+__all__ = [
+    "IMAGE_NUMBERS",
+    "PERCEPTUAL",
+    "CompressionImage",
+    "CompressionRecord",
+    "Failure",
+    "Record",
+    "RescalingImage",
+    "RescalingRecord",
+    "dumps",
+    "loads",
+    "mean",
+    "merge",
+    "plain",
+    "task_of",
+]
+
+Number = int | float | None
+
+
+class Failure(TypedDict):
+    """An image that could not be measured."""
+
+    image: str
+    error: str
+
+
+class RescalingImage(TypedDict):
+    """One image made small and restored."""
+
+    image: str
+    width: int
+    height: int
+    psnr_y: Number
+    ssim_y: Number
+    psnr_rgb: Number
+    ssim_rgb: Number
+    psnr_y_z0: Number
+    ssim_y_z0: Number
+    lr_psnr_y: Number
+    lr_ssim_y: Number
+    bpp: Number
+    seconds_down: Number
+    seconds_up: Number
+    psnr_y_by_seed: NotRequired[list[Number]]
+
+
+class RescalingRecord(TypedDict):
+    """One model or filter on one set: `irn eval`, task `rescale` or `color`."""
+
+    set: str
+    model: str
+    kind: str
+    task: str
+    scale: int
+    guard: NotRequired[bool | None]
+    images: int
+    psnr_y: Number
+    ssim_y: Number
+    psnr_rgb: Number
+    ssim_rgb: Number
+    psnr_y_z0: Number
+    ssim_y_z0: Number
+    psnr_y_std: Number
+    psnr_y_least: Number
+    psnr_y_most: Number
+    seeds: int
+    temperature: Number
+    lr_psnr_y: Number
+    lr_ssim_y: Number
+    bpp: Number
+    megapixels: Number
+    seconds_down: Number
+    seconds_up: Number
+    mps_down: Number
+    mps_up: Number
+    weights_sha256: str | None
+    device: str
+    precision: str
+    threads: int
+    cpu: str
+    torch: str
+    irn: str
+    lpips: NotRequired[Number]
+    niqe: NotRequired[Number]
+    pi: NotRequired[Number]
+    fid: NotRequired[Number]
+    identical: dict[str, int]
+    failed: list[Failure]
+    per_image: list[RescalingImage]
+    remark: NotRequired[str]
+
+
+class CompressionImage(TypedDict):
+    """One image coded by one contestant."""
+
+    image: str
+    width: int
+    height: int
+    codec_quality: int | None
+    bytes: int
+    bits_per_pixel: Number
+    psnr_rgb: Number
+    ssim_rgb: Number
+
+
+class CompressionRecord(TypedDict):
+    """One contestant at one quality on one set: `irn eval --task compress`."""
+
+    task: str
+    set: str
+    model: str
+    quality: int | None
+    scale: int
+    images: int
+    too_large: int
+    bits_per_pixel: Number
+    psnr_rgb: Number
+    ssim_rgb: Number
+    identical: dict[str, int]
+    network: str | None
+    weights_sha256: str | None
+    restorer: str | None
+    restorer_sha256: str | None
+    device: str
+    precision: str | None
+    threads: int
+    cpu: str
+    torch: str
+    irn: str
+    failed: list[Failure]
+    per_image: list[CompressionImage]
+    bd_rate: NotRequired[dict[str, Number]]
+    gain: NotRequired[dict[str, dict[str, Number]]]
+    remark: NotRequired[str]
+
 
 Record = dict[str, Any]
+"""A RescalingRecord or a CompressionRecord, where either may come."""
 
 PERCEPTUAL = ("lpips", "niqe", "pi", "fid")
-"""Columns that a record may have besides; `<name>_note` says why one is null."""
-
-_TEXT, _COUNT = (str,), (int,)
-_NUMBER: tuple[type, ...] = (int, float, type(None))
-_KEYS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("set", "model", "kind", "task"), _TEXT),
-    **dict.fromkeys(("scale", "images"), _COUNT),
-    **dict.fromkeys(("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"), _NUMBER),
-    **dict.fromkeys(("psnr_y_z0", "ssim_y_z0"), _NUMBER),
-    **dict.fromkeys(("psnr_y_std", "psnr_y_least", "psnr_y_most"), _NUMBER),
-    "seeds": _COUNT,
-    "temperature": _NUMBER,
-    **dict.fromkeys(("lr_psnr_y", "lr_ssim_y", "bpp", "megapixels"), _NUMBER),
-    **dict.fromkeys(("seconds_down", "seconds_up", "mps_down", "mps_up"), _NUMBER),
-    "weights_sha256": (str, type(None)),
-    **dict.fromkeys(("device", "precision"), _TEXT),
-    "threads": _COUNT,
-    **dict.fromkeys(("cpu", "torch", "irn"), _TEXT),
-    "identical": (dict,),
-    "failed": (list,),
-    "per_image": (list,),
-}
-IMAGE_NUMBERS = (
-    *("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_y_z0", "ssim_y_z0"),
-    *("lr_psnr_y", "lr_ssim_y", "bpp", "seconds_down", "seconds_up"),
+"""Optional columns; `<name>_note` says why one is null."""
+IMAGE_NUMBERS = tuple(
+    key
+    for key, kind in get_type_hints(RescalingImage).items()
+    if kind == Number and key in RescalingImage.__required_keys__
 )
-"""Numbers of each entry of `per_image`, which also has image, width, height, psnr_y_by_seed."""
+"""Columns of numbers of a RescalingImage."""
+_ORIGIN = "give a file that 'irn eval --json' wrote"
 
 
 def mean(values: Iterable[float | None]) -> float:
-    """Mean of the finite values; inf where there are only infinite ones; else nan."""
+    """Return the mean of the finite values; inf where there are only infinite ones; else nan."""
     known = [value for value in values if value is not None and not math.isnan(value)]
     finite = [value for value in known if math.isfinite(value)]
     if finite:
@@ -60,12 +176,12 @@ def mean(values: Iterable[float | None]) -> float:
 
 
 def plain(value: float | None, digits: int = 4) -> float | None:
-    """A number for JSON: rounded; None if not finite."""
+    """Round a number for JSON; return None if it is not finite."""
     return None if value is None or not math.isfinite(value) else round(value, digits)
 
 
 def dumps(records: Sequence[Record]) -> str:
-    """The JSON of records, a line for each key and for each picture."""
+    """Return the JSON of records, with a line for each key and for each image."""
     blocks = []
     for record in records:
         lines = [f"  {json.dumps(key)}: {_value(value)}" for key, value in record.items()]
@@ -81,7 +197,7 @@ def _value(value: Any) -> str:
 
 
 def loads(data: bytes) -> list[Record]:
-    """The records that `dumps` wrote.
+    """Return the records that `dumps` wrote, all of one task or of rescaling and colour.
 
     Raises:
         DataError: not JSON, not a list of records, or one that lacks a key or has another type.
@@ -89,52 +205,78 @@ def loads(data: bytes) -> list[Record]:
     try:
         records = json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON ({error}): give a file that 'irn eval --json' wrote") from error
+        raise DataError(f"not JSON ({error}): {_ORIGIN}") from error
     if not isinstance(records, list) or not records:
-        raise DataError("no list of records: give a file that 'irn eval --json' wrote")
+        raise DataError(f"not a list of records: {_ORIGIN}")
     for number, record in enumerate(records, start=1):
-        _check(number, record)
+        compressed = isinstance(record, dict) and record.get("task") == "compress"
+        _check(f"record {number}", record, CompressionRecord if compressed else RescalingRecord)
+    task_of(records)
     return records
 
 
+def task_of(records: Sequence[Record]) -> str:
+    """Return `compress` for records of compression, `rescale` for those of rescaling and colour.
+
+    Raises:
+        DataError: there are both.
+    """
+    tasks = {"compress" if record["task"] == "compress" else "rescale" for record in records}
+    if len(tasks) > 1:
+        raise DataError("records of rescaling and of compression: show them separately")
+    return tasks.pop()
+
+
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
-def _check(number: int, record: object) -> None:
-    if not isinstance(record, dict):
-        raise DataError(f"record {number} is {type(record).__name__}, expected an object")
-    for key, kinds in _KEYS.items():
-        _check_value(f"record {number}", record, key, kinds)
-    for name in PERCEPTUAL:
-        if name in record:
-            _check_value(f"record {number}", record, name, _NUMBER)
-    if "remark" in record:
-        _check_value(f"record {number}", record, "remark", _TEXT)
-    for place, picture in enumerate(record["per_image"], start=1):
-        where = f"record {number}, picture {place}"
-        if not isinstance(picture, dict):
-            raise DataError(f"{where} is {type(picture).__name__}, expected an object")
-        _check_value(where, picture, "image", _TEXT)
-        for key in ("width", "height"):
-            _check_value(where, picture, key, _COUNT)
-        for key in IMAGE_NUMBERS:
-            _check_value(where, picture, key, _NUMBER)
+def _check(where: str, value: object, kind: Any) -> None:
+    """Compare a value with a type out of these classes.
+
+    Raises:
+        DataError: it is of another type, or lacks a key.
+    """
+    origin = get_origin(kind)
+    if is_typeddict(kind):
+        _check_record(where, value, kind)
+    elif origin is list:
+        for place, each in enumerate(_is_a(where, value, list), start=1):
+            _check(f"{where}, {place}", each, get_args(kind)[0])
+    elif origin is dict:
+        for key, each in _is_a(where, value, dict).items():
+            _check(f"{where}, {key}", each, get_args(kind)[1])
+    else:
+        _is_a(where, value, *(get_args(kind) if origin is UnionType else (kind,)))
 
 
-def _check_value(where: str, record: dict[str, Any], key: str, kinds: tuple[type, ...]) -> None:
-    if key not in record:
-        raise DataError(f"{where} has no {key!r}: give a file that 'irn eval --json' wrote")
-    value = record[key]
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        names = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
-        raise DataError(f"{where}: {key} is {type(value).__name__}, expected {names}")
+def _check_record(where: str, value: object, kind: Any) -> None:
+    record, hints = _is_a(where, value, dict), get_type_hints(kind)
+    for key in kind.__required_keys__:
+        if key not in record:
+            raise DataError(f"{where} has no {key!r}: {_ORIGIN}")
+    for key in hints.keys() & record.keys():
+        _check(f"{where}, {key}", record[key], hints[key])
+
+
+def _is_a(where: str, value: object, *kinds: type) -> Any:
+    fits = isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
+    if not fits:
+        names = " or ".join("null" if each is NoneType else each.__name__ for each in kinds)
+        raise DataError(f"{where} is {type(value).__name__}, expected {names}")
+    return value
 
 
 def merge(files: Iterable[Sequence[Record]]) -> list[Record]:
-    """Records of several files; of one set, model and scale the last one counts."""
-    merged: dict[tuple[str, str, int], Record] = {}
+    """Join the records of several files; of one set, model, scale and quality the last one counts.
+
+    Raises:
+        DataError: they are not of one task.
+    """
+    merged: dict[tuple[object, ...], Record] = {}
     for records in files:
         for record in records:
-            merged[record["set"], record["model"], record["scale"]] = record
+            key = (record["set"], record["model"], record["scale"], record.get("quality"))
+            merged[key] = record
+    task_of(list(merged.values()))
     return list(merged.values())

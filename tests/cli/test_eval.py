@@ -147,7 +147,7 @@ def test_a_damaged_picture_is_named_and_the_rest_is_measured(irn, data, model, t
     assert len(outcome.lines) == 3
     assert "bad.png: damaged image" in outcome.lines[0]
     assert "pixel.png: 1x1 px" in outcome.lines[1]
-    assert "2 of 4 pictures failed" in outcome.lines[2]
+    assert "2 of 4 images failed" in outcome.lines[2]
     assert "lanczos" in outcome.out.decode()
     assert "not measured: bad.png, pixel.png" in outcome.out.decode()
     for one in json.loads(out.read_text()):
@@ -218,7 +218,7 @@ def test_a_chart_needs_matplotlib(irn, data, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        ([], 2, "what is to be measured"),
+        ([], 2, "nothing to measure"),
         (["{data}", "--scale", "2.5"], 2, "whole number"),
         (["{data}", "--scale", "1"], 2, "whole number"),
         (["{data}", "--scale", "nan"], 2, "whole number"),
@@ -237,7 +237,7 @@ def test_a_chart_needs_matplotlib(irn, data, tmp_path, monkeypatch):
         (["{data}", "--device", "none"], 2, "device"),
         (["{data}", "{data}"], 2, "two sets"),
         (["-"], 2, "standard input"),
-        (["{data}", "--json", "{data}/new/o.json"], 73, "no folder"),
+        (["{data}", "--json", "{data}/new/o.json"], 73, "no directory"),
         (["{data}", "--json", "{model}"], 73, "--overwrite"),
         (["{tmp}/absent"], 66, "absent"),
         (["{tmp}/runs"], 66, "no pictures"),
@@ -280,7 +280,7 @@ def test_ctrl_c_leaves_no_file(irn, data, tmp_path, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("irncli.eval.harness._scores", interrupt)
+    monkeypatch.setattr("irncli.eval.rescaling._scores", interrupt)
     out = tmp_path / "o.json"
     outcome = irn("eval", data, "--baseline", "bicubic", "--scale", 2, "--json", out)
     assert (outcome.status, outcome.out) == (130, b"")

@@ -41,7 +41,7 @@ def test_all_formats_and_a_damaged_picture(irn, data, crm, tmp_path):
                        "80,30", "--remark", "it rained", *options)  # fmt: skip
     assert outcome.status == 1
     assert "bad.png: damaged image" in outcome.lines[0]
-    assert "1 of 2 pictures failed" in outcome.lines[1]
+    assert "1 of 2 images failed" in outcome.lines[1]
     records = json.loads(files["json"].read_text())
     assert [r["quality"] for r in records if r["model"] == "irn without restorer"] == [30, 80]
     for one in records:
@@ -58,6 +58,28 @@ def test_all_formats_and_a_damaged_picture(irn, data, crm, tmp_path):
     assert float(rows[0]["psnr_rgb"]) == first["psnr_rgb"]
     assert files["markdown"].read_text().startswith("# Compression\n")
     assert size(files["plot"])[0] >= 600
+
+
+def test_shown_again_all_is_the_same(irn, data, tmp_path):
+    measured, page = tmp_path / "m.json", tmp_path / "m.md"
+    told = compress(irn, data, "--model", "irn-x2", "--restorer", "none", "--qualities", "50",
+                    "--json", measured, "--markdown", page)  # fmt: skip
+    again, shown_page = tmp_path / "n.json", tmp_path / "n.md"
+    shown = irn("eval", "--from", measured, "--json", again, "--markdown", shown_page)
+    assert (told.status, shown.status) == (0, 0)
+    assert shown.out == told.out
+    assert again.read_bytes() == measured.read_bytes()
+    assert shown_page.read_bytes() == page.read_bytes()
+
+
+def test_records_of_two_tasks_are_not_shown_together(irn, data, tmp_path):
+    files = [tmp_path / "a.json", tmp_path / "b.json"]
+    irn("eval", data, "--baseline", "bicubic", "--scale", 2, "--json", files[0])
+    compress(irn, data, "--model", "irn-x2", "--restorer", "none", "--qualities", "50",
+             "--json", files[1])  # fmt: skip
+    outcome = irn("eval", "--from", files[0], "--from", files[1])
+    assert (outcome.status, outcome.out, len(outcome.lines)) == (65, b"", 1)
+    assert "separately" in outcome.err
 
 
 def test_without_restorer_and_at_the_scale_of_the_model(irn, data, tmp_path):
@@ -82,7 +104,6 @@ def test_without_restorer_and_at_the_scale_of_the_model(irn, data, tmp_path):
         (["{data}", "--temperature", "0"], 2, "--temperature"),
         (["{data}", "--perceptual", "niqe"], 2, "--perceptual"),
         (["{data}", "--save", "{data}/new"], 2, "--save"),
-        (["--from", "{data}/a.json"], 2, "--from"),
         (["{data}", "--qualities", "30,0"], 2, "--qualities"),
         (["{data}", "--qualities", "30,,50"], 2, "--qualities"),
         (["{data}", "--qualities", "x"], 2, "--qualities"),
@@ -95,7 +116,7 @@ def test_without_restorer_and_at_the_scale_of_the_model(irn, data, tmp_path):
         (["{data}/empty"], 66, "no pictures"),
         (["{data}/absent"], 66, "absent"),
         (["{data}", "--plot", "{data}/o.jpg"], 2, ".png"),
-        ([], 2, "what is to be measured"),
+        ([], 2, "nothing to measure"),
     ],
 )
 def test_what_is_wrong_is_said_before_the_work(irn, data, crm, arguments, status, said):

@@ -11,10 +11,11 @@ from irncli.compression.pipeline import Compressor
 from irncli.engine.rescaler import Rescaler, bicubic
 from irncli.engine.restorer import Restorer
 from irncli.eval import compression_plot, compression_report
-from irncli.eval.compression import Rivals, _compared, measure_compression
+from irncli.eval.compression import Compression, Rivals, _compared
 from irncli.eval.contestants import Trained
-from irncli.eval.harness import find_sets
 from irncli.eval.rates import bd_rate
+from irncli.eval.runner import measure_set
+from irncli.eval.sets import find_sets
 from irncli.io.encoding import encode
 from irncli.io.image_file import decode
 from irncli.io.picture import Picture
@@ -63,7 +64,7 @@ def folder(tmp_path_factory, photo, hr):
 def records(folder, rivals):
     told = []
     (pictures,) = find_sets([folder])
-    found = measure_compression(pictures, rivals, failed=lambda path, error: told.append(path))
+    found = measure_set(pictures, Compression(rivals), failed=lambda path, _: told.append(path))
     assert told == [folder / "bad.png"]
     return found
 

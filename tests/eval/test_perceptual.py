@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from irncli.errors import UsageError
-from irncli.eval.harness import Sample
 from irncli.eval.perceptual import Panel, parse_names
+from irncli.eval.rescaling import Sample
 from irncli.io.image_file import decode
 
 

@@ -1,196 +1,265 @@
-"""Options that only `irn eval` has."""
+"""Settings of `irn eval`, each declared once as an option."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from irncli.cli import options
 from irncli.cli.help import candidates
 from irncli.cli.help.groups import FILES, MEASURED
+from irncli.errors import UsageError
 
-__all__ = [
-    "Baseline",
-    "Chart",
-    "CsvFile",
-    "Data",
-    "JsonFile",
-    "Models",
-    "Page",
-    "Perceptual",
-    "Qualities",
-    "Remark",
-    "Restorer",
-    "Save",
-    "Scale",
-    "Seeds",
-    "Source",
-    "Task",
-    "Temperature",
-]
+__all__ = ["Settings"]
 
-Data = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="DATA...",
-        help="Directories, each of which is one set; single files form another.",
-        rich_help_panel=MEASURED,
-        readable=False,
-    ),
-]
-Task = Annotated[
-    Literal["rescale", "compress"],
-    typer.Option(
-        "--task",
-        help="compress: measure quality over bits, next to JPEG, WebP and AVIF.",
-        rich_help_panel=MEASURED,
-    ),
-]
-Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model",
-        metavar="M",
-        autocompletion=candidates.models,
-        help="Name or path of a model; repeatable.",
-        rich_help_panel=MEASURED,
-    ),
-]
-Scale = Annotated[
-    float | None,
-    typer.Option(
-        "--scale",
-        metavar="S",
-        help="Measure this whole-number scale only.",
-        rich_help_panel=MEASURED,
-    ),
-]
-Baseline = Annotated[
-    str | None,
-    typer.Option(
-        "--baseline",
-        metavar="B,...",
-        help="Filters to compare with: bicubic,lanczos.",
-        rich_help_panel=MEASURED,
-    ),
-]
-Seeds = Annotated[
-    int | None,
-    typer.Option(
-        "--seeds",
-        metavar="N",
-        min=1,
-        max=1000,
-        help="Number of draws of z. The default is 1.",
-        rich_help_panel=MEASURED,
-    ),
-]
-Temperature = Annotated[
-    float | None,
-    typer.Option(
-        "--temperature",
-        metavar="T",
-        min=0.0,
-        max=100.0,
-        help="Width of the random latent z; 0 uses z = 0.",
-        rich_help_panel=MEASURED,
-    ),
-]
-Qualities = Annotated[
-    str | None,
-    typer.Option(
-        "--qualities",
-        metavar="Q,...",
-        help="Qualities for --task compress. The default is 30,50,70,80,90.",
-        rich_help_panel=MEASURED,
-    ),
-]
-Restorer = Annotated[
-    str | None,
-    typer.Option(
-        "--restorer",
-        metavar="M",
-        autocompletion=candidates.models,
-        help="Restoration module for --task compress, or none.",
-        rich_help_panel=MEASURED,
-    ),
-]
-Perceptual = Annotated[
-    str | None,
-    typer.Option(
-        "--perceptual",
-        metavar="P,...",
-        help="Also measure lpips,niqe,pi,fid (needs pyiqa).",
-        rich_help_panel=MEASURED,
-    ),
-]
-JsonFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--json",
-        metavar="F",
-        help="Write the records as JSON; - is standard output.",
-        rich_help_panel=FILES,
-        readable=False,
-    ),
-]
-CsvFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--csv",
-        metavar="F",
-        help="Write a CSV line for each set and image.",
-        rich_help_panel=FILES,
-        readable=False,
-    ),
-]
-Page = Annotated[
-    Path | None,
-    typer.Option(
-        "--markdown",
-        metavar="F",
-        help="Write a page that compares with the paper's table.",
-        rich_help_panel=FILES,
-        readable=False,
-    ),
-]
-Chart = Annotated[
-    Path | None,
-    typer.Option(
-        "--plot",
-        metavar="F.png",
-        help="Write a chart (needs matplotlib).",
-        rich_help_panel=FILES,
-        readable=False,
-    ),
-]
-Save = Annotated[
-    Path | None,
-    typer.Option(
-        "--save",
-        metavar="DIR",
-        help="Save LR, restored images and comparisons.",
-        rich_help_panel=FILES,
-        readable=False,
-    ),
-]
-Remark = Annotated[
-    str | None,
-    typer.Option(
-        "--remark",
-        metavar="TEXT",
-        help="Remark to keep in the records and show on the page.",
-        rich_help_panel=FILES,
-    ),
-]
-Source = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--from",
-        metavar="F.json",
-        help="Show these records instead of measuring.",
-        rich_help_panel=FILES,
-        readable=False,
-    ),
-]
+BASELINES = ("bicubic", "lanczos")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is measured, how, and where the results go."""
+
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="DATA...",
+            help="Directories, each of which is one set; single files form another.",
+            rich_help_panel=MEASURED,
+            readable=False,
+        ),
+    ] = None
+    task: Annotated[
+        Literal["rescale", "compress"],
+        typer.Option(
+            "--task",
+            help="compress: measure quality over bits, next to JPEG, WebP and AVIF.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = "rescale"
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="M",
+            autocompletion=candidates.models,
+            help="Name or path of a model; repeatable.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            "--scale",
+            metavar="S",
+            help="Measure this whole-number scale only.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="B,...",
+            help="Filters to compare with: bicubic,lanczos.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds",
+            metavar="N",
+            min=1,
+            max=1000,
+            help="Number of draws of z. The default is 1.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--temperature",
+            metavar="T",
+            min=0.0,
+            max=100.0,
+            help="Width of the random latent z; 0 uses z = 0.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None
+    guard: options.Guard = "on"
+    qualities: Annotated[
+        str | None,
+        typer.Option(
+            "--qualities",
+            metavar="Q,...",
+            help="Qualities for --task compress. The default is 30,50,70,80,90.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None
+    restorer: Annotated[
+        str | None,
+        typer.Option(
+            "--restorer",
+            metavar="M",
+            autocompletion=candidates.models,
+            help="Restoration module for --task compress, or none.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None
+    perceptual: Annotated[
+        str | None,
+        typer.Option(
+            "--perceptual",
+            metavar="P,...",
+            help="Also measure lpips,niqe,pi,fid (needs pyiqa).",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="F",
+            help="Write the records as JSON; - is standard output.",
+            rich_help_panel=FILES,
+            readable=False,
+        ),
+    ] = None
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="F",
+            help="Write a CSV line for each set and image.",
+            rich_help_panel=FILES,
+            readable=False,
+        ),
+    ] = None
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown",
+            metavar="F",
+            help="Write a page that compares with the paper's table.",
+            rich_help_panel=FILES,
+            readable=False,
+        ),
+    ] = None
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="F.png",
+            help="Write a chart (needs matplotlib).",
+            rich_help_panel=FILES,
+            readable=False,
+        ),
+    ] = None
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="DIR",
+            help="Save LR, restored images and comparisons.",
+            rich_help_panel=FILES,
+            readable=False,
+        ),
+    ] = None
+    remark: Annotated[
+        str | None,
+        typer.Option(
+            "--remark",
+            metavar="TEXT",
+            help="Remark to keep in the records and show on the page.",
+            rich_help_panel=FILES,
+        ),
+    ] = None
+    source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            metavar="F.json",
+            help="Show these records instead of measuring.",
+            rich_help_panel=FILES,
+            readable=False,
+        ),
+    ] = None
+    tile: options.TileSide = "auto"
+    device: options.Device = "auto"
+    precision: options.PrecisionName = "auto"
+    threads: options.Threads = None
+    max_pixels: options.MaxPixels = 500_000_000
+    overwrite: options.Overwrite = False
+    quiet: options.Quiet = False
+    debug: options.Debug = False
+
+    def check(self) -> None:
+        """Refuse options that cannot be parsed or contradict each other.
+
+        Raises:
+            UsageError: there are such options.
+        """
+        foreign: dict[str, object] = {"--qualities": self.qualities, "--restorer": self.restorer}
+        if self.task == "compress":
+            foreign = {
+                "--baseline": self.baseline, "--seeds": self.seeds,
+                "--temperature": self.temperature, "--perceptual": self.perceptual,
+                "--save": self.save,
+            }  # fmt: skip
+        for name, value in foreign.items():
+            if value is not None:
+                raise UsageError(f"{name} has no meaning with --task {self.task}: leave it out")
+        measuring = (
+            *(self.data, self.model, self.scale, self.baseline, self.seeds, self.temperature),
+            *(self.perceptual, self.save, self.threads),
+        )
+        if self.source and any(option not in (None, []) for option in measuring):
+            raise UsageError("--from shows existing records: leave out what is to be measured")
+        if not self.data and not self.source:
+            raise UsageError("nothing to measure: give directories of images, or --from F.json")
+        self.whole_scale()
+        self.filters()
+        self.chosen_qualities()
+
+    def whole_scale(self) -> int | None:
+        """Return the scale as a whole number.
+
+        Raises:
+            UsageError: it is not one.
+        """
+        if self.scale is None:
+            return None
+        if not 2 <= self.scale <= 64 or self.scale != int(self.scale):
+            raise UsageError(f"--scale {self.scale:g}: expected a whole number, 2 to 64")
+        return int(self.scale)
+
+    def filters(self) -> list[str]:
+        """Return the names of the baselines.
+
+        Raises:
+            UsageError: an unknown one.
+        """
+        text = self.baseline
+        names = [] if text is None else [name.strip() for name in text.split(",")]
+        for name in names:
+            if name not in BASELINES:
+                raise UsageError(f"no baseline {name!r}; there are: {', '.join(BASELINES)}")
+        return list(dict.fromkeys(names))
+
+    def chosen_qualities(self) -> tuple[int, ...] | None:
+        """Return the qualities in rising order, each once; None: the usual ones.
+
+        Raises:
+            UsageError: something that is not a quality.
+        """
+        if self.qualities is None:
+            return None
+        words = [word.strip() for word in self.qualities.split(",")]
+        if not all(word.isascii() and word.isdigit() and 1 <= int(word) <= 100 for word in words):
+            raise UsageError(
+                f"--qualities {self.qualities}: expected numbers from 1 to 100, such as 30,50,70"
+            )
+        return tuple(sorted({int(word) for word in words}))

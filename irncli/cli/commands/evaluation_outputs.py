@@ -1,4 +1,4 @@
-"""Where the results of `irn eval` go: tables, files, pictures. Refused before the work starts."""
+"""Where the results of `irn eval` go: tables, files, images. Checked before the work starts."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irncli.batch.console import Console
+from irncli.cli.commands.evaluation_options import Settings
 from irncli.engine.rescaler import Pixels, bicubic
 from irncli.errors import OutputError, UsageError
-from irncli.eval import page, plot, report
+from irncli.eval import compression_plot, compression_report, page, plot, report
 from irncli.eval.contestants import Contestant
-from irncli.eval.harness import PictureSet, Sample
 from irncli.eval.montage import comparison
-from irncli.eval.records import Record, dumps
+from irncli.eval.records import Record, dumps, task_of
+from irncli.eval.rescaling import Sample
+from irncli.eval.sets import ImageSet
 from irncli.io.encoding import encode
 from irncli.io.paths import STREAM, atomic_write, make_directory, real, refuse_existing
 from irncli.io.picture import Picture
 
-__all__ = ["Outputs", "SavedPictures", "Showing"]
+__all__ = ["Outputs", "SavedImages", "Showing"]
 
 
 @dataclass(frozen=True)
 class Showing:
-    """How the records of a task are shown: as table, CSV, page of Markdown and PNG chart."""
+    """How the records of a task are shown: as table, CSV, Markdown page and PNG chart."""
 
     table: Callable[[Sequence[Record]], str]
     csv: Callable[[Sequence[Record]], str]
@@ -31,27 +33,26 @@ class Showing:
     chart: Callable[[Sequence[Record]], bytes]
 
 
-RESCALING = Showing(report.table, report.csv_text, page.page, plot.chart)
+SHOWING = {
+    "rescale": Showing(report.table, report.csv_text, page.page, plot.chart),
+    "compress": Showing(
+        compression_report.table,
+        compression_report.csv_text,
+        compression_report.page,
+        compression_plot.chart,
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that were asked for; None: not this one. `-` is standard output.
-
-    A remark is put into each record.
-    """
+    """Writes the files that the settings ask for; `-` is standard output."""
 
     env: Console
-    json: Path | None
-    csv: Path | None
-    markdown: Path | None
-    plot: Path | None
-    overwrite: bool
-    remark: str | None = None
-    show: Showing = RESCALING
+    settings: Settings
 
     def _files(self) -> list[Path]:
-        wanted = (self.json, self.csv, self.markdown, self.plot)
+        wanted = (self.settings.json, self.settings.csv, self.settings.markdown, self.settings.plot)
         return [path for path in wanted if path is not None]
 
     def refuse(self, inputs: Sequence[Path]) -> None:
@@ -59,7 +60,7 @@ class Outputs:
 
         Raises:
             UsageError: two outputs to one place, an output that is an input, or a chart not .png.
-            OutputError: a file that exists, or lies where there is no folder.
+            OutputError: a file that exists, or is in a directory that does not exist.
             UnavailableError: a chart without matplotlib.
         """
         places = [path if path == STREAM else real(path) for path in self._files()]
@@ -70,24 +71,26 @@ class Outputs:
                 continue
             if place in {real(one) for one in inputs}:
                 raise UsageError(f"{path} is an input: choose another output")
-            refuse_existing(path, self.overwrite)
+            refuse_existing(path, self.settings.overwrite)
             if not place.parent.is_dir():
-                raise OutputError(f"cannot create {path}: no folder {place.parent}; make it first")
-        if self.plot is not None:
-            if self.plot != STREAM and self.plot.suffix.lower() != ".png":
-                raise UsageError(f"--plot {self.plot}: the chart is a PNG, name it .png")
+                raise OutputError(
+                    f"cannot create {path}: no directory {place.parent}; create it first"
+                )
+        if self.settings.plot is not None:
+            if self.settings.plot != STREAM and self.settings.plot.suffix.lower() != ".png":
+                raise UsageError(f"--plot {self.settings.plot}: the chart is a PNG, name it .png")
             plot.require()
 
     def write(self, records: Sequence[Record]) -> None:
         """Write all files, and the table: to standard output unless a file goes there."""
-        if self.remark is not None:
-            records = [record | {"remark": self.remark} for record in records]
-        show = self.show
+        if self.settings.remark is not None:
+            records = [record | {"remark": self.settings.remark} for record in records]
+        show = SHOWING[task_of(records)]
         makers: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
-            (self.json, lambda: dumps(records).encode()),
-            (self.csv, lambda: show.csv(records).encode()),
-            (self.markdown, lambda: show.page(records).encode()),
-            (self.plot, lambda: show.chart(records)),
+            (self.settings.json, lambda: dumps(records).encode()),
+            (self.settings.csv, lambda: show.csv(records).encode()),
+            (self.settings.markdown, lambda: show.page(records).encode()),
+            (self.settings.plot, lambda: show.chart(records)),
         )
         text = show.table(records)
         if STREAM in self._files():
@@ -96,11 +99,11 @@ class Outputs:
             print(text, flush=True)  # noqa: T201
         for path, make in makers:
             if path is not None:
-                self.env.write(path, make(), overwrite=self.overwrite)
+                self.env.write(path, make(), overwrite=self.settings.overwrite)
 
 
-class SavedPictures:
-    """`--save`: for each set and contestant a folder of LR, restored pictures and comparisons.
+class SavedImages:
+    """`--save`: for each set and contestant a folder of LR, restored images and comparisons.
 
     Args:
         root: DIR/{set}/{model}/{stem}.png, {stem}_lr.png, {stem}_montage.png.
@@ -109,41 +112,41 @@ class SavedPictures:
         overwrite: replace files that exist.
 
     Raises:
-        UsageError: two pictures of one name in a set, or an output that is an input.
+        UsageError: two images of one name in a set, or an output that is an input.
         OutputError: a file exists, or a folder cannot be made.
     """
 
     def __init__(
         self,
         root: Path,
-        sets: Sequence[PictureSet],
+        sets: Sequence[ImageSet],
         contestants: Sequence[Contestant],
         overwrite: bool,
     ) -> None:
         self.root, self.overwrite = root, overwrite
         inputs = {real(path) for one in sets for path in one.paths}
-        for pictures in sets:
-            _refuse_doubles(pictures)
+        for images in sets:
+            _refuse_doubles(images)
             for contestant in contestants:
-                folder = self._folder(pictures, contestant)
-                for path in pictures.paths:
+                folder = self._folder(images, contestant)
+                for path in images.paths:
                     for output in _names(folder, path):
                         refuse_existing(output, overwrite)
                         if real(output) in inputs:
                             raise UsageError(f"{output} is an input: choose another --save DIR")
-        for pictures in sets:
+        for images in sets:
             for contestant in contestants:
-                make_directory(self._folder(pictures, contestant))
+                make_directory(self._folder(images, contestant))
 
-    def _folder(self, pictures: PictureSet, contestant: Contestant) -> Path:
+    def _folder(self, images: ImageSet, contestant: Contestant) -> Path:
         name = contestant.name
         if contestant.kind == "baseline":
             name = f"{name}-x{contestant.scale}"
-        return self.root / pictures.name / name
+        return self.root / images.name / name
 
-    def keeper(self, pictures: PictureSet, contestant: Contestant) -> Callable[[Sample], None]:
+    def keeper(self, images: ImageSet, contestant: Contestant) -> Callable[[Sample], None]:
         """What writes the files of one picture."""
-        folder = self._folder(pictures, contestant)
+        folder = self._folder(images, contestant)
 
         def keep(sample: Sample) -> None:
             restored = encode(Picture(sample.restored), image_format="png")
@@ -159,9 +162,9 @@ def _names(folder: Path, path: Path) -> list[Path]:
     return [folder / f"{path.stem}{suffix}.png" for suffix in ("", "_lr", "_montage")]
 
 
-def _refuse_doubles(pictures: PictureSet) -> None:
+def _refuse_doubles(images: ImageSet) -> None:
     taken: dict[Path, Path] = {}
-    for path in pictures.paths:
+    for path in images.paths:
         for name in _names(Path(), path):
             if name in taken:
                 raise UsageError(

@@ -1,20 +1,19 @@
-"""Measuring a contestant on a set of pictures.
+"""Rescaling and colour, measured: each contestant makes images small and brings them back.
 
 HR is cropped at the bottom and right to a multiple of the scale. LR goes through a PNG in memory,
 so that what is restored is what a user would have. PSNR and SSIM on Y and on RGB, `scale` pixels
 cropped at each border; so for LR, against the 8-bit bicubic LR (colour: against the usual luma
-gray). Bits per pixel are those of the PNG, over HR pixels. Times are of the network alone.
+gray). Bits per pixel are those of the PNG, over HR pixels. Times are those of the network alone.
 
-A gray picture counts as a colour one with equal channels. Without the guard its LR may have
-colours, as the field measures it; with it gray stays gray, as users get it.
+A gray image counts as a colour one with equal channels. Without the guard its LR may have colours,
+as the field measures it; with it gray stays gray, as users get it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import stdev
@@ -26,28 +25,19 @@ import torch
 from irncli.engine.device import cpu_name
 from irncli.engine.metrics import luma, psnr, ssim
 from irncli.engine.rescaler import Pixels, bicubic
-from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
-from irncli.eval.contestants import Contestant, Tick, describe
-from irncli.eval.records import Record, mean, plain
+from irncli.eval.contestants import Contestant, describe
+from irncli.eval.records import Failure, Record, mean, plain
+from irncli.eval.runner import Tick
+from irncli.eval.sets import load_cropped
 from irncli.io.encoding import encode
 from irncli.io.image_file import DEFAULT_MAX_PIXELS, decode
-from irncli.io.inputs import pictures_in
-from irncli.io.paths import STREAM, read_input
 from irncli.io.picture import Picture
 
-__all__ = ["PictureSet", "Sample", "Settings", "find_sets", "load_cropped", "measure_set"]
+__all__ = ["Judge", "Rescaling", "Sample", "Settings"]
 
 T = TypeVar("T")
 GRAY = (0.299, 0.587, 0.114)
 """Weights of R, G and B in the usual gray image (ITU-R BT.601)."""
-
-
-@dataclass(frozen=True)
-class PictureSet:
-    """Pictures whose figures are averaged."""
-
-    name: str
-    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +47,7 @@ class Settings:
     Attributes:
         seeds: z is drawn with the seeds 0 .. seeds - 1; the mean counts.
         temperature: width of z; None: each model's default.
-        max_pixels: larger pictures are refused.
+        max_pixels: refuse larger images.
         version: of irn, for the record.
     """
 
@@ -69,12 +59,12 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture on its way: HR as it was cropped, LR as its file holds it, what came back.
+    """One image: HR as it was cropped, LR as its file holds it, what was restored.
 
     Attributes:
-        path: of the file.
+        path: the file.
         hr: uint8 [H, W, 3].
-        low: uint8 [h, w, 3], a gray one with equal channels.
+        low: uint8 [h, w, 3]; equal channels if it is gray.
         low_file: PNG of `low`.
         restored: uint8 [H, W, 3], with seed 0.
     """
@@ -87,89 +77,54 @@ class Sample:
 
 
 class Judge(Protocol):
-    """Further columns for one contestant on one set."""
+    """More columns for one contestant on one set."""
 
     def see(self, sample: Sample) -> dict[str, float | None]:
-        """Columns of one picture."""
+        """Return the columns of one image."""
 
     def conclude(self) -> dict[str, Any]:
-        """Columns of the set."""
+        """Return the columns of the set."""
 
 
-def find_sets(data: Sequence[Path]) -> list[PictureSet]:
-    """A set for each folder, named after it; files given by themselves make the set `files`.
+@dataclass
+class Rescaling:
+    """One contestant on one set: a `Measurement` that makes one record.
 
-    Raises:
-        InputMissingError: no such file or folder, or a folder without pictures.
-        UsageError: two sets of one name, or standard input.
-    """
-    if STREAM in data:
-        raise UsageError("eval measures folders and files, not standard input: name one")
-    for path in data:
-        if not path.exists():
-            raise InputMissingError(f"no such file or folder: {path}")
-    folders = [path for path in data if path.is_dir()]
-    sets = [PictureSet(_name(folder), tuple(pictures_in(folder))) for folder in folders]
-    files = tuple(path for path in data if not path.is_dir())
-    if files:
-        sets.append(PictureSet("files", files))
-    names = [one.name for one in sets]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"two sets would be called {name}: rename a folder, or measure apart")
-    return sets
-
-
-def _name(folder: Path) -> str:
-    return folder.resolve().name or "root"
-
-
-def measure_set(
-    pictures: PictureSet,
-    contestant: Contestant,
-    settings: Settings,
-    *,
-    judge: Judge | None = None,
-    keep: Callable[[Sample], None] | None = None,
-    progress: Callable[[Path], AbstractContextManager[Tick]] | None = None,
-    failed: Callable[[Path, IrnError], None] | None = None,
-) -> Record:
-    """The record of one contestant on one set.
-
-    Args:
-        pictures: the set.
-        contestant: what makes them small and brings them back.
+    Attributes:
+        contestant: what makes images small and brings them back.
         settings: seeds, temperature, limits.
-        judge: further columns.
-        keep: given each picture with what came of it.
-        progress: asked at each picture for a context that gives a tick.
-        failed: told of each picture that could not be measured; the others go on.
-
-    Returns:
-        As `irncli.eval.records` describes it.
+        judge: adds columns.
+        keep: given each image with what became of it.
     """
-    results: list[dict[str, Any]] = []
-    failures: list[dict[str, str]] = []
-    for path in pictures.paths:
-        try:
-            with progress(path) if progress else nullcontext(_no_tick) as tick:
-                result, sample = _measure_picture(path, contestant, settings, tick)
-        except IrnError as error:
-            failures.append({"image": path.name, "error": str(error)})
-            if failed:
-                failed(path, error)
-            continue
-        if judge:
-            result |= judge.see(sample)
-        if keep:
-            keep(sample)
-        results.append(result)
-    further = judge.conclude() if judge else {}
-    return _record(pictures, contestant, settings, results, further, failures)
 
+    contestant: Contestant
+    settings: Settings
+    judge: Judge | None = None
+    keep: Callable[[Sample], None] | None = None
+    _results: list[dict[str, Any]] = field(default_factory=list)
 
-def _no_tick(share: float) -> None:
-    """Report no progress."""
+    @property
+    def label(self) -> str:
+        """See Measurement."""
+        return self.contestant.name
+
+    def measure(self, path: Path, tick: Tick) -> tuple[dict[str, Any], Sample]:
+        """See Measurement."""
+        return _measure_image(path, self.contestant, self.settings, tick)
+
+    def add(self, measured: tuple[dict[str, Any], Sample]) -> None:
+        """See Measurement."""
+        result, sample = measured
+        if self.judge:
+            result |= self.judge.see(sample)
+        if self.keep:
+            self.keep(sample)
+        self._results.append(result)
+
+    def records(self, name: str, failed: list[Failure]) -> list[Record]:
+        """See Measurement."""
+        further = self.judge.conclude() if self.judge else {}
+        return [_record(name, self.contestant, self.settings, self._results, further, failed)]
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:
@@ -177,22 +132,8 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return work(), time.perf_counter() - began
 
 
-def load_cropped(path: Path, scale: int, max_pixels: int) -> Pixels:
-    """HR cropped at the bottom and right to a multiple of the scale, uint8 [H, W, 3].
-
-    Raises:
-        ImageError: not a picture, or one of too many or too few pixels.
-    """
-    picture = decode(read_input(path), max_pixels=max_pixels)
-    width, height = picture.size
-    if min(width, height) < scale:
-        raise ImageError(f"{width}x{height} px, x{scale} needs at least {scale}x{scale}")
-    cropped = picture.pixels[: height // scale * scale, : width // scale * scale]
-    return np.ascontiguousarray(cropped)
-
-
 def _draws(contestant: Contestant, settings: Settings) -> list[tuple[int, float]]:
-    """Seeds and temperatures to restore with; z = 0, where it is measured besides, comes last."""
+    """Return seeds and temperatures to restore with; z = 0, if it is measured, too, comes last."""
     temperature = _temperature(contestant, settings)
     if temperature == 0:
         return [(0, 0.0)]
@@ -205,7 +146,7 @@ def _temperature(contestant: Contestant, settings: Settings) -> float:
     return contestant.temperature if settings.temperature is None else settings.temperature
 
 
-def _measure_picture(
+def _measure_image(
     path: Path, contestant: Contestant, settings: Settings, tick: Tick
 ) -> tuple[dict[str, Any], Sample]:
     hr = load_cropped(path, contestant.scale, settings.max_pixels)
@@ -240,7 +181,7 @@ def _measure_picture(
 
 
 def _as_picture(low: Pixels) -> Picture:
-    """LR as it is written: that of a colour network has one channel, and becomes a gray file."""
+    """Return LR as it is written: that of a colour network has one channel and is a gray file."""
     if low.shape[2] == 1:
         return Picture(low.repeat(3, axis=2), gray=True)
     return Picture(low)
@@ -257,7 +198,7 @@ def _scores(hr: Pixels, restored: Pixels, border: int) -> dict[str, float]:
 
 
 def _fidelity(scores: Sequence[dict[str, float]], contestant: Contestant) -> dict[str, Any]:
-    """Means over the draws, of which the last, z = 0, counts apart unless it is the only one."""
+    """Return means over the draws; the last, z = 0, counts separately unless it is the only one."""
     drawn, without_z = scores[:-1] or scores, scores[-1]
     is_model = contestant.kind == "model"
     return {
@@ -269,7 +210,7 @@ def _fidelity(scores: Sequence[dict[str, float]], contestant: Contestant) -> dic
 
 
 def _low_fidelity(hr: Pixels, low: Pixels, contestant: Contestant) -> dict[str, Any]:
-    """PSNR and SSIM of LR against what everybody would have made."""
+    """Return PSNR and SSIM of LR against bicubic LR or, for colour, luma."""
     if contestant.task == "color":
         pair = np.rint(hr @ np.array(GRAY)), low[:, :, 0].astype(np.float64)
     else:
@@ -287,19 +228,19 @@ MEANS = (
 
 
 def _record(
-    pictures: PictureSet,
+    name: str,
     contestant: Contestant,
     settings: Settings,
     results: Sequence[dict[str, Any]],
     further: dict[str, Any],
-    failures: list[dict[str, str]],
+    failures: list[Failure],
 ) -> Record:
     means = {key: plain(mean(r[key] for r in results), _digits(key)) for key in MEANS}
     identical = {key: sum(r[key] == np.inf for r in results) for key in MEANS}
     device, precision = contestant.placement()
     fit = {key: means.pop(key) for key in ("lr_psnr_y", "lr_ssim_y", "bpp")}
     return {
-        "set": pictures.name,
+        "set": name,
         **describe(contestant),
         "images": len(results),
         **means,

@@ -12,9 +12,11 @@ from irncli.engine.metrics import luma
 from irncli.engine.rescaler import Rescaler
 from irncli.errors import InputMissingError, UnavailableError, UsageError
 from irncli.eval.contestants import Baseline, Trained, choose, warm_up
-from irncli.eval.harness import PictureSet, Settings, find_sets, measure_set
 from irncli.eval.montage import comparison, side_by_side, worst_places
 from irncli.eval.records import IMAGE_NUMBERS
+from irncli.eval.rescaling import Rescaling, Settings
+from irncli.eval.runner import measure_set
+from irncli.eval.sets import ImageSet, find_sets
 from irncli.io.image_file import decode
 from irncli.io.pillow import lanczos
 from irncli.operations.models import LoadedModel, Models
@@ -48,7 +50,11 @@ def measured(folder, contestant, **options):
     settings = {
         key: options.pop(key) for key in ("seeds", "temperature", "max_pixels") if key in options
     }
-    return measure_set(pictures, contestant, Settings(**settings), **options)
+    told = {key: options.pop(key) for key in ("progress", "failed") if key in options}
+    (record,) = measure_set(
+        pictures, Rescaling(contestant, Settings(**settings), **options), **told
+    )
+    return record
 
 
 def oracle_ssim(a, b, **options):
@@ -248,7 +254,9 @@ def test_progress_adds_up(folder):
     from contextlib import nullcontext
 
     shares = []
-    measured(folder, trained("irn-x2"), seeds=2, progress=lambda path: nullcontext(shares.append))
+    measured(
+        folder, trained("irn-x2"), seeds=2, progress=lambda label, path: nullcontext(shares.append)
+    )
     assert sum(shares) == pytest.approx(3, abs=1e-3)
 
 
@@ -257,9 +265,9 @@ def test_sets(tmp_path, folder, photo):
     Image.fromarray(photo[:9, :9]).save(tmp_path / "other" / "x.png")
     files = [folder / "b.png", tmp_path / "other" / "x.png"]
     assert find_sets([tmp_path / "other", *files, folder]) == [
-        PictureSet("other", (tmp_path / "other" / "x.png",)),
-        PictureSet("mixed", tuple(folder / f"{name}.png" for name in ("a", "b", "gray"))),
-        PictureSet("files", tuple(files)),
+        ImageSet("other", (tmp_path / "other" / "x.png",)),
+        ImageSet("mixed", tuple(folder / f"{name}.png" for name in ("a", "b", "gray"))),
+        ImageSet("files", tuple(files)),
     ]
 
 
@@ -271,7 +279,7 @@ def test_sets_that_are_none(tmp_path, folder):
 
     with pytest.raises(InputMissingError, match="no pictures"):
         find_sets([tmp_path / "empty"])
-    with pytest.raises(InputMissingError, match="no such file or folder"):
+    with pytest.raises(InputMissingError, match="no such file or directory"):
         find_sets([folder, tmp_path / "absent"])
     with pytest.raises(UsageError, match="called mixed"):
         find_sets([folder, tmp_path / "deep" / "mixed"])

@@ -1,7 +1,7 @@
-"""A batch over a cluster, by Ray (irncli[ray]): its files are read and written here.
+"""A batch on a Ray cluster (irncli[ray]); files are read and written on this machine.
 
-Each worker is an actor of Ray's, which keeps the network; Ray finds it a place, with the CPUs or
-the GPU that it needs. A worker that dies is replaced, and its file goes to the next that is free.
+Each worker is a Ray actor that keeps the network in memory; Ray places it on a machine with the
+CPUs or the GPU that it needs. A worker that dies is replaced, and its file goes to the next one.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from typing import Any
 from irncli import __version__
 from irncli.batch.jobs import Encode, Job
 from irncli.batch.progress import Stopped
-from irncli.batch.tasks import Maker, Task
-from irncli.batch.worker import Made, Worker, order_of
+from irncli.batch.tasks import Converter, Task
+from irncli.batch.worker import Converted, Worker, spec_of
 from irncli.errors import Terminated, UnavailableError
 from irncli.zoo.model_bundle import pack
 
-__all__ = ["Layout", "crew", "layout_of"]
+__all__ = ["Layout", "cluster_converters", "layout_of"]
 
 ATTEMPTS = 4
-"""Workers that may die with one file before it is given up."""
+"""Number of workers that may die with the same file before the file is given up."""
 CPUS = 4
-"""Most CPUs of a worker: more gain little, fewer take more memory."""
-GLANCE_SECONDS = 0.2
-"""So often Ctrl-C is looked for."""
+"""Largest number of CPUs per worker: more gain little, fewer take more memory."""
+POLL_SECONDS = 0.2
+"""Interval at which waiting threads check the stop flag."""
 PATIENCE_SECONDS = 20.0
-"""After that long without a worker it is said what is waited for."""
+"""Time without a worker after which a message says what is awaited."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # It would send the working directory, pictures and all, to every machine.
+    # It would send the working directory, with all images, to every machine.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
-"""What Ray is told by the environment, unless the user says otherwise there."""
+"""Environment variables for Ray; those that the user has set take precedence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,9 @@ class Layout:
     """How a cluster is used.
 
     Attributes:
-        workers: that find room at once, if nobody else is there.
-        cpus: of each.
-        gpus: of each.
+        workers: number of workers that fit at once if the cluster is idle.
+        cpus: CPUs per worker.
+        gpus: GPUs per worker.
     """
 
     workers: int
@@ -68,10 +68,10 @@ class Layout:
 
 
 def layout_of(nodes: Sequence[dict[str, float]], device: str) -> Layout:
-    """Workers for what nodes have: one for each GPU, or where there is none for some CPUs.
+    """Return one worker for each GPU or, if there is none, for every few CPUs of the nodes.
 
     Raises:
-        UnavailableError: they have not what is asked for.
+        UnavailableError: the cluster lacks what was asked for.
     """
     gpus = sum(int(node.get("GPU", 0)) for node in nodes)
     if gpus and device != "cpu":
@@ -86,11 +86,11 @@ def layout_of(nodes: Sequence[dict[str, float]], device: str) -> Layout:
 
 
 @contextmanager
-def crew(job: Job, files: int) -> Iterator[Sequence[Maker]]:
-    """Workers of a cluster for a batch of so many files; they are let go in the end.
+def cluster_converters(job: Job, files: int) -> Iterator[Sequence[Converter]]:
+    """Provide the workers of a cluster for a batch of so many files, and release them at the end.
 
     Raises:
-        UnavailableError: there is no such cluster, or none of its workers is of use.
+        UnavailableError: there is no such cluster, or none of its workers can be used.
     """
     options = job.tools.options
     ray = _connect(options.ray or "auto")
@@ -98,8 +98,8 @@ def crew(job: Job, files: int) -> Iterator[Sequence[Maker]]:
         with _sigterm_kept():
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             pool = _Pool(ray, job, layout_of(nodes, options.device))
-            makers = pool.open(files)
-            yield makers
+            converters = pool.open(files)
+            yield converters
     finally:
         ray.shutdown()
 
@@ -108,7 +108,7 @@ def crew(job: Job, files: int) -> Iterator[Sequence[Maker]]:
 def _sigterm_kept() -> Iterator[None]:
     """Raise Terminated after SIGTERM.
 
-    While it waits, Ray makes a plain KeyboardInterrupt of whatever the handler of a signal raises.
+    While Ray waits, it turns whatever a signal handler raises into a plain KeyboardInterrupt.
     """
     before = signal.getsignal(signal.SIGTERM)
     came = threading.Event()
@@ -130,17 +130,17 @@ def _sigterm_kept() -> Iterator[None]:
 
 
 def _connect(address: str) -> Any:
-    """The module, in touch with a cluster."""
+    """Connect to a cluster, and return the ray module."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    _knock(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
+    _check_reachable(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
     before = signal.getsignal(signal.SIGTERM)
     try:
         import ray
         from ray._private import worker
 
-        # It writes what befalls its nodes to standard output, where data go, and has no public
-        # way to be told not to.
+        # Ray writes messages about its nodes to standard output, where data go, and has no public
+        # option against that.
         worker._worker_logs_enabled = False
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except ConnectionError as error:
@@ -149,17 +149,17 @@ def _connect(address: str) -> Any:
             "--ray HOST:PORT names another"
         ) from error
     except Exception as error:
-        # Of many kinds: other versions of Ray or Python than there, no right to enter.
+        # There are many kinds: other versions of Ray or Python, no permission, ...
         reason = " ".join(str(error).split())[:400]
         raise UnavailableError(f"--ray {address}: {reason or type(error).__name__}") from error
     finally:
-        # Ray takes it, and would end with another status.
+        # Ray replaces the handler, and would exit with another status.
         signal.signal(signal.SIGTERM, before)
     return ray
 
 
-def _knock(address: str) -> None:
-    """Raise UnavailableError where nobody listens at HOST:PORT: Ray would try for a minute."""
+def _check_reachable(address: str) -> None:
+    """Raise UnavailableError if nothing listens at HOST:PORT: Ray would try for a minute."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in address:
         return
@@ -168,108 +168,108 @@ def _knock(address: str) -> None:
             pass
     except (OSError, OverflowError) as error:
         raise UnavailableError(
-            f"--ray {address}: nobody listens there: expected the address that 'ray start --head' "
-            "said, such as 10.0.0.1:6379"
+            f"--ray {address}: nothing listens there: expected the address that 'ray start --head' "
+            "printed, such as 10.0.0.1:6379"
         ) from error
 
 
 class _Pool:
-    """Workers, free ones and such as are on their way.
+    """The workers of a batch: free, busy or starting.
 
     Args:
-        ray: the module.
-        job: of the batch.
-        layout: of the cluster.
+        ray: the ray module.
+        job: the batch.
+        layout: how the cluster is used.
     """
 
     def __init__(self, ray: Any, job: Job, layout: Layout) -> None:
         self._ray, self._layout = ray, layout
-        self._say, self._stop = job.tools.env.say, job.tools.progress.stop
-        self._order = ray.put(order_of(job, layout.device, layout.cpus))
+        self._say, self._stop = job.tools.console.say, job.tools.progress.stop
+        self._spec = ray.put(spec_of(job, layout.device, layout.cpus))
         self._bundle = ray.put(pack(job.tools.models.registry, job.operation.named))
         self._free: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
-        self._hired, self._lock = 0, threading.Lock()
+        self._count, self._lock = 0, threading.Lock()
         self._reasons: dict[str, None] = {}
         self.lost = (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError)
 
-    def open(self, files: int) -> list[Maker]:
-        """Hire as many as the files need, and wait for the first.
+    def open(self, files: int) -> list[Converter]:
+        """Start as many workers as the files need, and wait for the first.
 
         Raises:
-            UnavailableError: none is of use.
+            UnavailableError: none can be used.
         """
         wanted = min(files, self._layout.workers)
         for _ in range(wanted):
-            self._hire()
+            self._start()
         self.give(self.take())
-        return [_There(self) for _ in range(wanted)]
+        return [_RemoteConverter(self) for _ in range(wanted)]
 
-    def _hire(self) -> None:
+    def _start(self) -> None:
         kind = self._ray.remote(
             num_cpus=self._layout.cpus, num_gpus=self._layout.gpus, scheduling_strategy="SPREAD"
         )(Worker)
         worker = kind.remote()
         with self._lock:
-            self._hired += 1
-        greeting = worker.version.remote()
-        greeting.future().add_done_callback(lambda _: self._free.put((worker, greeting)))
+            self._count += 1
+        answer = worker.version.remote()
+        answer.future().add_done_callback(lambda _: self._free.put((worker, answer)))
 
     def take(self) -> Any:
-        """A worker, as soon as one is free.
+        """Wait for a free worker, and return it.
 
         Raises:
-            UnavailableError: there is none, and none will come.
-            Stopped: the batch is to end.
+            UnavailableError: there is no worker left.
+            Stopped: the batch was stopped.
         """
         began: float | None = time.monotonic()
-        while self._hired:
+        while self._count:
             try:
-                worker, greeting = self._free.get(timeout=GLANCE_SECONDS)
+                worker, answer = self._free.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 if self._stop.is_set():
                     raise Stopped from None
                 if began is not None and time.monotonic() - began > PATIENCE_SECONDS:
-                    self._say("irn: waiting for the cluster to have room for a worker")
+                    self._say("irn: waiting for free resources in the cluster")
                     began = None
                 continue
-            if greeting is None or self._met(worker, greeting):
+            if answer is None or self._is_usable(worker, answer):
                 return worker
-        raise UnavailableError(f"no worker of the cluster is of use: {'; '.join(self._reasons)}")
+        raise UnavailableError(f"no worker of the cluster can be used: {'; '.join(self._reasons)}")
 
     def give(self, worker: Any) -> None:
-        """A worker is free."""
+        """Put a worker back among the free ones."""
         self._free.put((worker, None))
 
     def replace(self, worker: Any) -> None:
-        """A worker is dead, or out of reach."""
-        self._say("irn: a worker died: its file goes to another")
-        self._hire()  # first: at no time are there to be none
-        self._dismiss(worker)
+        """Start another worker in place of one that died or cannot be reached."""
+        self._say("irn: a worker died; its file goes to another")
+        self._start()  # first, so that there is always one
+        self._end(worker)
 
     def result(self, pending: Any) -> Any:
-        """What a worker gives back.
+        """Wait for the result of a call, and return it.
 
         Raises:
-            Stopped: the batch is to end.
+            Stopped: the batch was stopped.
         """
-        while not self._ray.wait([pending], timeout=GLANCE_SECONDS)[0]:
+        while not self._ray.wait([pending], timeout=POLL_SECONDS)[0]:
             if self._stop.is_set():
                 raise Stopped
         return self._ray.get(pending)
 
-    def tell(self, made: Made) -> None:
-        """Say what a worker had to say."""
-        for message in made.said:
+    def tell(self, made: Converted) -> None:
+        """Print the messages of a worker."""
+        for message in made.messages:
             self._say(message)
 
-    def _met(self, worker: Any, greeting: Any) -> bool:
-        """Whether a new worker is of use. If not it is dismissed, and the reason is kept."""
+    def _is_usable(self, worker: Any, answer: Any) -> bool:
+        """Tell whether a new worker can be used. If not, it is ended, and the reason is kept."""
         try:
-            version = self.result(greeting)
+            version = self.result(answer)
             if version == __version__:
-                self.result(worker.begin.remote(self._order, self._bundle))
+                self.result(worker.begin.remote(self._spec, self._bundle))
                 return True
-            reason = f"it has irn {version}, here is irn {__version__}: install the same"
+            reason = f"it has irn {version}, expected {__version__}: install the same version there"
         except self.lost as error:
             if not getattr(error, "actor_init_failed", False):
                 self.replace(worker)
@@ -279,13 +279,13 @@ class _Pool:
             reason = _last_line(error)
         if reason not in self._reasons:
             self._reasons[reason] = None
-            self._say(f"irn: a worker of the cluster is of no use: {reason}")
-        self._dismiss(worker)
+            self._say(f"irn: a worker of the cluster cannot be used: {reason}")
+        self._end(worker)
         return False
 
-    def _dismiss(self, worker: Any) -> None:
+    def _end(self, worker: Any) -> None:
         with self._lock:
-            self._hired -= 1
+            self._count -= 1
         with contextlib.suppress(self._ray.exceptions.RayError):
             self._ray.kill(worker)
 
@@ -299,13 +299,13 @@ def _last_line(error: BaseException) -> str:
 
 
 @dataclass
-class _There(Maker):
-    """Has each file made by the worker of a cluster that is free."""
+class _RemoteConverter(Converter):
+    """Converts each file on a free worker of the cluster."""
 
     pool: _Pool
 
-    def make(self, task: Task) -> Encode:
-        """See Maker."""
+    def convert(self, task: Task) -> Encode:
+        """See Converter."""
         pool = self.pool
         for _ in range(ATTEMPTS):
             worker = pool.take()

@@ -102,7 +102,7 @@ class Reporter:
     """Reports each file, in the order of the batch, whatever order they are done in.
 
     Args:
-        env: where to say it.
+        console: where to say it.
         total: files of the batch.
         watch: called with each record; it returns what to print about it.
 
@@ -111,9 +111,9 @@ class Reporter:
     """
 
     def __init__(
-        self, env: Console, total: int, watch: Callable[[Record], list[str]] | None = None
+        self, console: Console, total: int, watch: Callable[[Record], list[str]] | None = None
     ) -> None:
-        self._env, self._total, self._watch = env, total, watch
+        self._console, self._total, self._watch = console, total, watch
         self._lock = threading.Lock()
         self._waiting: dict[int, Record] = {}
         self._next = 0
@@ -127,7 +127,7 @@ class Reporter:
     def done(self, index: int, record: Record, error: IrnError | None = None) -> None:
         """Take note that the file with this index is done, or failed."""
         if error is not None:
-            if self._env.debug:
+            if self._console.debug:
                 traceback.print_exception(error)
             record.status, record.error, record.output = error.status, str(error), None
         with self._lock:
@@ -140,22 +140,22 @@ class Reporter:
         said = self._watch(record) if self._watch is not None else []
         self._failed += [record.status] * bool(record.status)
         self.skipped += bool(record.skipped)
-        env = self._env
+        console = self._console
         if record.error is not None:
-            env.complain(f"{shown(record.input)}: {record.error}")
-        elif env.verbose:
-            env.say(_line(record))
+            console.complain(f"{shown(record.input)}: {record.error}")
+        elif console.verbose:
+            console.say(_line(record))
         for message in [*record.messages, *said]:
-            env.say(message)
+            console.say(message)
         for warning in record.warnings:
-            env.say(shown(f"irn: {record.input}: warning: {warning}"))
-        if env.json:
-            env.emit(record.as_json())
+            console.say(shown(f"irn: {record.input}: warning: {warning}"))
+        if console.json:
+            console.emit(record.as_json())
 
     def status(self) -> ExitStatus:
         """Return the exit status of the batch."""
         if self._total > 1 and self._failed:
-            self._env.complain(f"{len(self._failed)} of {self._total} failed")
+            self._console.complain(f"{len(self._failed)} of {self._total} failed")
             return ExitStatus.SOME_FAILED
         return ExitStatus(self._failed[0]) if self._failed else ExitStatus.OK
 
@@ -174,10 +174,10 @@ def _line(record: Record) -> str:
 
 
 def run_batch(
-    paths: Sequence[Path], work: Callable[[Path, Record], None], env: Console
+    paths: Sequence[Path], work: Callable[[Path, Record], None], console: Console
 ) -> ExitStatus:
     """Do something quick with each input in turn; a failure does not stop the rest."""
-    reporter = Reporter(env, len(paths))
+    reporter = Reporter(console, len(paths))
     for index, path in enumerate(paths):
         record, failure = Record(input=str(path)), None
         try:

@@ -39,7 +39,7 @@ class DryRun:
         seconds = sum(self._said(task) for task in tasks)
         self.ledger.close()
         done = self.reporter.skipped
-        self.job.tools.env.say(
+        self.job.tools.console.say(
             f"irn: {len(self.reporter)} files, {f'{done} of them done before, ' if done else ''}"
             f"about {_spoken(seconds)}; nothing was written"
         )

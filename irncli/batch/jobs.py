@@ -24,7 +24,7 @@ Encode = Callable[[], bytes]
 class Tools:
     """What a job works with: streams, models, the bar, and the shared options."""
 
-    env: Console
+    console: Console
     models: Models
     progress: Progress
     options: Settings

@@ -136,9 +136,11 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Pa
         )
     if to.output is not None:
         output_format(to.of(sources[0], 1), to.format, to.allowed)
-    maker = {identity(to.of(source, n)): source for n, source in enumerate(sources, 1)}
+    made_from = {identity(to.of(source, n)): source for n, source in enumerate(sources, 1)}
     kept = [
-        each for each in sources if not each.found or maker.get(identity(each.path), each) is each
+        each
+        for each in sources
+        if not each.found or made_from.get(identity(each.path), each) is each
     ]
     outputs = [to.of(source, n) for n, source in enumerate(kept, 1)]
     pairs = plan_outputs([each.path for each in kept], outputs)

@@ -23,7 +23,7 @@ from irncli.batch.plan import (
 )
 from irncli.batch.progress import Progress
 from irncli.batch.settings import Settings
-from irncli.batch.tasks import Here, Maker, Task
+from irncli.batch.tasks import Converter, LocalConverter, Task
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.encoding import format_for_suffix
 from irncli.io.inputs import Input, expand_inputs, listed
@@ -33,7 +33,7 @@ from irncli.operations.result import Operation
 
 __all__ = ["run_job"]
 
-GLANCE_SECONDS = 0.2
+POLL_SECONDS = 0.2
 """Interval at which waiting threads check the stop flag."""
 
 
@@ -51,10 +51,10 @@ class _Batch:
     """The files of a batch. They are read and written here, wherever the networks run.
 
     Attributes:
-        job: of the command.
-        tasks: not yet begun.
-        reporter: told of each that is over.
-        ledger: of outputs that were made.
+        job: what is done with each file.
+        tasks: files that were not started yet.
+        reporter: told of each file that is done.
+        ledger: outputs of earlier runs.
     """
 
     job: Job
@@ -63,60 +63,60 @@ class _Batch:
     ledger: Ledger
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def serve(self, maker: Maker) -> None:
+    def serve(self, converter: Converter) -> None:
         """Take one file after the other, until none is left or the batch is to stop."""
         with _abandoned(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
             written: Future[None] | None = None
-            ahead = self._ahead(reader, maker)
+            ahead = self._ahead(reader, converter)
             while ahead is not None and not self.job.tools.progress.stop.is_set():
                 task = self._arrived(ahead)
                 if task is None:
                     break
                 if not task.large:
-                    ahead = self._ahead(reader, maker)
-                encode = self._made(task, maker)
+                    ahead = self._ahead(reader, converter)
+                encode = self._made(task, converter)
                 if written is not None:
                     written.result()
                 written = writer.submit(self._end, task, encode)
                 if task.large:
                     written.result()
-                    ahead = self._ahead(reader, maker)
+                    ahead = self._ahead(reader, converter)
             if written is not None:
                 written.result()
 
     def _arrived(self, ahead: Future[Task]) -> Task | None:
         """Wait for a file to be read, and return it; None if the batch is to stop."""
         while not self.job.tools.progress.stop.is_set():
-            if wait([ahead], timeout=GLANCE_SECONDS).done:
+            if wait([ahead], timeout=POLL_SECONDS).done:
                 return ahead.result()
         return None
 
-    def _ahead(self, reader: ThreadPoolExecutor, maker: Maker) -> Future[Task] | None:
+    def _ahead(self, reader: ThreadPoolExecutor, converter: Converter) -> Future[Task] | None:
         with self._lock:
             task = next(self.tasks, None)
-        return None if task is None else reader.submit(self._read, task, maker)
+        return None if task is None else reader.submit(self._read, task, converter)
 
-    def _read(self, task: Task, maker: Maker) -> Task:
+    def _read(self, task: Task, converter: Converter) -> Task:
         task.attempt(lambda: task.load(self.job, self.ledger))
-        task.attempt(lambda: maker.prepare(task))
+        task.attempt(lambda: converter.prepare(task))
         return task
 
     @staticmethod
-    def _made(task: Task, maker: Maker) -> Encode | None:
+    def _made(task: Task, converter: Converter) -> Encode | None:
         made: list[Encode] = []
-        task.attempt(lambda: made.append(maker.make(task)))
+        task.attempt(lambda: made.append(converter.convert(task)))
         return made[0] if made else None
 
     def _end(self, task: Task, encode: Encode | None) -> None:
         """Encode and write an output, and report the file."""
         tools, record = self.job.tools, task.record
-        env, options = tools.env, tools.options
+        console, options = tools.console, tools.options
 
         def write() -> None:
             assert encode is not None  # noqa: S101
             data = encode()
             times = times_of(task.path) if options.preserve_times else None
-            env.write(task.output, data, overwrite=options.overwrite, times=times)
+            console.write(task.output, data, overwrite=options.overwrite, times=times)
             record.bytes_out = len(data)
             if task.output != STREAM:
                 self.ledger.note(task.output, task.key)
@@ -140,44 +140,45 @@ def run_job(
     """Plan a batch and run an operation on each input.
 
     Args:
-        options: shared ones.
+        options: settings of the batch.
         label: stem of the default output of an input.
         operation: what is done with each input.
-        scale: that `{scale}` in a template stands for; None: files say it themselves.
-        summary: of the batch.
+        scale: value of `{scale}` in a template; None: it differs between files.
+        summary: what is printed about the files.
 
     Returns:
         The exit status.
 
     Raises:
-        IrnError: the request contradicts itself, or nothing could be begun.
+        IrnError: the options contradict each other, or nothing could be started.
     """
     if options.ray is not None:
         require_ray(options.ray, options.device)
-    env = Console(options.quiet, options.json, options.debug, options.verbose)
+    console = Console(options.quiet, options.json, options.debug, options.verbose)
     progress = Progress(quiet=options.quiet, records=options.json)
     side = tile_side(options.tile)
     jobs = [
-        Job(operation, Tools(env, models, progress, options))
+        Job(operation, Tools(console, models, progress, options))
         for models in (
-            Models(device, options.precision, side, env.say) for device in options.device.split(",")
+            Models(device, options.precision, side, console.say)
+            for device in options.device.split(",")
         )
     ]
     _check_format(options, operation)
     pairs = _pairs(options, label, jobs[0], scale)
     summary = summary or Summary()
-    reporter = Reporter(env, len(pairs), summary.add)
+    reporter = Reporter(console, len(pairs), summary.add)
     tasks, ledger = _tasks(pairs, jobs[0]), default_ledger()
     if options.dry_run:
         DryRun(jobs[0], reporter, ledger).run(tasks)
     else:
         batch = _Batch(jobs[0], tasks, reporter, ledger)
-        with _makers(jobs, len(pairs)) as makers, progress.running(len(pairs)):
-            _work(batch, makers, progress)
+        with _converters(jobs, len(pairs)) as converters, progress.running(len(pairs)):
+            _work(batch, converters, progress)
         if reporter.skipped:
-            env.say(f"irn: {reporter.skipped} of {len(pairs)} were done before")
+            console.say(f"irn: {reporter.skipped} of {len(pairs)} were already done")
         for line in summary.lines():
-            env.say(line)
+            console.say(line)
     return int(reporter.status())
 
 
@@ -189,24 +190,24 @@ def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
 
 
 @contextmanager
-def _makers(jobs: Sequence[Job], files: int) -> Iterator[Sequence[Maker]]:
-    """Provide one maker for each device, or for each worker of a cluster."""
+def _converters(jobs: Sequence[Job], files: int) -> Iterator[Sequence[Converter]]:
+    """Provide one converter for each device, or for each worker of a cluster."""
     if jobs[0].tools.options.ray is None:
-        yield [Here(job) for job in jobs]
+        yield [LocalConverter(job) for job in jobs]
         return
-    from irncli.batch.cluster import crew
+    from irncli.batch.cluster import cluster_converters
 
-    with crew(jobs[0], files) as makers:
-        yield makers
+    with cluster_converters(jobs[0], files) as converters:
+        yield converters
 
 
-def _work(batch: _Batch, makers: Sequence[Maker], progress: Progress) -> None:
-    """Run all makers at once, the first of them in this thread, where Ctrl-C arrives."""
+def _work(batch: _Batch, converters: Sequence[Converter], progress: Progress) -> None:
+    """Run all converters at once, the first of them in this thread, where Ctrl-C arrives."""
     try:
-        with ThreadPoolExecutor(max(1, len(makers) - 1)) as others:
+        with ThreadPoolExecutor(max(1, len(converters) - 1)) as others:
             try:
-                running = [others.submit(batch.serve, maker) for maker in makers[1:]]
-                batch.serve(makers[0])
+                running = [others.submit(batch.serve, converter) for converter in converters[1:]]
+                batch.serve(converters[0])
                 for each in running:
                     each.result()
             except BaseException:
@@ -219,17 +220,17 @@ def _work(batch: _Batch, makers: Sequence[Maker], progress: Progress) -> None:
 def _pairs(
     options: Settings, label: Callable[[Path], str], job: Job, scale: str | None
 ) -> list[tuple[Path, Path]]:
-    env = job.tools.env
+    console = job.tools.console
     to = Destination(
         output=options.output, directory=options.output_dir, format=options.image_format,
         allowed=job.formats, label=label, scale=scale,
         model=job.model_name(options.image_format or "png"),
     )  # fmt: skip
-    pairs, left_out = plan(_sources(options, env), to)
+    pairs, left_out = plan(_sources(options, console), to)
     if left_out:
-        env.say(f"irn: {left_out} pictures left out: they are made of others here")
+        console.say(f"irn: {left_out} images left out: they were made from others here")
     if options.json and any(output == STREAM for _, output in pairs):
-        raise UsageError("--json and a picture cannot both go to standard output: give -o FILE")
+        raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
     for _, output in pairs:
         output_format(output, options.image_format, job.formats)
     if to.makes_directories and not options.dry_run:
@@ -238,31 +239,33 @@ def _pairs(
 
 
 def _check_format(options: Settings, operation: Operation) -> None:
-    """Refuse a format that cannot hold what is asked for, before any file is looked at."""
+    """Refuse a format that cannot hold what is asked for, before any file is read."""
     suffix = "" if options.output is None else options.output.suffix
     wanted = options.image_format or (format_for_suffix(suffix) if suffix else None)
     if wanted is not None:
         operation.check(wanted)
 
 
-def _listed(path: Path, env: Console) -> list[Path]:
+def _listed(path: Path, console: Console) -> list[Path]:
     try:
-        names = listed(env.read(path))
+        names = listed(console.read(path))
     except ImageError:  # it is empty, or no file
         names = []
     except IrnError as error:
         raise type(error)(f"--files-from {path}: {error}") from error
     if not names:
-        raise InputMissingError(f"no names in --files-from {path}: one a line, or NUL after each")
+        raise InputMissingError(
+            f"no names in --files-from {path}: expected one per line, or NUL-terminated"
+        )
     return names
 
 
-def _sources(options: Settings, env: Console) -> list[Input]:
+def _sources(options: Settings, console: Console) -> list[Input]:
     paths = list(options.inputs or [])
     if options.files_from is not None:
         if STREAM in paths and options.files_from == STREAM:
             raise UsageError("--files-from - and the input -: standard input cannot be both")
-        paths += _listed(options.files_from, env)
+        paths += _listed(options.files_from, console)
     if not paths and options.files_from is None:
-        raise UsageError("no input: name pictures or directories, - for standard input")
+        raise UsageError("no input: name images or directories, - for standard input")
     return expand_inputs(paths, recursive=options.recursive, without=options.output_dir)

@@ -18,7 +18,7 @@ from irncli.io.encoding import Format
 from irncli.io.paths import STREAM, refuse_existing
 from irncli.operations.result import Source
 
-__all__ = ["Here", "Maker", "Task"]
+__all__ = ["Converter", "LocalConverter", "Task"]
 
 AHEAD_PIXELS = 16_000_000
 """Images up to this size are decoded and encoded while the network works on another. Of larger
@@ -30,18 +30,18 @@ class Task:
     """One file in progress.
 
     Attributes:
-        index: in the batch.
-        path: of the input.
-        output: of the output.
-        format: of the output.
-        record: what is known of it.
-        data: the input file.
-        key: of input and options, for the ledger.
-        large: not to be in memory beside others.
+        index: position in the batch.
+        path: input file.
+        output: output file.
+        format: format of the output.
+        record: what is known about the file.
+        data: bytes of the input.
+        key: hash of input and options, for the ledger.
+        large: too large to be in memory together with others.
         source: the decoded input; None: not decoded yet.
-        seconds: that were spent on it, without what it waited for.
-        error: why it ended before it was done.
-        skipped: it was done before.
+        seconds: time spent on it, waiting excluded.
+        error: why it failed.
+        skipped: it was already done.
     """
 
     index: int
@@ -59,15 +59,15 @@ class Task:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to be done."""
+        """Tell whether nothing is left to do."""
         return self.skipped or self.error is not None
 
     def load(self, job: Job, ledger: Ledger) -> None:
         """Read the input, and find out whether its output exists and what it was made from.
 
         Args:
-            job: of the command.
-            ledger: of outputs that were made.
+            job: what is done with the file.
+            ledger: outputs of earlier runs.
 
         Raises:
             OutputError: the output exists and is not to be replaced.
@@ -76,7 +76,7 @@ class Task:
         options = job.tools.options
         if not options.skip_existing:
             refuse_existing(self.output, options.overwrite)
-        self.data = job.tools.env.read(self.path)
+        self.data = job.tools.console.read(self.path)
         self.key = job.key(self.data, self.format)
         if not options.skip_existing or self.output == STREAM:
             return
@@ -84,8 +84,8 @@ class Task:
             self.skipped = self.record.skipped = True
         elif not options.overwrite and lexists(self.output):
             raise OutputError(
-                f"{self.output} exists, but is not known to be made of this file with these "
-                "options: pass --overwrite to replace it"
+                f"{self.output} exists, but was not made from this file with these options, as far "
+                "as irn knows: pass --overwrite to replace it"
             )
 
     def attempt(self, work: Callable[[], None]) -> None:
@@ -102,7 +102,7 @@ class Task:
         self.seconds += time.perf_counter() - began
 
 
-class Maker(ABC):
+class Converter(ABC):
     """Makes outputs from inputs that were read, one at a time."""
 
     def prepare(self, task: Task) -> None:  # noqa: B027 -- most have nothing to do
@@ -113,7 +113,7 @@ class Maker(ABC):
         """
 
     @abstractmethod
-    def make(self, task: Task) -> Encode:
+    def convert(self, task: Task) -> Encode:
         """Convert the input and return what makes the output file; fill in the record.
 
         Raises:
@@ -122,20 +122,20 @@ class Maker(ABC):
 
 
 @dataclass
-class Here(Maker):
+class LocalConverter(Converter):
     """Converts in this process, on the device of a job."""
 
     job: Job
 
     def prepare(self, task: Task) -> None:
-        """See Maker."""
+        """See Converter."""
         file = self.job.open(task.data)
         task.large = file.header.width * file.header.height > AHEAD_PIXELS
         if not task.large:
             task.source = self.job.decode(file, task.record)
 
-    def make(self, task: Task) -> Encode:
-        """See Maker."""
+    def convert(self, task: Task) -> Encode:
+        """See Converter."""
         source = task.source or self.job.decode(self.job.open(task.data), task.record)
         task.source = None
         return self.job.convert(source, task.format, task.record)

@@ -1,7 +1,7 @@
-"""A worker of a cluster: from the bytes of an input to those of its output.
+"""A worker of a cluster: it makes the bytes of an output from those of an input.
 
-A worker opens no file of a batch and writes none. So machines need no common file system, and one
-that dies leaves nothing half written.
+Workers neither read nor write the files of a batch. So the machines need no common file system, and
+a worker that dies leaves nothing half written.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from irncli.operations.result import Operation
 from irncli.zoo.model_bundle import ModelBundle
 from irncli.zoo.registry import Registry
 
-__all__ = ["Bench", "Made", "Order", "Worker", "order_of"]
+__all__ = ["Converted", "FileConverter", "JobSpec", "Worker", "spec_of"]
 
 
 @dataclass(frozen=True)
-class Order:
+class JobSpec:
     """What all files of a batch have in common, as plain data.
 
     Attributes:
         operation: what is done with each file.
-        options: without names of files.
-        device: of a worker.
-        threads: of a worker.
+        options: settings of the batch, without file names.
+        device: device of a worker.
+        threads: CPU threads of a worker.
     """
 
     operation: Operation
@@ -46,78 +46,78 @@ class Order:
 
 
 @dataclass
-class Made:
+class Converted:
     """The result for one file.
 
     Attributes:
-        record: of it.
-        data: of the output; empty after an error.
-        error: why there is none.
-        said: for a person, about the worker.
+        record: record of the file.
+        data: the output file; empty after an error.
+        error: why there is no output.
+        messages: to print, about the worker.
     """
 
     record: Record
     data: bytes = b""
     error: IrnError | None = None
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
 
-def order_of(job: Job, device: str, threads: int) -> Order:
-    """Return the order for a batch that this process would do by `job`."""
+def spec_of(job: Job, device: str, threads: int) -> JobSpec:
+    """Return the specification of the batch that `job` does in this process."""
     options = replace(
         job.tools.options, inputs=None, files_from=None, output=None, output_dir=None
     )  # fmt: skip
-    return Order(job.operation, options, device, threads)
+    return JobSpec(job.operation, options, device, threads)
 
 
-class Bench:
+class FileConverter:
     """Converts the files of one batch.
 
     Args:
-        order: of the batch.
-        registry: models, as they are where the batch was begun.
+        spec: the batch.
+        registry: models, as they are on the machine that started the batch.
     """
 
-    def __init__(self, order: Order, registry: Registry) -> None:
+    def __init__(self, spec: JobSpec, registry: Registry) -> None:
         self._said: list[str] = []
-        options = order.options
+        options = spec.options
         said, side = self._said.append, tile_side(options.tile)
-        models = Models(order.device, options.precision, side, said, registry)
+        models = Models(spec.device, options.precision, side, said, registry)
         tools = Tools(Console(quiet=True), models, Progress(quiet=True), options)
-        self._job = Job(order.operation, tools)
-        torch.set_num_threads(order.threads)
+        self._job = Job(spec.operation, tools)
+        torch.set_num_threads(spec.threads)
 
-    def make(self, record: Record, format: Format, data: bytes) -> Made:  # noqa: A002
-        """Convert an input file; an error of irn is a result, too."""
-        job, made = self._job, Made(record)
+    def make(self, record: Record, image_format: Format, data: bytes) -> Converted:
+        """Convert an input file; an IrnError becomes part of the result."""
+        job, made = self._job, Converted(record)
         try:
-            made.data = job.convert(job.decode(job.open(data), record), format, record)()
+            made.data = job.convert(job.decode(job.open(data), record), image_format, record)()
         except IrnError as error:
             if job.tools.options.debug:
                 error.add_note(traceback.format_exc())
             made.error = error
-        made.said, self._said[:] = list(self._said), []
+        made.messages, self._said[:] = list(self._said), []
         return made
 
 
 class Worker:
-    """A process of a cluster, started by Ray. It loads the network once and keeps it."""
+    """A process that Ray starts on the cluster. It loads the network once and keeps it."""
 
-    _bench: Bench
+    _converter: FileConverter
 
     def version(self) -> str:
         """Return the version of irn on this machine."""
         return __version__
 
-    def begin(self, order: Order, bundle: ModelBundle) -> None:
+    def begin(self, spec: JobSpec, bundle: ModelBundle) -> None:
         """Load the models of a batch."""
         import ray
 
         # One copy of the models per machine, in the directory of the Ray session.
         here = ray.get_runtime_context()
         folder = Path(here.get_temp_dir(), here.get_session_name(), "irn")
-        self._bench = Bench(order, bundle.unpack(folder))
+        self._converter = FileConverter(spec, bundle.unpack(folder))
 
-    def make(self, record: Record, format: Format, data: bytes) -> Made:  # noqa: A002
-        """See Bench."""
-        return self._bench.make(record, format, data)
+    def make(self, record: Record, image_format: Format, data: bytes) -> Converted:
+        """See FileConverter."""
+        return self._converter.make(record, image_format, data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -326,7 +326,7 @@ def settings_command(function: Callable[[Any], int]) -> Callable[..., int]:
         Parameter(
             each.name,
             Parameter.POSITIONAL_OR_KEYWORD,
-            default=each.default,
+            default=Parameter.empty if each.default is MISSING else each.default,
             annotation=hints[each.name],
         )
         for each in fields(settings)

@@ -66,10 +66,10 @@ def _exceeds(width: int, height: int) -> bool:
     return max(width, height) > LARGEST_SIDE or width * height > LARGEST_AREA
 
 
-def _uri(pixels: Pixels, format: Format, profile: bytes | None = None) -> str:  # noqa: A002
+def _uri(pixels: Pixels, image_format: Format, profile: bytes | None = None) -> str:
     picture = Picture(np.ascontiguousarray(pixels), metadata=Metadata(icc=profile))
-    data = encode(picture, image_format=format, quality=QUALITY)
-    return f"data:image/{format};base64,{base64.b64encode(data).decode()}"
+    data = encode(picture, image_format=image_format, quality=QUALITY)
+    return f"data:image/{image_format};base64,{base64.b64encode(data).decode()}"
 
 
 def page(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None, version: str) -> bytes:

@@ -12,8 +12,8 @@ from irncli.comparison.pair import Pair
 from irncli.comparison.views import Place, Views, detail_side
 from irncli.eval.montage import enlarged
 from irncli.io.encoding import encode
-from irncli.io.lettering import lettering, shortened
 from irncli.io.picture import Metadata, Picture
+from irncli.io.text import draw_text, shortened
 from irncli.pixels import Pixels
 
 __all__ = ["Layout", "sheet"]
@@ -174,7 +174,7 @@ def _write(
     """A line of text, shortened to a width."""
     if not text:
         return
-    cover = lettering(shortened(text, size, width), size)[:, :, None] / 255
+    cover = draw_text(shortened(text, size, width), size)[:, :, None] / 255
     place = canvas[top : top + cover.shape[0], left : left + cover.shape[1]]
     place[...] = (place * (1 - cover) + np.array(colour) * cover).round()
 

@@ -42,33 +42,34 @@ class Plain:
 
 
 def plain_jpeg(pixels: Pixels, most_bytes: int) -> Plain | None:
-    """The best plain JPEG of at most so many bytes; see `plain`."""
+    """Return the best plain JPEG of at most so many bytes; see `plain`."""
     return plain(pixels, "jpeg", most_bytes)
 
 
-def plain(pixels: Pixels, format: Format, most_bytes: int) -> Plain | None:  # noqa: A002
-    """The best file that a codec makes of a picture in at most so many bytes.
+def plain(pixels: Pixels, image_format: Format, most_bytes: int) -> Plain | None:
+    """Return the best file that a codec makes of an image in at most so many bytes.
 
-    For each subsampling that the codec has, the highest quality that fits; of these the one of
-    higher PSNR. A JPEG is optimised and progressive. No metadata take up bytes.
+    For each subsampling of the codec the highest quality that fits is found; of these files the one
+    with the higher PSNR is returned. A JPEG is optimised and progressive. There are no metadata.
 
     Args:
         pixels: uint8 [H, W, 3]; coded as gray where the channels are equal.
-        format: a lossy one.
-        most_bytes: of the file.
+        image_format: a lossy one.
+        most_bytes: largest size of the file.
 
     Returns:
         None if not even the lowest quality fits.
 
     Raises:
         UsageError: a format that has no quality.
-        ImageError: a picture larger than the format allows.
+        ImageError: an image larger than the format allows.
         UnavailableError: a format that cannot be written here.
     """
-    if format not in _SUBSAMPLINGS:
-        raise UsageError(f"{format} loses nothing, it has no quality: expected a lossy format")
+    if image_format not in _SUBSAMPLINGS:
+        raise UsageError(f"{image_format} is lossless and has no quality: expected a lossy format")
     found = [
-        _at_most(pixels, format, most_bytes, subsampling) for subsampling in _SUBSAMPLINGS[format]
+        _at_most(pixels, image_format, most_bytes, subsampling)
+        for subsampling in _SUBSAMPLINGS[image_format]
     ]
     fitting = [candidate for candidate in found if candidate is not None]
     return max(fitting, key=lambda candidate: candidate.psnr, default=None)
@@ -76,11 +77,11 @@ def plain(pixels: Pixels, format: Format, most_bytes: int) -> Plain | None:  # n
 
 def _at_most(
     pixels: Pixels,
-    format: Format,  # noqa: A002
+    image_format: Format,
     most_bytes: int,
     subsampling: Subsampling,
 ) -> Plain | None:
-    code = partial(encode_plain, pixels, format, subsampling=subsampling)
+    code = partial(encode_plain, pixels, image_format, subsampling=subsampling)
     found = most_within(code, lambda data: len(data) <= most_bytes)
     if found is None:
         return None
@@ -92,26 +93,30 @@ def _at_most(
 
 def encode_plain(
     pixels: Pixels,
-    format: Format,  # noqa: A002
+    image_format: Format,
     quality: int,
     *,
     subsampling: Subsampling = "4:4:4",
 ) -> bytes:
-    """The file of a picture and of nothing else.
+    """Return the file of an image, without metadata.
 
     Args:
         pixels: uint8 [H, W, 3]; coded as gray where the channels are equal.
-        format: any that `encode` has.
+        image_format: any that `encode` has.
         quality: 1 to 100.
         subsampling: of the colours, where the format has the choice.
 
     Raises:
         UsageError: a quality out of range.
-        ImageError: a picture larger than the format allows.
+        ImageError: an image larger than the format allows.
         UnavailableError: a format that cannot be written here.
     """
     gray = bool((pixels == pixels[:, :, :1]).all())
     picture = Picture(pixels, gray=gray)
     return encode(
-        picture, image_format=format, quality=quality, subsampling=subsampling, progressive=True
+        picture,
+        image_format=image_format,
+        quality=quality,
+        subsampling=subsampling,
+        progressive=True,
     )

@@ -166,8 +166,6 @@ class _Guard:
         found = texture(hr, self.shape, self.side * (scale or rescaler.scale))
         self.looked_at |= found.unphotographed
         self.growth = found.growth
-        # In smooth blocks the eye sees every tint, and interpolation is hard to beat.
-        self.looked_at |= (self.blend > 0) & found.growth.isinf()
         if color:
             self.looked_at |= self._colourless()
         if filed is not None:

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable
 import torch
 from torch.nn import functional
 
-from irncli.engine.device import is_out_of_memory
+from irncli.engine.half_precision import run_dense
+from irncli.engine.memory import exhausted, in_parts
 from irncli.engine.tiles import MIN_TILE, MIN_WINDOW, Tile, cut, recut
-from irncli.errors import MemoryExhaustedError
 from irncli.model import InvertibleNetwork
 from irncli.model.coupling import CouplingBlock, log_scale
 from irncli.model.dense import REACH, DenseBlock
@@ -45,10 +45,6 @@ def empty_state(channels: int, height: int, width: int, device: torch.device) ->
 
 def _no_tick(share: float) -> None:
     """Report no progress."""
-
-
-def _identity(x: torch.Tensor) -> torch.Tensor:
-    return x
 
 
 class Passes:
@@ -183,61 +179,40 @@ class Passes:
         self,
         function: DenseBlock,
         window: torch.Tensor,
-        after: Callable[[torch.Tensor], torch.Tensor] = _identity,
+        after: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> torch.Tensor:
-        """A dense block on a window in the chosen precision, then `after` in float32.
+        """Run a dense block on a window in the chosen precision, then `after` in float32.
 
-        `after` sees the whole window: on a cut one, exp would take another path through the vector
-        units, and differ in the last bit from tile to tile.
+        `after` is given the whole window: on a cut one, exp would take another path through the
+        vector units, and differ in the last bit from tile to tile.
         """
-        if self.dtype == torch.float32:
-            return after(function(window))
-        with torch.autocast(self.device.type, dtype=self.dtype):
-            out = function(window)
-        result = after(out.float())
-        # Half precision overflows at 65504: rather a slow tile than a black one.
-        return result if bool(torch.isfinite(result).all()) else after(function(window))
+        return run_dense(function, window, self.dtype, *([after] if after else []))
 
     def _over_tiles(self, source: torch.Tensor, change: Write, reduction: int) -> None:
         height, width = source.shape[2:]
         tiles = cut(height, width, self._side(reduction, height, width), REACH)
         share = (source.shape[1] * reduction**-2) / (self.total * height * width)
+
+        def work(tile: Tile) -> None:
+            window = source[:, :, tile.rows.window, tile.columns.window]
+            change(tile, window.contiguous(memory_format=torch.channels_last))
+
+        def split(tile: Tile) -> Iterable[Tile]:
+            return recut(tile, self._shrunk(tile), REACH, height, width)
+
         for tile in tiles:
-            self._change(source, tile, change)
+            in_parts(tile, work, split, self.device)
             covered = (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
             self.tick(share * covered)
 
-    def _change(self, source: torch.Tensor, tile: Tile, change: Write) -> None:
-        """Change one tile; where memory does not suffice, in quarters, down to the smallest tile.
-
-        Nothing is written before all of a tile is computed, so a part is never done twice.
-        """
-        try:
-            window = source[:, :, tile.rows.window, tile.columns.window]
-            change(tile, window.contiguous(memory_format=torch.channels_last))
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            side = self._shrunk(tile)
-        else:
-            return
-        height, width = source.shape[2:]
-        for smaller in recut(tile, side, REACH, height, width):
-            self._change(source, smaller, change)
-
     def _shrunk(self, tile: Tile) -> int:
-        """Half the side of a tile that did not fit; later tiles are cut no larger."""
+        """Return half the side of a tile that did not fit; later tiles are cut no larger."""
         sides = (
             tile.rows.stop - tile.rows.start,
             tile.columns.stop - tile.columns.start,
         )
         if max(sides) < 2 * MIN_TILE:
-            raise MemoryExhaustedError(
-                f"not enough memory on {self.device} for a tile of {sides[1]}x{sides[0]}: "
-                "close other programs or use a machine with more memory"
-            )
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+            raise exhausted(self.device, f"a tile of {sides[1]}x{sides[0]}")
         side = max(MIN_TILE, max(sides) // 2)
         self.ceiling = min(side, self.ceiling or side)
         return side

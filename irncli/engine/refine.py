@@ -23,15 +23,15 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from irncli.engine.device import is_out_of_memory
+from irncli.engine.memory import exhausted, in_parts
 from irncli.engine.placing import quiet
 from irncli.engine.rescaler import Rescaler, Rows, padded_rows, resized_rows, whole_cells
 from irncli.engine.tensors import Pixels, to_pixels, to_tensor
 from irncli.engine.tiles import Span, Tile
-from irncli.errors import MemoryExhaustedError, UsageError
+from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork
-from irncli.model.coupling import CouplingBlock, log_scale
-from irncli.model.dense import SLOPE, DenseBlock
+from irncli.model.coupling import CouplingBlock
+from irncli.model.dense import DenseBlock
 from irncli.model.quantize import quantize
 
 __all__ = ["KEEP", "MAX_STEPS", "RATE", "STEP_COST", "Refined", "refine"]
@@ -191,41 +191,29 @@ class _Search:
         self.halo = HALO * network.config.cell
 
     def run(self, steps: int, rate: float, keep: float, tick: Tick) -> None:
+        """Refine all tiles; see `refine`."""
         height, width = self.lr.shape[:2]
-        # The caller may sit in a block that forbids gradients.
-        with torch.inference_mode(False), torch.enable_grad():
-            whole = slice(0, height), slice(0, width)
-            for tile in _tiles(*whole, self.side, (height, width), self.halo):
-                self._tile(tile, steps, rate, keep, tick)
 
-    def _tile(self, tile: Tile, steps: int, rate: float, keep: float, tick: Tick) -> None:
-        """Write one tile; where memory does not suffice, in quarters."""
-        try:
+        def refine_tile(tile: Tile) -> None:
             best, taken = self._best(tile, steps, rate, keep)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            side = self._shrunk(tile)
-        else:
             self.pixels[tile.rows.tile, tile.columns.tile] = best
             self.steps = max(self.steps, taken)
             tick(best.size / self.pixels.size)
-            return
-        size = (self.lr.shape[0], self.lr.shape[1])
-        for part in _tiles(tile.rows.tile, tile.columns.tile, side, size, self.halo):
-            self._tile(part, steps, rate, keep, tick)
 
-    def _shrunk(self, tile: Tile) -> int:
-        """Half the side of a tile that did not fit."""
+        # The caller may be in a block that forbids gradients.
+        with torch.inference_mode(False), torch.enable_grad():
+            whole = slice(0, height), slice(0, width)
+            for tile in _tiles(*whole, self.side, (height, width), self.halo):
+                in_parts(tile, refine_tile, self._split, self.device)
+
+    def _split(self, tile: Tile) -> Iterator[Tile]:
+        """Cut a tile that needed too much memory into quarters."""
         longest = max(axis.stop - axis.start for axis in (tile.rows, tile.columns))
         if longest <= GRAIN:
-            raise MemoryExhaustedError(
-                f"not enough memory on {self.device} to refine even {GRAIN}x{GRAIN} px at a time: "
-                "close other programs or do without refinement"
-            )
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return math.ceil(longest / 2 / GRAIN) * GRAIN
+            raise exhausted(self.device, f"a window of {GRAIN}x{GRAIN} pixels to refine")
+        side = math.ceil(longest / 2 / GRAIN) * GRAIN
+        size = (self.lr.shape[0], self.lr.shape[1])
+        return _tiles(tile.rows.tile, tile.columns.tile, side, size, self.halo)
 
     def _best(self, tile: Tile, steps: int, rate: float, keep: float) -> tuple[Pixels, int]:
         """The best of the iterates for one tile, and the steps that were taken."""
@@ -313,24 +301,13 @@ class _FrozenConv(torch.autograd.Function):
         return functional.conv_transpose2d(gradient, weight, padding=1), None, None
 
 
-def _convolved(x: torch.Tensor, conv: torch.nn.Conv2d) -> torch.Tensor:
+def _convolved(conv: torch.nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     return _FrozenConv.apply(x, conv.weight, conv.bias)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _dense(block: DenseBlock, x: torch.Tensor) -> torch.Tensor:
-    """The dense block with frozen weights: a third of the memory that autograd would take."""
-    *hidden, last = block.convs
-    for conv in hidden:
-        output = functional.leaky_relu(_convolved(x, conv), SLOPE, inplace=True)
-        x = torch.cat((x, output), dim=1)
-    return _convolved(x, last)
-
-
-def _uncoupled(block: CouplingBlock, state: torch.Tensor) -> torch.Tensor:
-    """`block.inverse(state)`."""
-    a, b = state.split(block.split, dim=1)
-    b = (b - _dense(block.G, a)) * torch.exp(-log_scale(_dense(block.H, a)))
-    return torch.cat((a - _dense(block.F, b), b), dim=1)
+    """Run a dense block with frozen weights, in a third of the memory that autograd takes."""
+    return block.output(x, _convolved)
 
 
 def _restored(network: InvertibleNetwork, low: torch.Tensor) -> torch.Tensor:
@@ -341,7 +318,7 @@ def _restored(network: InvertibleNetwork, low: torch.Tensor) -> torch.Tensor:
     for operation in reversed(network.chain):
         state = state.contiguous(memory_format=torch.channels_last)
         if isinstance(operation, CouplingBlock):
-            state = _uncoupled(operation, state)
+            state = operation.inverse(state, _dense)
         else:
             state = operation.inverse(state)
     return state

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from irncli.engine.device import Precision, is_out_of_memory
+from irncli.engine.device import Precision
+from irncli.engine.memory import exhausted, fits
 from irncli.engine.placing import Placed, quiet, silent
 from irncli.engine.stream import Plan, Stream, reach_of
 from irncli.engine.tensors import Pixels, to_pixels, to_tensor
 from irncli.engine.tiles import Span, spans
-from irncli.errors import MemoryExhaustedError, UsageError
+from irncli.errors import UsageError
 from irncli.model import CompressionRestoration
 from irncli.model.crm import describe_tables
 
@@ -135,12 +137,9 @@ class _Work:
         while start < self.width:
             strip = spans(start, self.width, self.plan.strip, reach, self.width)[0]
             before = self.progress.done
-            try:
-                self._restore(strip)
+            if fits(partial(self._restore, strip), self.device):
                 start = strip.stop
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
+            else:
                 self.plan = self._smaller()
                 self.progress.done = before
         return self.restored
@@ -163,10 +162,5 @@ class _Work:
         """Half of what did not fit."""
         plan = self.plan.halved().fitted(self.height, self.width)
         if plan == self.plan:
-            raise MemoryExhaustedError(
-                f"not enough memory on {self.device} for a strip of {plan.strip} columns: close "
-                "other programs or use a machine with more memory"
-            )
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+            raise exhausted(self.device, f"a strip of {plan.strip} columns")
         return plan

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from irncli.config import CrmConfig
+from irncli.engine.half_precision import run_dense
 from irncli.engine.tiles import MIN_TILE, MIN_WINDOW, Span, spans
 from irncli.model import CompressionRestoration
 from irncli.model.crm import RESIDUAL_SCALE, ResidualInResidual
@@ -262,20 +263,12 @@ class Stream:
                 place = slice(down.start - rows.start, down.stop - rows.start)
                 for across in spans(0, width, self.plan.tile, REACH, width):
                     part = window.cut(down.window, across.window)
-                    added = self._in_precision(block, part)[:, :, down.inner, across.inner]
+                    added = run_dense(block, part, self.dtype)[:, :, down.inner, across.inner]
                     here = part[:, :, down.inner, across.inner]
                     out[:, :, place, across.tile] = here + RESIDUAL_SCALE * added
             return out
 
         return change
-
-    def _in_precision(self, block: DenseBlock, window: torch.Tensor) -> torch.Tensor:
-        if self.dtype == torch.float32:
-            return block(window)  # type: ignore[no-any-return]
-        with torch.autocast(window.device.type, dtype=self.dtype):
-            out: torch.Tensor = block(window).float()
-        # Half precision overflows at 65504: rather a slow tile than a black one.
-        return out if bool(torch.isfinite(out).all()) else block(window)
 
 
 def _convolution(conv: nn.Module) -> Change:

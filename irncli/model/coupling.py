@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -9,10 +11,16 @@ from irncli.model.dense import DenseBlock
 
 __all__ = ["CouplingBlock", "log_scale"]
 
+Evaluate = Callable[[DenseBlock, torch.Tensor], torch.Tensor]
+
 
 def log_scale(h: torch.Tensor) -> torch.Tensor:
     """The log-scale s = 2 sigmoid(h) - 1 in (-1, 1): no block scales by more than e."""
     return torch.sigmoid(h).mul(2).sub(1)
+
+
+def _evaluate(block: DenseBlock, x: torch.Tensor) -> torch.Tensor:
+    return block(x)  # type: ignore[no-any-return]
 
 
 class CouplingBlock(nn.Module):
@@ -43,9 +51,9 @@ class CouplingBlock(nn.Module):
         b = b * torch.exp(log_scale(self.H(a))) + self.G(a)
         return torch.cat((a, b), dim=1)
 
-    def inverse(self, state: torch.Tensor) -> torch.Tensor:
-        """Undo `forward`."""
+    def inverse(self, state: torch.Tensor, dense: Evaluate = _evaluate) -> torch.Tensor:
+        """Undo `forward`, with F, G and H evaluated by `dense`."""
         a, b = state.split(self.split, dim=1)
-        b = (b - self.G(a)) * torch.exp(-log_scale(self.H(a)))
-        a = a - self.F(b)
+        b = (b - dense(self.G, a)) * torch.exp(-log_scale(dense(self.H, a)))
+        a = a - dense(self.F, b)
         return torch.cat((a, b), dim=1)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional
 
 __all__ = ["REACH", "SLOPE", "DenseBlock"]
 
+Convolve = Callable[[nn.Conv2d, torch.Tensor], torch.Tensor]
+
 REACH = 5
-"""Pixels from which an output pixel of one dense block depends, in each direction."""
+"""Distance, in pixels, at which an output pixel of one dense block still depends on the input."""
 
 SLOPE = 0.2
 """Negative slope of the leaky rectifier."""
+
+
+def _convolve(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
+    return conv(x)  # type: ignore[no-any-return]
 
 
 class DenseBlock(nn.Module):
@@ -56,14 +64,15 @@ class DenseBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map [N, in, H, W] to [N, out, H, W], same dtype."""
         if self.autocast is None:
-            return self._output(x)
+            return self.output(x)
         with torch.autocast(x.device.type, dtype=self.autocast):
-            return self._output(x).to(x.dtype)
+            return self.output(x).to(x.dtype)
 
-    def _output(self, x: torch.Tensor) -> torch.Tensor:
+    def output(self, x: torch.Tensor, convolve: Convolve = _convolve) -> torch.Tensor:
+        """Return the output in the dtype of `x`, with convolutions by `convolve`."""
         *hidden, last = self.convs
         features = x
         for conv in hidden:
-            output = functional.leaky_relu(conv(features), SLOPE, inplace=True)
+            output = functional.leaky_relu(convolve(conv, features), SLOPE, inplace=True)
             features = torch.cat((features, output), dim=1)
-        return last(features)  # type: ignore[no-any-return]
+        return convolve(last, features)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from irncli.io.lettering import lettering
+from irncli.io.text import draw_text
 
 __all__ = ["KINDS", "hard_crop", "hard_images"]
 
@@ -169,7 +169,7 @@ def text(rng: Generator, photo: Image) -> Image:
     top = int(rng.integers(-8, 3))
     while top < height:
         size = int(rng.integers(9, 25))
-        line = lettering("".join(rng.choice(TEXT, width // 4 + 4)), size)
+        line = draw_text("".join(rng.choice(TEXT, width // 4 + 4)), size)
         covered = line[max(0, -top) :, rng.integers(4) :][: height - max(0, top), :width] / 255
         place = image[max(0, top) :][: len(covered), : covered.shape[1]]
         place += covered[..., None] * (ink - place)

@@ -89,7 +89,7 @@ def test_outputs_beside_their_inputs_are_no_inputs_the_next_time(irn, tree, mode
     assert irn(*words).status == 0
     again = irn(*words, "--skip-existing")
     assert again.status == 0
-    assert "2 pictures left out" in again.err
+    assert "2 images left out" in again.err
     assert not (tree / "a_x4_x4.png").exists()
 
 
@@ -243,7 +243,7 @@ class TestSkipping:
             (tmp_path / "o" / "a_x4.png").write_bytes(b"mine")
         again = irn(*words, *more)
         assert again.status == 1
-        assert "not known to be made of this file" in again.lines[0]
+        assert "was not made from this file" in again.lines[0]
         replaced = irn(*words, *more, "--overwrite")
         assert replaced.status == 0
         assert self.skipped(replaced) == [False, change != "options"]

@@ -158,7 +158,7 @@ def test_what_is_refused(irn, picture, other, tmp_path, monkeypatch, arguments, 
 
 
 def test_one_stream_is_one_picture(irn):
-    refused(irn("compare", "-", "-"), 2, "standard input holds one picture")
+    refused(irn("compare", "-", "-"), 2, "standard input holds one image")
 
 
 def test_names_cannot_speak_to_a_terminal(irn, picture, tmp_path):
@@ -173,7 +173,8 @@ def test_names_cannot_speak_to_a_terminal(irn, picture, tmp_path):
 
 MEMORY = """
 import sys
-import irncli.cli.commands.comparing
+import irncli.cli.commands.compare
+import irncli.comparison.sheet, irncli.comparison.page, irncli.comparison.numbers
 from irncli.cli.app import run
 
 def most():

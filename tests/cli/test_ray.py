@@ -68,7 +68,7 @@ def ordered(job_model, registry, **changed):
     """An order and models as a worker gets them."""
     tools = Tools(Console(), Models("cpu", registry=registry), Progress(), common(**changed))
     job = Job(Downscale(scale=4, model=job_model), tools)
-    sent = worker.order_of(job, "cpu", 1), pack(registry, job.operation.named)
+    sent = worker.spec_of(job, "cpu", 1), pack(registry, job.operation.named)
     return pickle.loads(pickle.dumps(sent))
 
 
@@ -76,17 +76,19 @@ def ordered(job_model, registry, **changed):
 def test_a_worker_makes_what_is_made_here(irn, place, tmp_path, by_path):
     model = place / "models" / "tiny.safetensors"
     registry = Registry(tmp_path / "none", tmp_path / "none" if by_path else place / "models")
-    order, bundle = ordered(str(model) if by_path else "tiny", registry)
-    assert order.options.inputs is None
+    spec, bundle = ordered(str(model) if by_path else "tiny", registry)
+    assert spec.options.inputs is None
     # On the worker the path of the model leads nowhere.
     moved = {**bundle.paths}
     if by_path:
         moved = {"/gone/tiny.safetensors": moved[str(model)]}
-        operation = replace(order.operation, model="/gone/tiny.safetensors")
-        order = replace(order, operation=operation)
-    bench = worker.Bench(order, type(bundle)(bundle.files, moved).unpack(tmp_path / "there"))
+        operation = replace(spec.operation, model="/gone/tiny.safetensors")
+        spec = replace(spec, operation=operation)
+    converter = worker.FileConverter(
+        spec, type(bundle)(bundle.files, moved).unpack(tmp_path / "there")
+    )
     data = (place / "in" / "0.png").read_bytes()
-    made = bench.make(Record("0.png", "out.png"), "png", data)
+    made = converter.make(Record("0.png", "out.png"), "png", data)
     words = ("--model", model, "--scale", 4, "--device", "cpu", "--json")
     local = irn("downscale", place / "in" / "0.png", *words, "-o", tmp_path / "here.png")
     assert made.data == (tmp_path / "here.png").read_bytes()
@@ -99,15 +101,17 @@ def test_a_worker_makes_what_is_made_here(irn, place, tmp_path, by_path):
 
 
 def test_what_irn_refuses_comes_back_as_a_result(place, tmp_path):
-    order, bundle = ordered("tiny", Registry(tmp_path, place / "models"), debug=True)
-    bench = worker.Bench(order, bundle.unpack(tmp_path / "there"))
-    made = pickle.loads(pickle.dumps(bench.make(Record("bad.png"), "png", b"no picture")))
+    spec, bundle = ordered("tiny", Registry(tmp_path, place / "models"), debug=True)
+    converter = worker.FileConverter(spec, bundle.unpack(tmp_path / "there"))
+    made = pickle.loads(pickle.dumps(converter.make(Record("bad.png"), "png", b"no picture")))
     assert isinstance(made.error, ImageError)
     assert made.data == b""
     assert "Traceback" in made.error.__notes__[0]  # of --debug
-    order, bundle = ordered("other", Registry(tmp_path, place / "models"))
+    spec, bundle = ordered("other", Registry(tmp_path, place / "models"))
     data = (place / "in" / "0.png").read_bytes()
-    made = worker.Bench(order, bundle.unpack(tmp_path / "there")).make(Record("0"), "png", data)
+    made = worker.FileConverter(spec, bundle.unpack(tmp_path / "there")).make(
+        Record("0"), "png", data
+    )
     assert isinstance(made.error, UnavailableError)
     assert "there are: tiny" in str(made.error)
 
@@ -194,7 +198,7 @@ class FakeRay:
 @pytest.mark.parametrize(
     ("first", "said"),
     [
-        ("0.0.1", f"irn 0.0.1, here is irn {__version__}"),
+        ("0.0.1", f"irn 0.0.1, expected {__version__}"),
         (Lost("traceback\nModuleNotFoundError: No module named 'irncli'"), "pip install"),
     ],
 )
@@ -202,7 +206,7 @@ def test_workers_of_another_version_are_of_no_use(place, tmp_path, capsys, first
     registry = Registry(tmp_path, place / "models")
     tools = Tools(Console(), Models("cpu", registry=registry), Progress(), common())
     job = Job(Downscale(scale=4, model="tiny"), tools)
-    with pytest.raises(UnavailableError, match="no worker of the cluster is of use") as refusal:
+    with pytest.raises(UnavailableError, match="no worker of the cluster can be used") as refusal:
         _Pool(FakeRay(first, first), job, Layout(workers=2, cpus=1)).open(9)
     assert said in str(refusal.value)
     assert capsys.readouterr().err.count(said) == 1
@@ -295,7 +299,7 @@ def test_a_cluster_of_which_a_node_is_killed(place):
         assert len(list((place / "spread").iterdir())) == FILES
         # On the node that is left: what is there is skipped, and SIGTERM ends it.
         again = call(place, "spread", "--ray", address, "--skip-existing")
-        assert f"irn: {FILES} of {FILES + 1} were done before" in again.stderr
+        assert f"irn: {FILES} of {FILES + 1} were already done" in again.stderr
         with begun(place, "ended", "--ray", address) as (batch, _):
             batch.send_signal(signal.SIGTERM)
         assert batch.returncode == 143

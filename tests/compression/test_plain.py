@@ -115,5 +115,5 @@ def test_pixels_are_left_alone(part):
 
 
 def test_a_format_without_a_quality_is_refused(part):
-    with pytest.raises(UsageError, match="png loses nothing"):
+    with pytest.raises(UsageError, match="png is lossless"):
         plain(part, "png", 3000)

@@ -251,7 +251,7 @@ DRIVER = textwrap.dedent(
     from pathlib import Path
     import torch
     sys.path[:0] = sys.argv[4:]
-    from irncli.io.images import decode
+    from irncli.io.image_file import decode
     from irncli.train import state as state_module
     from irncli.train.loop import Budget, Run, train
     from tests.support.places import ROOT

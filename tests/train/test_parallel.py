@@ -39,7 +39,7 @@ WORKER = textwrap.dedent(
     import os, sys
     sys.path[:0] = sys.argv[2:]
     import torch
-    from irncli.io.images import decode
+    from irncli.io.image_file import decode
     from irncli.train.crops import CropSampler
     from irncli.train.parallel import process_group, ranks_of
     from tests.support.places import ROOT

@@ -1,19 +1,35 @@
-"""`irn compare`: two pictures in numbers, as one picture, or as a page."""
+"""`irn compare`: two images in numbers, as one image, or as a page."""
 
 from __future__ import annotations
 
+import traceback
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from irncli.cli import options
 from irncli.cli.help import groups
+from irncli.errors import ExitStatus, IrnError, UsageError
+from irncli.io.paths import STREAM, plan_outputs, refuse_existing
+
+if TYPE_CHECKING:
+    from irncli.batch.console import Console
+    from irncli.comparison.numbers import Numbers
+    from irncli.comparison.pair import Pair, Side
+    from irncli.io.picture import Picture
 
 __all__ = ["compare"]
 
+Kind = Literal["png", "html"]
+_SUFFIXES: dict[str, Kind] = {".png": "png", ".html": "html", ".htm": "html"}
 
-def compare(
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of `irn compare`, each declared as an option."""
+
     a: Annotated[
         Path,
         typer.Argument(
@@ -22,7 +38,7 @@ def compare(
             rich_help_panel=groups.FILES,
             readable=False,
         ),
-    ],
+    ]
     b: Annotated[
         Path,
         typer.Argument(
@@ -31,7 +47,7 @@ def compare(
             rich_help_panel=groups.FILES,
             readable=False,
         ),
-    ],
+    ]
     output: Annotated[
         Path | None,
         typer.Option(
@@ -43,15 +59,15 @@ def compare(
             rich_help_panel=groups.FILES,
             readable=False,
         ),
-    ] = None,
-    format: Annotated[  # noqa: A002
+    ] = None
+    kind: Annotated[
         Literal["png", "html"] | None,
         typer.Option(
             "--format",
             help="Output format. The default is that of the file name suffix, or PNG.",
             rich_help_panel=groups.FILES,
         ),
-    ] = None,
+    ] = None
     crops: Annotated[
         int,
         typer.Option(
@@ -62,8 +78,8 @@ def compare(
             help="Number of details to show, from where they differ most.",
             rich_help_panel=groups.RESULT,
         ),
-    ] = 3,
-    amplify: Annotated[
+    ] = 3
+    gain: Annotated[
         int | None,
         typer.Option(
             "--amplify",
@@ -73,18 +89,21 @@ def compare(
             help="Factor by which the difference is brightened. The default makes it visible.",
             rich_help_panel=groups.RESULT,
         ),
-    ] = None,
-    max_pixels: options.MaxPixels = 500_000_000,
-    overwrite: options.Overwrite = False,
+    ] = None
+    max_pixels: options.MaxPixels = 500_000_000
+    overwrite: options.Overwrite = False
     json: Annotated[
         bool,
         typer.Option(
             "--json", help="Print the numbers as one JSON record.", rich_help_panel=groups.MESSAGES
         ),
-    ] = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> int:
+    ] = False
+    quiet: options.Quiet = False
+    debug: options.Debug = False
+
+
+@options.settings_command
+def compare(settings: Settings) -> int:
     """Compare two images, in numbers or side by side.
 
     PSNR and SSIM are computed over the RGB values and over the luma Y of the whole image (irn eval
@@ -101,10 +120,146 @@ def compare(
       irn compare photo.png back.png -o look.html
       irn compare photo.png small.png -o look.png --crops 5
     """
-    from irncli.cli.commands.comparing import Wanted, run_comparison
+    from irncli.batch.console import Console
 
-    wanted = Wanted(
-        a=a, b=b, output=output, format=format, crops=crops, gain=amplify, max_pixels=max_pixels,
-        overwrite=overwrite, json=json, quiet=quiet, debug=debug,
-    )  # fmt: skip
-    return run_comparison(wanted)
+    console = Console(quiet=settings.quiet, json=settings.json, debug=settings.debug)
+    kind = _kind(settings)
+    record = _Record(settings)
+    try:
+        _compare(settings, kind, console, record)
+    except IrnError as error:
+        if settings.debug:
+            traceback.print_exc()
+        console.complain(str(error))
+        record.fail(error)
+    if settings.json:
+        console.emit(record.values)
+    return int(record.values["status"])
+
+
+class _Record:
+    """The record of `--json`: it always has all keys, null where nothing is known."""
+
+    def __init__(self, settings: Settings) -> None:
+        output = None if settings.output is None else str(settings.output)
+        self.values: dict[str, Any] = {
+            "a": str(settings.a), "b": str(settings.b), "output": output,
+            "status": int(ExitStatus.OK), "error": None,
+            **dict.fromkeys(("a_size", "b_size", "bits", "scale", "identical")),
+            **dict.fromkeys(("psnr_rgb", "ssim_rgb", "psnr_y", "ssim_y")),
+            **dict.fromkeys(("mean_difference", "largest_difference", "equal_share", "alpha")),
+            "warnings": [],
+        }  # fmt: skip
+
+    def measured(self, pair: Pair, numbers: Numbers, notes: list[str]) -> None:
+        self.values |= {
+            "a_size": pair.a.size, "b_size": pair.b.size, "bits": pair.bits, "scale": pair.scale,
+            **numbers.as_record(), "warnings": notes,
+        }  # fmt: skip
+
+    def fail(self, error: IrnError) -> None:
+        self.values |= {"status": int(error.status), "error": str(error), "output": None}
+
+
+def _kind(settings: Settings) -> Kind | None:
+    """Return what to write; None: nothing.
+
+    Raises:
+        UsageError: arguments that contradict each other.
+    """
+    output = settings.output
+    if settings.a == STREAM and settings.b == STREAM:
+        raise UsageError("A and B are both -: standard input holds one image, name the other")
+    if output is None:
+        if settings.kind is not None:
+            raise UsageError(f"--format {settings.kind} without an output: give -o FILE, or -o -")
+        return None
+    for path in (settings.a, settings.b):
+        plan_outputs([path], [output])
+    if output == STREAM:
+        if settings.json:
+            raise UsageError("--json and -o - cannot both go to standard output: give -o FILE")
+        return settings.kind or "png"
+    if not output.suffix and settings.kind is not None:
+        return settings.kind
+    by_suffix = _SUFFIXES.get(output.suffix.lower())
+    if by_suffix is None:
+        got = f"not {output.suffix}" if output.suffix else "say which by a suffix or --format"
+        raise UsageError(f"{output}: irn compare writes .png and .html, {got}")
+    if settings.kind not in (None, by_suffix):
+        raise UsageError(
+            f"{output} is {by_suffix} by its suffix, but --format says {settings.kind}"
+        )
+    return by_suffix
+
+
+def _compare(settings: Settings, kind: Kind | None, console: Console, record: _Record) -> None:
+    from irncli.comparison.numbers import measure
+    from irncli.comparison.pair import paired
+
+    output = settings.output
+    if output is not None:
+        refuse_existing(output, settings.overwrite)
+    pictures = [_read(path, settings.max_pixels, console) for path in (settings.a, settings.b)]
+    notes = [
+        f"{letter}: {note}"
+        for letter, picture in zip("AB", pictures, strict=True)
+        for note in picture.notes
+    ]
+    a, b = (
+        (_shown(path), one) for path, one in zip((settings.a, settings.b), pictures, strict=True)
+    )
+    pair = paired(a, b)
+    del pictures, a, b
+    numbers = measure(pair)
+    notes += pair.notes
+    record.measured(pair, numbers, notes)
+    if output is not None:
+        data = _made(pair, numbers, settings, kind)
+        console.write(output, data, overwrite=settings.overwrite)
+    _print(settings, console, pair, numbers, notes)
+
+
+def _read(path: Path, max_pixels: int, console: Console) -> Picture:
+    from irncli.io.image_file import decode
+
+    try:
+        return decode(console.read(path), max_pixels=max_pixels, deep=True)
+    except IrnError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _shown(path: Path) -> str:
+    """Return the name of a file on one line, without anything that a terminal would interpret."""
+    name = "standard input" if path == STREAM else path.name
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
+
+
+def _made(pair: Pair, numbers: Numbers, settings: Settings, kind: Kind | None) -> bytes:
+    from irncli import __version__
+    from irncli.comparison.page import page
+    from irncli.comparison.sheet import sheet
+
+    if kind == "html":
+        return page(pair, numbers, crops=settings.crops, gain=settings.gain, version=__version__)
+    return sheet(pair, numbers, crops=settings.crops, gain=settings.gain)
+
+
+def _print(
+    settings: Settings, console: Console, pair: Pair, numbers: Numbers, notes: list[str]
+) -> None:
+    """Print the numbers, to standard output unless something else goes there, and the notes."""
+    for note in notes:
+        console.say(f"irn: {note}")
+    if settings.json or (settings.quiet and settings.output is not None):
+        return
+    lines = [("A", _line(pair.a)), ("B", _line(pair.b)), *numbers.lines()]
+    text = "\n".join(f"{what:<11} {figures}" for what, figures in lines)
+    if settings.output == STREAM:
+        console.say(text)
+    else:
+        typer.echo(text)
+
+
+def _line(side: Side) -> str:
+    return f"{side.name}, {side.size[0]}x{side.size[1]}, {side.bits} bits"

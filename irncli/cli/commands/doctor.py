@@ -31,7 +31,7 @@ def doctor(json: options.Json = False) -> int:
     Exit status:
       1  something is broken: see the lines that begin with fail
     """
-    # Not by way of `env`: it needs Pillow, which may be what is broken.
+    # Not by `Console`: that needs Pillow, which may be what is broken.
     from json import dumps
 
     from irncli.cli.checks import examine

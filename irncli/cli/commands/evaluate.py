@@ -38,13 +38,13 @@ def evaluate(settings: Settings) -> int:
     from irncli.batch.console import Console
     from irncli.cli.commands.evaluation_outputs import Outputs
 
-    env = Console(quiet=settings.quiet, debug=settings.debug)
-    outputs = Outputs(env, settings)
+    console = Console(quiet=settings.quiet, debug=settings.debug)
+    outputs = Outputs(console, settings)
     outputs.refuse(settings.source or [])
     if settings.source:
         outputs.write(_read(settings.source))
         return int(ExitStatus.OK)
-    return int(_measure(settings, env, outputs))
+    return int(_measure(settings, console, outputs))
 
 
 def _read(paths: list[Path]) -> list[Record]:
@@ -61,7 +61,7 @@ def _read(paths: list[Path]) -> list[Record]:
     return merge(files)
 
 
-def _measure(settings: Settings, env: Console, outputs: Outputs) -> ExitStatus:
+def _measure(settings: Settings, console: Console, outputs: Outputs) -> ExitStatus:
     import torch
 
     from irncli.batch.progress import Progress
@@ -73,9 +73,9 @@ def _measure(settings: Settings, env: Console, outputs: Outputs) -> ExitStatus:
     outputs.refuse([path for images in sets for path in images.paths])
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    study = study_of(settings, env, sets)
+    study = study_of(settings, console, sets)
     work = [(images, each) for images in sets for each in study(images)]
-    progress, failures = Progress(quiet=env.quiet), _Failures(env)
+    progress, failures = Progress(quiet=console.quiet), _Failures(console)
     with progress.running(sum(len(images.paths) for images, _ in work)):
         records = [
             record
@@ -90,7 +90,7 @@ def _measure(settings: Settings, env: Console, outputs: Outputs) -> ExitStatus:
     outputs.write(records)
     if failures.paths:
         count = sum(len(images.paths) for images in sets)
-        env.complain(f"{len(failures.paths)} of {count} images failed")
+        console.complain(f"{len(failures.paths)} of {count} images failed")
     return ExitStatus.SOME_FAILED if failures.paths else ExitStatus.OK
 
 
@@ -101,9 +101,9 @@ class _Failures:
         paths: the images.
     """
 
-    def __init__(self, env: Console) -> None:
+    def __init__(self, console: Console) -> None:
         self.paths: set[Path] = set()
-        self._env = env
+        self._console = console
         self._said: set[str] = set()
 
     def add(self, path: Path, error: IrnError) -> None:
@@ -111,6 +111,6 @@ class _Failures:
         message = f"{path}: {error}"
         if message not in self._said:
             self._said.add(message)
-            if self._env.debug:
+            if self._console.debug:
                 traceback.print_exception(error)
-            self._env.complain(message)
+            self._console.complain(message)

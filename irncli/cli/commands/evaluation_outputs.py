@@ -48,7 +48,7 @@ SHOWING = {
 class Outputs:
     """Writes the files that the settings ask for; `-` is standard output."""
 
-    env: Console
+    console: Console
     settings: Settings
 
     def _files(self) -> list[Path]:
@@ -94,12 +94,12 @@ class Outputs:
         )
         text = show.table(records)
         if STREAM in self._files():
-            self.env.say(text)
+            self.console.say(text)
         else:
             print(text, flush=True)  # noqa: T201
         for path, make in makers:
             if path is not None:
-                self.env.write(path, make(), overwrite=self.settings.overwrite)
+                self.console.write(path, make(), overwrite=self.settings.overwrite)
 
 
 class SavedImages:

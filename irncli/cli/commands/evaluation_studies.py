@@ -29,12 +29,12 @@ __all__ = ["study_of"]
 NO_RESTORER = "none"
 
 
-def study_of(settings: Settings, env: Console, sets: Sequence[ImageSet]) -> Study:
+def study_of(settings: Settings, console: Console, sets: Sequence[ImageSet]) -> Study:
     """Return the study that the settings ask for.
 
     Args:
         settings: of the command.
-        env: told of warnings.
+        console: told of warnings.
         sets: what is going to be measured.
 
     Raises:
@@ -42,14 +42,16 @@ def study_of(settings: Settings, env: Console, sets: Sequence[ImageSet]) -> Stud
         UnavailableError: no such model or device.
         OutputError: an image to be saved exists.
     """
-    models = Models(settings.device, settings.precision, tile_side(settings.tile), env.say)
+    models = Models(settings.device, settings.precision, tile_side(settings.tile), console.say)
     if settings.task == "compress":
         rivals = _rivals(settings, models)
         return lambda images: [Compression(rivals)]  # noqa: ARG005
-    return _rescaling(settings, models, env, sets)
+    return _rescaling(settings, models, console, sets)
 
 
-def _rescaling(settings: Settings, models: Models, env: Console, sets: Sequence[ImageSet]) -> Study:
+def _rescaling(
+    settings: Settings, models: Models, console: Console, sets: Sequence[ImageSet]
+) -> Study:
     contestants = choose(
         settings.model or [],
         settings.filters(),
@@ -57,7 +59,7 @@ def _rescaling(settings: Settings, models: Models, env: Console, sets: Sequence[
         models,
         guarded=settings.guard == "on",
     )
-    panel = _panel(settings, env)
+    panel = _panel(settings, console)
     saved = None
     if settings.save is not None:
         saved = SavedImages(settings.save, sets, contestants, settings.overwrite)
@@ -84,14 +86,14 @@ def _rescaling(settings: Settings, models: Models, env: Console, sets: Sequence[
     return study
 
 
-def _panel(settings: Settings, env: Console) -> Panel | None:
+def _panel(settings: Settings, console: Console) -> Panel | None:
     """Return the perceptual metrics; give one warning for all that are missing."""
     if settings.perceptual is None:
         return None
     panel = Panel(parse_names(settings.perceptual), resolve_device(settings.device))
     if panel.notes:
         reasons = "; ".join(dict.fromkeys(panel.notes.values()))
-        env.say(f"irn: warning: not measured: {', '.join(panel.notes)}: {reasons}")
+        console.say(f"irn: warning: not measured: {', '.join(panel.notes)}: {reasons}")
     return panel
 
 

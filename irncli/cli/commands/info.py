@@ -39,16 +39,16 @@ def info(
     from irncli.io.image_file import ImageFile
     from irncli.io.inputs import expand_inputs
 
-    env = Console(debug=debug)
+    console = Console(debug=debug)
 
     def show(path: Path, record: Record) -> None:  # noqa: ARG001
-        file = ImageFile(env.read(path), max_pixels=max_pixels)
+        file = ImageFile(console.read(path), max_pixels=max_pixels)
         if json:
-            _emit(env, path, file)
+            _emit(console, path, file)
         else:
             _print(path, _described(file))
 
-    return int(run_batch([each.path for each in expand_inputs(inputs)], show, env))
+    return int(run_batch([each.path for each in expand_inputs(inputs)], show, console))
 
 
 def _described(file: ImageFile) -> dict[str, Any]:
@@ -74,13 +74,13 @@ def _described(file: ImageFile) -> dict[str, Any]:
     }
 
 
-def _emit(env: Console, path: Path, file: ImageFile) -> None:
+def _emit(console: Console, path: Path, file: ImageFile) -> None:
     from irncli.errors import TagError
 
     try:
-        env.emit({"input": str(path), **_described(file)})
+        console.emit({"input": str(path), **_described(file)})
     except TagError:
-        env.emit({"input": str(path), "file": _facts(file)})
+        console.emit({"input": str(path), "file": _facts(file)})
         raise
 
 

@@ -1,8 +1,9 @@
-"""`irn train`: weights from pictures."""
+"""`irn train`: weights from images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 
-def train(
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of `irn train`, each declared as an option."""
+
     preset: Annotated[
         str | None,
         typer.Option(
@@ -31,7 +35,7 @@ def train(
             help="Preset to train; see --list.",
             rich_help_panel=RECIPE,
         ),
-    ] = None,
+    ] = None
     data: Annotated[
         list[Path] | None,
         typer.Option(
@@ -41,7 +45,7 @@ def train(
             rich_help_panel=RECIPE,
             readable=False,
         ),
-    ] = None,
+    ] = None
     out: Annotated[
         Path | None,
         typer.Option(
@@ -51,13 +55,13 @@ def train(
             rich_help_panel=RECIPE,
             readable=False,
         ),
-    ] = None,
+    ] = None
     recipe: Annotated[
         Literal["irn", "paper"],
         typer.Option(
             "--recipe", help="irn: our recipe; paper: that of the paper.", rich_help_panel=RECIPE
         ),
-    ] = "irn",
+    ] = "irn"
     config: Annotated[
         Path | None,
         typer.Option(
@@ -67,7 +71,7 @@ def train(
             rich_help_panel=RECIPE,
             readable=False,
         ),
-    ] = None,
+    ] = None
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,7 +80,7 @@ def train(
             help="Set a field of the recipe; repeatable.",
             rich_help_panel=RECIPE,
         ),
-    ] = None,
+    ] = None
     init: Annotated[
         str | None,
         typer.Option(
@@ -86,7 +90,7 @@ def train(
             help="Weights to start from: a name, a file or none.",
             rich_help_panel=RECIPE,
         ),
-    ] = None,
+    ] = None
     validation: Annotated[
         list[Path] | None,
         typer.Option(
@@ -96,11 +100,11 @@ def train(
             rich_help_panel=RECIPE,
             readable=False,
         ),
-    ] = None,
+    ] = None
     minutes: Annotated[
         float | None,
         typer.Option("--minutes", metavar="N", help="Training time.", rich_help_panel=BUDGET),
-    ] = None,
+    ] = None
     steps: Annotated[
         int | None,
         typer.Option(
@@ -109,15 +113,15 @@ def train(
             help="Number of steps. The default is that of the recipe.",
             rich_help_panel=BUDGET,
         ),
-    ] = None,
+    ] = None
     resume: Annotated[
         bool,
         typer.Option(
             "--resume", help="Continue the run in --out, if there is one.", rich_help_panel=BUDGET
         ),
-    ] = False,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
+    ] = False
+    device: options.Device = "auto"
+    threads: options.Threads = None
     seed: Annotated[
         int,
         typer.Option(
@@ -127,11 +131,11 @@ def train(
             help="Random seed of weights and crops.",
             rich_help_panel=RECIPE,
         ),
-    ] = 0,
+    ] = 0
     list_: Annotated[
         bool,
         typer.Option("--list", help="List the presets and exit.", rich_help_panel=RECIPE),
-    ] = False,
+    ] = False
     show: Annotated[
         str | None,
         typer.Option(
@@ -141,9 +145,12 @@ def train(
             help="Print the recipe of a preset as TOML and exit.",
             rich_help_panel=RECIPE,
         ),
-    ] = None,
-    quiet: options.Quiet = False,
-) -> int:
+    ] = None
+    quiet: options.Quiet = False
+
+
+@options.settings_command
+def train(settings: Settings) -> int:
     """Train a model, or continue a run with --resume.
 
     A run that was stopped at any moment continues to the same result. For several GPUs or machines:
@@ -162,36 +169,30 @@ def train(
       WORLD_SIZE, RANK  number of processes that train together, and which one this is (torchrun)
       LOCAL_RANK        index of the GPU of this process
     """
-    if list_:
+    if settings.list_:
         return _list()
-    if show is not None:
-        typer.echo(_recipe(show, recipe, config, changes).as_toml(), nl=False)
+    if settings.show is not None:
+        typer.echo(_recipe(settings.show, settings).as_toml(), nl=False)
         return int(ExitStatus.OK)
-    if preset is None or not data or out is None:
+    if settings.preset is None or not settings.data or settings.out is None:
         raise UsageError("give --preset P, --data PATH and --out RUN (or --list, or --show P)")
-    chosen = _recipe(preset, recipe, config, changes)
-    if minutes is None and steps is None:
-        steps = chosen.optimiser.steps
-    return _train(
-        chosen, preset, data, out, init=init, validation=validation, budget=(steps, minutes),
-        resume=resume, device_name=device, threads=threads, seed=seed, quiet=quiet,
-    )  # fmt: skip
+    return _train(settings, settings.preset, settings.data, settings.out)
 
 
-def _recipe(name: str, variant: str, config: Path | None, changes: list[str] | None) -> Recipe:
-    """The preset with what the file and then the command line replace."""
+def _recipe(name: str, settings: Settings) -> Recipe:
+    """Return a preset with what first the file and then the command line change."""
     from irncli.train.presets import preset
     from irncli.train.recipe import parse_assignments, parse_toml
 
-    chosen = preset(name, variant)
-    if config is not None:
+    chosen = preset(name, settings.recipe)
+    if settings.config is not None:
         try:
-            text = config.read_text(encoding="utf-8")
+            text = settings.config.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise InputMissingError(f"cannot read --config {config}: {reason}") from error
+            raise InputMissingError(f"cannot read --config {settings.config}: {reason}") from error
         chosen = chosen.changed(parse_toml(text))
-    return chosen.changed(parse_assignments(changes or []))
+    return chosen.changed(parse_assignments(settings.changes or []))
 
 
 def _list() -> int:
@@ -205,21 +206,7 @@ def _list() -> int:
     return int(ExitStatus.OK)
 
 
-def _train(
-    recipe: Recipe,
-    name: str,
-    data: list[Path],
-    out: Path,
-    *,
-    init: str | None,
-    validation: list[Path] | None,
-    budget: tuple[int | None, float | None],
-    resume: bool,
-    device_name: str,
-    threads: int | None,
-    seed: int,
-    quiet: bool,
-) -> int:
+def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     import os
 
     import torch
@@ -236,52 +223,56 @@ def _train(
     from irncli.zoo.registry import default_registry
 
     ranks = ranks_of(os.environ)
-    env = Console(quiet=quiet or not ranks.leads)
+    console = Console(quiet=settings.quiet or not ranks.leads)
     locate = default_registry().locate
-    device = resolve_device(device_name)
+    device = resolve_device(settings.device)
     if device.type == "cuda" and ranks.count > 1:
         device = torch.device("cuda", ranks.local)
         torch.cuda.set_device(device)
     use_exact_fp32()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    start = recipe.network.init if init is None else init
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    recipe = _recipe(name, settings)
+    start = recipe.network.init if settings.init is None else settings.init
+    steps = settings.steps
+    if steps is None and settings.minutes is None:
+        steps = recipe.optimiser.steps
     options_ = Run(
         name=name,
         out=out,
-        budget=Budget(*budget),
+        budget=Budget(steps, settings.minutes),
         init=locate(start) if start not in ("", "none") else None,
-        held_out=load_pictures(validation) if validation else None,
+        held_out=load_pictures(settings.validation) if settings.validation else None,
         device=device,
-        seed=seed,
-        resume=resume,
+        seed=settings.seed,
+        resume=settings.resume,
         ranks=ranks,
     )
     ingredients = gather(recipe, locate)
     pictures = load_pictures(data)
     for damaged in pictures.damaged:
-        env.say(f"irn: {damaged}: damaged, left out")
-    bar = Bar(quiet=env.quiet)
+        console.say(f"irn: {damaged}: damaged, left out")
+    bar = Bar(quiet=console.quiet)
     with (
         process_group(ranks, device),
         bar.running(1),
         bar.file(name) as tick,
         Interrupts() as interrupts,
     ):
-        report = _reporter(env, tick, recipe.report.log_every)
+        report = _reporter(console, tick, recipe.report.log_every)
         finished = run(
-            recipe, pictures, options_, ingredients, Hooks(report, env.say, interrupts.asked)
+            recipe, pictures, options_, ingredients, Hooks(report, console.say, interrupts.asked)
         )
     if finished or interrupts.status is None:
         return int(ExitStatus.OK)
-    env.say(f"irn: stopped; the state is saved, go on with --resume --out {out}")
+    console.say(f"irn: stopped; the state is saved, continue with --resume --out {out}")
     return int(interrupts.status)
 
 
 def _reporter(
-    env: Console, tick: Callable[[float], None], every: int
+    console: Console, tick: Callable[[float], None], every: int
 ) -> Callable[[Progress], None]:
-    """Moves the bar with each step, and says a line now and then."""
+    """Return what moves the bar with each step, and prints a line now and then."""
     spent = 0.0
 
     def report(progress: Progress) -> None:
@@ -289,7 +280,7 @@ def _reporter(
         tick(progress.share - spent)
         spent = progress.share
         if progress.step % every == 0:
-            env.say(_line(progress))
+            console.say(_line(progress))
 
     return report
 

@@ -1,4 +1,4 @@
-"""Text as pixels, in the face that Pillow brings along."""
+"""Text as pixels, in the font that Pillow includes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["lettering", "shortened"]
+__all__ = ["draw_text", "shortened"]
 
 Coverage = NDArray[np.uint8]
 
 
 def _known(text: str) -> str:
-    """Letters without accents, and ? for those that the face does not have: it has ASCII."""
+    """Replace what the font does not have: accents are removed, other letters become ?."""
     parts = unicodedata.normalize("NFKD", text)
     plain = "".join(letter for letter in parts if not unicodedata.combining(letter))
     return plain.encode("ascii", "replace").decode()
@@ -30,10 +30,10 @@ def _width(text: str, size: int) -> int:
     return max(1, round(_face(size).getbbox(text)[2]))
 
 
-def lettering(text: str, size: int) -> Coverage:
-    """How much of each pixel a line of text covers, uint8 [H, W]; H depends on the size alone.
+def draw_text(text: str, size: int) -> Coverage:
+    """Draw a line of text: how much of each pixel it covers, uint8 [H, W].
 
-    The face has the letters of ASCII: accents are left out, others become ?.
+    H depends on the size alone. The font has ASCII: accents are removed, other letters become ?.
 
     Args:
         text: a line.
@@ -46,7 +46,7 @@ def lettering(text: str, size: int) -> Coverage:
 
 
 def shortened(text: str, size: int, width: int) -> str:
-    """A line of text that is `width` pixels wide at most: what is too long loses its middle."""
+    """Shorten a line of text to at most `width` pixels by leaving out its middle."""
     text = _known(text)
     if _width(text, size) <= width:
         return text

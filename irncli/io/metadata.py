@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from PIL import Image
 
-from irncli.io.formats.base import COLOUR_CHUNKS
 from irncli.io.libraries import DECODER_ERRORS, DEEP_MODES
-from irncli.io.picture import Metadata
+from irncli.io.picture import COLOUR_CHUNKS, Metadata
 
 __all__ = ["ORIENTATION", "checked_exif", "dpi_of", "orientation_of", "profile_of", "stripped"]
 

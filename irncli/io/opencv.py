@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from irncli.errors import ImageError, StorageError
-from irncli.io.formats.base import Deep
+from irncli.io.picture import Deep
 
 __all__ = ["read", "required", "spread", "write_png"]
 

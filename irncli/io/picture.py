@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from irncli.pixels import Pixels, bits_of, most, to_bits
 
-__all__ = ["Chunk", "Metadata", "Picture", "reduction"]
+__all__ = ["COLOUR_CHUNKS", "TEXT_CHUNKS", "Chunk", "Deep", "Metadata", "Picture", "reduction"]
 
 Chunk = tuple[bytes, bytes]
 """A chunk of a PNG: its type, of four letters, and its body."""
+COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
+"""Chunks of a PNG that say how its colours are to be read."""
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+"""Chunks of a PNG that hold text."""
+Deep = NDArray[np.uint16]
+"""Channels of 16 bits: [H, W] or [H, W, channels]."""
 
 
 def reduction(bits: int) -> str:

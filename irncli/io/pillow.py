@@ -15,10 +15,10 @@ from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from irncli.errors import ImageError
 from irncli.io.formats import format_of
-from irncli.io.formats.base import Deep, check_size
+from irncli.io.formats.base import check_size
 from irncli.io.libraries import DECODER_ERRORS, DEEP_MODES
 from irncli.io.metadata import checked_exif, dpi_of, profile_of
-from irncli.io.picture import Metadata, Picture
+from irncli.io.picture import Deep, Metadata, Picture
 from irncli.pixels import Pixels
 
 __all__ = [

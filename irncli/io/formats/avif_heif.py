@@ -17,11 +17,11 @@ from PIL import Image
 
 from irncli.errors import ImageError
 from irncli.io import opencv
-from irncli.io.formats.base import Deep, FileFormat
+from irncli.io.formats.base import FileFormat
 from irncli.io.formats.writable import Format, Settings, WritableFormat
 from irncli.io.libraries import DECODER_ERRORS, heif_is_here
 from irncli.io.metadata import ORIENTATION
-from irncli.io.picture import Chunk, Metadata, Picture
+from irncli.io.picture import Chunk, Deep, Metadata, Picture
 
 __all__ = ["Avif", "Heif", "code_points", "is_heif", "is_iso_media"]
 

@@ -6,32 +6,22 @@ import hashlib
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from irncli.errors import ImageError
 from irncli.io.libraries import DEEP_MODES
-from irncli.io.picture import Chunk
+from irncli.io.picture import Chunk, Deep
 
 __all__ = [
-    "COLOUR_CHUNKS",
     "MAX_SIDE",
-    "TEXT_CHUNKS",
-    "Deep",
     "FileFormat",
     "check_size",
     "hash_of",
     "pixel_sha256",
 ]
 
-Deep = NDArray[np.uint16]
-
 MAX_SIDE = 30_000_000
 """Pillow counts the bits of a row in 32 bits, at most 64 for each pixel."""
-COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
-"""Chunks of a PNG that say how its colours are to be read."""
-TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
-"""Chunks of a PNG that hold text."""
 
 
 class FileFormat:

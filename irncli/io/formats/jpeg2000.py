@@ -13,7 +13,8 @@ from PIL import Image, ImageFile
 
 from irncli.errors import ImageError
 from irncli.io import opencv
-from irncli.io.formats.base import Deep, FileFormat
+from irncli.io.formats.base import FileFormat
+from irncli.io.picture import Deep
 
 __all__ = ["Component", "Jpeg2000", "boxed_metadata", "components", "is_sycc"]
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 
 from irncli.errors import ImageError
 from irncli.io import opencv
-from irncli.io.formats.base import COLOUR_CHUNKS, TEXT_CHUNKS, Deep, pixel_sha256
+from irncli.io.formats.base import pixel_sha256
 from irncli.io.formats.writable import (
     Format,
     Packet,
@@ -25,7 +25,7 @@ from irncli.io.formats.writable import (
     shared_options,
     stored,
 )
-from irncli.io.picture import Chunk, Metadata, Picture
+from irncli.io.picture import COLOUR_CHUNKS, TEXT_CHUNKS, Chunk, Deep, Metadata, Picture
 
 __all__ = ["SIGNATURE", "Png", "chunks", "framed", "with_chunks"]
 

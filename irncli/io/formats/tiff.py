@@ -12,7 +12,8 @@ from PIL import ExifTags, Image
 
 from irncli.errors import ImageError
 from irncli.io import opencv
-from irncli.io.formats.base import Deep, FileFormat
+from irncli.io.formats.base import FileFormat
+from irncli.io.picture import Deep
 
 __all__ = ["Tiff"]
 

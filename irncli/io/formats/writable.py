@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 from PIL import Image
 
 from irncli.errors import ImageError, UsageError
-from irncli.io.formats.base import COLOUR_CHUNKS, MAX_SIDE, TEXT_CHUNKS, FileFormat
+from irncli.io.formats.base import MAX_SIDE, FileFormat
 from irncli.io.libraries import DECODER_ERRORS
-from irncli.io.picture import Chunk, Metadata, Picture
+from irncli.io.picture import COLOUR_CHUNKS, TEXT_CHUNKS, Chunk, Metadata, Picture
 
 __all__ = [
     "JPEG_EXIF",

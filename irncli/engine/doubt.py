@@ -116,7 +116,7 @@ class Texture:
 
 
 def texture(hr: Pixels, shape: tuple[int, int], side: float) -> Texture:
-    """The texture of HR. Only steps between neighbours in a row are looked at: that is quick.
+    """Measure the texture of HR by the steps between neighbours, along rows and along columns.
 
     Args:
         hr: [H, W, 3].
@@ -126,28 +126,50 @@ def texture(hr: Pixels, shape: tuple[int, int], side: float) -> Texture:
     height, width = hr.shape[:2]
     drawn, noisy = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     growth = np.full(shape, np.inf, np.float32)
-    if width >= 3:
-        lefts = np.minimum(np.floor(np.arange(shape[1]) * side).astype(int), width - 3)
-        for row in range(shape[0]):
-            top = int(row * side)
-            band = hr[top : max(top + 1, min(height, int((row + 1) * side)))]
-            drawn[row], noisy[row], growth[row] = _measured(band, lefts)
+    lefts = np.minimum(np.floor(np.arange(shape[1]) * side).astype(int), max(0, width - 3))
+    for row in range(shape[0]):
+        top = int(row * side)
+        band = hr[top : max(top + 1, min(height, int((row + 1) * side)))]
+        values = band.astype(np.float32) * (255 / np.iinfo(band.dtype).max)
+        along, across = _judged(values, lefts, axis=1), _judged(values, lefts, axis=0)
+        growth[row] = along.growth
+        drawn[row] = along.drawn | across.drawn
+        # Of stripes that run along the rows, only the columns tell.
+        noisy[row] = along.noisy | (across.noisy & np.isinf(along.growth))
     # Noise fills areas; single blocks of fine texture in photographs look the same.
     area = torch.from_numpy(noisy)[None, None].float()
     share = functional.avg_pool2d(area, 3, stride=1, padding=1, count_include_pad=False)[0, 0]
     return Texture(torch.from_numpy(drawn) | (share > 0.5), torch.from_numpy(growth))
 
 
-def _measured(band: Pixels, lefts: NDArray[np.int_]) -> tuple[Grid, Grid, NDArray[np.float64]]:
-    """Drawn, noisy, and growth of a row of blocks; `lefts`: the column where each begins."""
-    values = band.astype(np.float32) * (255 / np.iinfo(band.dtype).max)
-    counts = np.maximum(np.diff(np.append(lefts, values.shape[1] - 2)), 1) * len(values)
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """What the steps along one axis say of each block of a row of blocks.
+
+    Attributes:
+        drawn: the block was drawn.
+        noisy: the block is noise.
+        growth: see Texture.
+    """
+
+    drawn: Grid
+    noisy: Grid
+    growth: NDArray[np.float64]
+
+
+def _judged(values: NDArray[np.float32], lefts: NDArray[np.int_], axis: int) -> _Steps:
+    """Judge a row of blocks by the steps along an axis; `lefts`: the column where each begins."""
+    if values.shape[axis] < 3:
+        nothing = np.zeros(len(lefts), np.bool_)
+        return _Steps(nothing, nothing, np.full(len(lefts), np.inf))
+    first, second, third = (_cut(values, axis, start) for start in range(3))
+    step, next_but_one = third - second, third - first
+    counts = np.maximum(np.diff(np.append(lefts, step.shape[1])), 1) * len(step)
 
     def mean(of_pixels: NDArray[Any]) -> NDArray[np.float64]:
         sums = np.add.reduceat(of_pixels.sum(axis=0, dtype=np.float64), lefts)
         return np.asarray(sums / counts)
 
-    step, next_but_one = values[:, 2:] - values[:, 1:-1], values[:, 2:] - values[:, :-2]
     most = np.abs(step).max(axis=2)
     drawn = (mean(most == 0) > DRAWN_EQUAL) & (mean(most) > DRAWN_STEP)
     square = mean((step**2).mean(axis=2))
@@ -156,4 +178,10 @@ def _measured(band: Pixels, lefts: NDArray[np.int_]) -> tuple[Grid, Grid, NDArra
     gray = mean(step.mean(axis=2) ** 2) / unit
     colour_noise = (growth < COLOUR_NOISE_GROWTH) & (gray < COLOUR_NOISE_GRAY)
     noisy = strong & ((growth < NOISE_GROWTH) | colour_noise)
-    return drawn, noisy, np.where(strong, growth, np.inf)
+    return _Steps(drawn, noisy, np.where(strong, growth, np.inf))
+
+
+def _cut(values: NDArray[np.float32], axis: int, start: int) -> NDArray[np.float32]:
+    """Return all pixels of an axis from `start` on, but for the last 2 - start."""
+    part = slice(start, values.shape[axis] - 2 + start)
+    return values[:, part] if axis == 1 else values[part]

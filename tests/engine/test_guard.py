@@ -255,6 +255,14 @@ def test_drawn_and_noisy_blocks_are_told_from_photographs(photo):
     assert not texture(hr[:, :2], (4, 1), 32).unphotographed.any()
 
 
+@pytest.mark.parametrize("period", [2, 3, 5, 8])
+def test_stripes_are_drawn_in_whichever_direction_they_run(period):
+    colours = np.array([(250, 20, 30), (10, 200, 90)], np.uint8)
+    stripes = colours[(np.arange(96) % period) * 2 // period]
+    for hr in (np.tile(stripes[None], (96, 1, 1)), np.tile(stripes[:, None], (1, 96, 1))):
+        assert texture(hr, (3, 3), 32).unphotographed.all()
+
+
 def test_the_roughest_blocks_are_probed_and_others_like_them_are_looked_at_if_they_fail(photo):
     """A network that makes a good LR and restores nothing well, of a photograph."""
     rescaler = fresh("irn-x2")

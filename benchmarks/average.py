@@ -7,7 +7,7 @@
 
 A short run on few crops learns what it is for, and loses a little of what was there. Between the
 two is a network that has both. The first line measures shares of the run from 0 to 1 as training
-does, on the held-out pictures of the data and on hard images; the second writes one average.
+does, on the held-out images of the data and on hard images; the second writes one average.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import torch
 
 from irncli.io.paths import atomic_write
 from irncli.model import InvertibleNetwork
-from irncli.train.data import centre_crop, load_pictures, split
+from irncli.train.data import centre_crop, load_images, split
 from irncli.train.hard import hard_images
 from irncli.train.validate import HARD_SIDE, measure_hard, validate_invertible
 from irncli.zoo.checkpoint import read_checkpoint, serialise
 
 SIDE = 320
-"""Side of what is measured, the middle of a held-out picture; training measures less of it."""
+"""Side of what is measured, the middle of a held-out image; training measures less of it."""
 COLUMNS = ("hr_psnr", "hr_psnr_z0", "lr_psnr", "hard_worse", "hard_shift")
 
 
@@ -39,14 +39,14 @@ def main() -> None:
     options = parser.parse_args()
     if options.output and len(options.shares) != 1:
         parser.error("-o takes one share")
-    _, held_out = split(load_pictures([options.data]))
+    _, held_out = split(load_images([options.data]))
     print("| share |", " | ".join(COLUMNS), "|")
     print("|---|" + "---|" * len(COLUMNS))
     for share in options.shares:
         network = average(options.before, options.after, share)
         cell = network.config.reduction
-        pictures = [centre_crop(pixels, cell, SIDE) for pixels in held_out.pixels]
-        measured = validate_invertible(network, pictures, drawn=True)
+        images = [centre_crop(pixels, cell, SIDE) for pixels in held_out.pixels]
+        measured = validate_invertible(network, images, drawn=True)
         hard = hard_images(HARD_SIDE // cell * cell)
         measured |= measure_hard(network, list(hard.values()))
         print(f"| {share:g} |", " | ".join(f"{measured[name]:.2f}" for name in COLUMNS), "|")

@@ -2,8 +2,8 @@
 
     python benchmarks/engine.py --model irn-x2 --megapixels 0.5 2 8 --repeats 3 --json out.json
 
-Naive is how the reference runs it: the whole picture at once, contiguous float32, one concatenation
-after another. Each measurement is a process of its own; the two take turns; one small picture
+Naive is how the reference runs it: the whole image at once, contiguous float32, one concatenation
+after another. Each measurement is a process of its own; the two take turns; one small image
 warms up. Time is that of one downscale and one upscale; memory is the peak above a bare
 `import torch`.
 """

@@ -39,7 +39,7 @@ def undisturbed(folder: Path, work: Work) -> Work:
 
 
 def works(folder: Path, pictures: int) -> list[Work]:
-    """The commands that are disturbed, with so many small pictures and a network of no size."""
+    """The commands that are disturbed, with so many small images and a network of no size."""
     model = folder / "tiny.safetensors"
     model.write_bytes(_checkpoint())
     photo = decode(PHOTO.read_bytes()).pixels

@@ -125,7 +125,7 @@ TEXT = """\
 
 Made by `benchmarks/faults.py`; its table is what the script found. Not edited by hand.
 
-Commands work on batches of {pictures} small pictures (`models import` on one checkpoint), some of
+Commands work on batches of {pictures} small images (`models import` on one checkpoint), some of
 whose outputs are there already, with `--overwrite` and without. Each trial disturbs one of them as
 chance has it, half of them at any moment of the run and half while files are written, on a disk
 that needs 50 ms to put one away. After it every file is looked at: an output must be, byte for
@@ -165,7 +165,7 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--trial", type=int, action="append", help="only this one; writes nothing")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--pictures", type=int, default=8, help="of a batch")
+    parser.add_argument("--images", type=int, default=8, help="of a batch")
     options = parser.parse_args()
     numbers = options.trial or range(options.trials)
     records = []

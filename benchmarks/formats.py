@@ -1,4 +1,4 @@
-"""What comes back of a picture, by format and type of pixels: writes docs/formats.md.
+"""What comes back of an image, by format and type of pixels: writes docs/formats.md.
 
     python benchmarks/formats.py
 
@@ -95,7 +95,7 @@ def samples(width: int, height: int) -> Iterator[Sample]:
 
 def _exif() -> bytes:
     exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = 6, "a picture"
+    exif[0x0112], exif[0x010E] = 6, "an image"
     return exif.tobytes()
 
 
@@ -217,21 +217,21 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 
 - Read: whatever Pillow reads, by content and not by name, but EPS and PostScript, PDF, PSD and WMF:
   {readable}. JPEG XL and HEIC by their plug-ins: `pip install 'irncli[jxl,heic]'`.
-- Written: PNG and JPEG; restored pictures and what `irn compress` makes as WebP, AVIF and, with its
+- Written: PNG and JPEG; restored images and what `irn compress` makes as WebP, AVIF and, with its
   plug-in, JPEG XL as well.
 - Several frames (GIF, APNG, WebP, TIFF, AVIF, JPEG XL) are refused. Of a JPEG that holds
-  several pictures (MPO) the first is taken, and that is said.
+  several images (MPO) the first is taken, and that is said.
 
 ## Pixels
 
 - **Depth.** PNG, TIFF, JPEG 2000, AVIF and HEIC are read at the depth that they have, up to 16 bits
-  a channel; the small picture has 8 bits, or with `--bits 16` (PNG only) 16. The restored picture
+  a channel; the small image has 8 bits, or with `--bits 16` (PNG only) 16. The restored image
   has 16 bits where the original had more than 8; the tag knows. `irn compress` works on 8 bits.
   Colours of JPEG XL, PPM and SGI, and TIFF other than RGB, are read as 8 bits, which is said.
   Refused are floating-point and 32-bit pixels, TIFF of 16 bits with a plane for each colour, and
   JPEG 2000 of more than 8 bits with gray and alpha, with components that differ, or with luma and
   colour differences: no library here reads those rightly.
-- **Gray stays gray**: one channel in the small picture and in the restored one. Black and white
+- **Gray stays gray**: one channel in the small image and in the restored one. Black and white
   becomes gray; a palette RGB, or gray where all its colours are.
 - **CMYK** is converted through its profile, where it has one, Lab by its definition, to sRGB.
 - **Alpha** is resized bicubically, apart from the colours. Colours under wholly transparent pixels
@@ -250,8 +250,8 @@ Made by `benchmarks/formats.py`; its table is what the script found. Not edited 
 - What a format has no place for is left out and said: text and gamma in anything but PNG, DPI in
   WebP and AVIF. So are comments of JPEG and GIF, IPTC, XMP of more than 64 KB in a JPEG, a channel
   of a TIFF that is not said to be alpha, and profiles that are cut off or of more than 4 MiB.
-- `--strip` leaves out all but what says how the picture is to be shown: profile, gamma,
-  orientation, and in a small picture the tag. `--preserve-times` gives an output the times of its
+- `--strip` leaves out all but what says how the image is to be shown: profile, gamma,
+  orientation, and in a small image the tag. `--preserve-times` gives an output the times of its
   input.
 
 ## There and back

@@ -24,7 +24,7 @@ REFINEMENT = """
 
 What `--refine` gives and costs, by `benchmarks/refinement.py`: z = 0, PSNR of HR (of a colour model
 on RGB) and of LR against bicubic LR (gray against luma) before and after. Times are processor time;
-that of a plain downscale of the same picture is taken beside it.
+that of a plain downscale of the same image is taken beside it.
 """
 
 SAME_QUALITY = """

@@ -1,4 +1,4 @@
-r"""What refining the small picture gives and costs, on folders of pictures.
+r"""What refining the small image gives and costs, on folders of images.
 
     python benchmarks/refinement.py Set5 --model irn-x2 --model irn-x4 --steps 10 --steps 30 \
         --quality 90 --json refinement.json --markdown refinement.md
@@ -7,10 +7,10 @@ r"""What refining the small picture gives and costs, on folders of pictures.
 Measured by the harness of `irn eval`, with z = 0, before and after: PSNR of HR on Y (of a colour
 model on RGB), `scale` pixels cropped at each border; PSNR of LR on Y against bicubic LR (gray
 against luma); bits of the LR file per HR pixel. LR is as its file holds it: a PNG, and with
---quality a JPEG besides, as `irn compress --refine` makes it. Gray pictures count as colour.
+--quality a JPEG besides, as `irn compress --refine` makes it. Gray images count as colour.
 
-The time of refinement includes the two restorations of the whole picture that decide whether it is
-kept, and the codec. Its peer is a plain downscale of the same picture, just before and just after.
+The time of refinement includes the two restorations of the whole image that decide whether it is
+kept, and the codec. Its peer is a plain downscale of the same image, just before and just after.
 On the CPU processor time is taken, which other work disturbs least; elsewhere the clock's.
 """
 
@@ -58,7 +58,7 @@ MACHINE = "- Machine: {hardware[cpu]}, {hardware[threads]} thread(s), on {device
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("data", type=Path, nargs="*", help="folders of pictures")
+    parser.add_argument("data", type=Path, nargs="*", help="folders of images")
     parser.add_argument("--model", action="append", default=[], help="name or path; several: again")
     parser.add_argument("--steps", type=int, action="append", help="default: 10 and 30")
     parser.add_argument("--quality", type=int, action="append", default=[], help="of a JPEG")
@@ -87,7 +87,7 @@ class Refining(Trained):
     Attributes:
         steps: of refinement; None: it is left as it is.
         quality: of the JPEG; None: PNG.
-        columns: of the last picture.
+        columns: of the last image.
     """
 
     steps: int | None = None
@@ -129,7 +129,7 @@ class Refining(Trained):
         return self._compressor.reread(self._coded(low))[:, :, : low.shape[2]]
 
     def see(self, sample: Sample) -> dict[str, float | None]:
-        """Columns of one picture."""
+        """Columns of one image."""
         del sample
         return dict(self.columns)
 
@@ -186,7 +186,7 @@ def compared(before: Record, after: Record) -> Record:
 
 
 def changes(before: Record, after: Record, on: str) -> dict[str, Any]:
-    """PSNR, LR and bits of a picture, or their means of a set."""
+    """PSNR, LR and bits of an image, or their means of a set."""
     columns = (("psnr", on), ("lr_psnr", "lr_psnr_y"), ("bpp", "bpp"))
     ends = (("before", before), ("after", after))
     return {f"{name}_{end}": record[key] for name, key in columns for end, record in ends}

@@ -32,7 +32,7 @@ QUALITIES = (30, 50, 70, 80, 90)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("data", type=Path, help="folder of pictures")
+    parser.add_argument("data", type=Path, help="folder of images")
     parser.add_argument("--model", action="append", required=True, help="name or path; repeatable")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def measured(folder: Path, name: str) -> dict[str, Any]:
-    """The means of a model over the pictures of a folder, at each quality."""
+    """The means of a model over the images of a folder, at each quality."""
     checkpoint = default_registry().load(name)
     compressor = Compressor(Rescaler(checkpoint.network))
     (pictures,) = find_sets([folder])
@@ -63,7 +63,7 @@ def measured(folder: Path, name: str) -> dict[str, Any]:
 
 
 def one(compressor: Compressor, path: Path) -> list[tuple[float, float]]:
-    """PSNR on Y and bits per pixel of a picture at each quality."""
+    """PSNR on Y and bits per pixel of an image at each quality."""
     scale = compressor.rescaler.scale
     hr = load_cropped(path, scale, DEFAULT_MAX_PIXELS)
     height, width = hr.shape[:2]

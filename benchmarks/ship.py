@@ -5,7 +5,7 @@ r"""Make a checkpoint of a training run the one that ships: half precision, with
     irn eval .../Set5 .../Set14 .../BSD100 --seeds 2 --json eval.json
     python benchmarks/ship.py weights/irn-x2.safetensors --measured eval.json
 
-The first prints what half precision costs on the pictures of --data. The last puts the table into
+The first prints what half precision costs on the images of --data. The last puts the table into
 the card of what ships; weights and their hash stay as they are.
 """
 
@@ -32,7 +32,7 @@ from irncli.zoo.catalogue import CATALOGUE
 from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
 
 DATA = (
-    "206 pictures of the CID22 set, Cloudinary, CC BY-SA 4.0",
+    "206 images of the CID22 set, Cloudinary, CC BY-SA 4.0",
     "26 photographs of the CLIC 2025 validation set, Unsplash licence",
 )
 
@@ -69,7 +69,7 @@ def ship(options: argparse.Namespace) -> None:
     card = Card(
         name=options.target.stem,
         summary=CATALOGUE[options.target.stem],
-        licence="Apache-2.0 (weights); training pictures as named",
+        licence="Apache-2.0 (weights); training images as named",
         data=DATA,
         recipe=tuple(options.recipe),
         hardware=options.hardware,
@@ -98,7 +98,7 @@ def fill(target: Path, measured: Path) -> None:
 def quality(path: Path, folder: Path) -> float:
     """What a checkpoint reaches on the PNGs of a folder, to see what half precision costs.
 
-    Mean PSNR with z = 0, of a colour network on RGB, else on Y; of a CRM that of the picture out of
+    Mean PSNR with z = 0, of a colour network on RGB, else on Y; of a CRM that of the image out of
     a JPEG of quality 50, on RGB.
     """
     network = read_checkpoint(path).network

@@ -3,10 +3,10 @@
     python benchmarks/training.py --preset irn-x2 --repeats 3 --json out.json
 
 The plain loop is in the reference's style: eager float32 in the default layout, each sample's
-picture decoded, cropped and resized by the library on the CPU, and copied to the device. Ours is
+image decoded, cropped and resized by the library on the CPU, and copied to the device. Ours is
 `irn train`'s step with its crops, in several ways of computing: each a process of its own, in turns
 with the plain one. Peak memory is that of the process above a bare `import torch` (of the device on
-CUDA). The pictures are crops of the bundled photograph.
+CUDA). The images are crops of the bundled photograph.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def our_step(recipe: Any, device: Any) -> Any:
         build(recipe.architecture), recipe, Ingredients(),
         device=device, seed=0, ranks=Ranks(), say=print,
     )  # fmt: skip
-    pictures = [torch.from_numpy(p.copy()).permute(2, 0, 1) for p in cuts()]
-    sampler = CropSampler(pictures, recipe.network.scale, device, 0)
+    images = [torch.from_numpy(p.copy()).permute(2, 0, 1) for p in cuts()]
+    sampler = CropSampler(images, recipe.network.scale, device, 0)
 
     def step() -> None:
         hr, target = sampler.draw(trainer.step, recipe.data.batch, recipe.data.crop)
@@ -128,7 +128,7 @@ def our_step(recipe: Any, device: Any) -> Any:
 
 
 def cuts() -> list[Any]:
-    """Pictures of the size of the reference's training tiles."""
+    """Images of the size of the reference's training tiles."""
     whole = photograph(4)
     places = [(k * 150, k * 150) for k in range(PICTURES)]
     return [whole[top : top + PICTURE_SIDE, left : left + PICTURE_SIDE] for top, left in places]

@@ -94,7 +94,7 @@ class InvertibleConfig:
 
     @property
     def reduction(self) -> int:
-        """Size of the picture over that of the state after the last level."""
+        """Size of the image over that of the state after the last level."""
         return prod(level.factor for level in self.levels)
 
     @property
@@ -109,7 +109,7 @@ class InvertibleConfig:
 
     @property
     def picture_channels(self) -> int:
-        """Channels of the low part as a picture: 3, or 1 for gray."""
+        """Channels of the low part as an image: 3, or 1 for gray."""
         return 3 if self.task == "rescale" else 1
 
     @property
@@ -124,7 +124,7 @@ class InvertibleConfig:
 
     @property
     def task(self) -> Literal["rescale", "color"]:
-        """What the low part is: a small picture or a gray one."""
+        """What the low part is: a small image or a gray one."""
         return "rescale" if self.low_channels == 3 else "color"
 
     @classmethod
@@ -168,7 +168,7 @@ class CrmConfig:
         growth: channels that each convolution of a dense block adds.
         conditioned: it is told the quantisation tables of the file, so that one serves all
             qualities; the paper's are not, and there is one for each quality.
-        residual: it gives what is to be added to the coded picture; the paper's gives the picture.
+        residual: it gives what is to be added to the coded image; the paper's gives the image.
     """
 
     blocks: int = 8

@@ -37,7 +37,7 @@ def lr_size(hr_size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def hr_size_of(lr_size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Width and height of the largest picture with an LR of this size at most: LR size x scale."""
+    """Width and height of the largest image with an LR of this size at most: LR size x scale."""
     width, height = (math.floor(side * scale + 1e-9) for side in lr_size)
     return width, height
 

@@ -1,4 +1,4 @@
-"""What a picture is in memory: an array of 8 or 16 bits a channel."""
+"""What an image is in memory: an array of 8 or 16 bits a channel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def to_bits(pixels: Pixels, bits: int) -> Pixels:
         return pixels
     if bits == 16:
         return pixels.astype(np.uint16) * np.uint16(257)
-    # Row by row, so that no wider copy of a picture is made.
+    # Row by row, so that no wider copy of an image is made.
     reduced = np.empty(pixels.shape, np.uint8)
     for row, values in zip(reduced, pixels, strict=True):
         row[...] = (values.astype(np.uint32) * 255 + 32767) // 65535

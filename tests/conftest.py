@@ -1,4 +1,4 @@
-"""What all tests share: the shared data beside the checkout, small pictures, quiet torch."""
+"""What all tests share: the shared data beside the checkout, small images, quiet torch."""
 
 from __future__ import annotations
 
@@ -93,6 +93,6 @@ def photo():
 
 @pytest.fixture
 def noise():
-    """Random uint8 pictures of any size."""
+    """Random uint8 images of any size."""
     generator = np.random.default_rng(0)
     return lambda height, width: generator.integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The Python interface: what goes in as one kind of picture comes out as the same."""
+"""The Python interface: what goes in as one kind of image comes out as the same."""
 
 import numpy as np
 import pytest

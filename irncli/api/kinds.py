@@ -1,4 +1,4 @@
-"""The kinds of pictures that the Python interface takes, and gives back."""
+"""The kinds of images that the Python interface takes, and gives back."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Change = Callable[[Picture], Picture]
 
 
 def changed(image: Kind, change: Change, *, gray: bool = False) -> Kind:
-    """A picture of any kind, changed, as the kind that it was.
+    """An image of any kind, changed, as the kind that it was.
 
     Args:
         image: any of the kinds.
-        change: of the picture.
+        change: of the image.
         gray: arrays are [H, W], tensors [1, H, W] or [N, 1, H, W], instead of those of colours.
 
     Raises:
@@ -44,7 +44,7 @@ def changed(image: Kind, change: Change, *, gray: bool = False) -> Kind:
 
 
 def to_picture(image: PillowImage | Pixels | torch.Tensor, *, gray: bool = False) -> Picture:
-    """One picture of any kind; `gray` as in `changed`.
+    """One image of any kind; `gray` as in `changed`.
 
     Raises:
         UsageError: none of the kinds, or a batch of several.
@@ -52,7 +52,7 @@ def to_picture(image: PillowImage | Pixels | torch.Tensor, *, gray: bool = False
     if isinstance(image, torch.Tensor):
         batch = _batch(image, 1 if gray else 3)
         if len(batch) != 1:
-            raise UsageError(f"a batch of {len(batch)} pictures, expected one: take them singly")
+            raise UsageError(f"a batch of {len(batch)} images, expected one: take them singly")
         return _of_tensor(batch[0])
     if isinstance(image, np.ndarray):
         fits = image.ndim == 2 if gray else image.ndim == 3 and image.shape[2] == 3
@@ -70,7 +70,7 @@ def to_picture(image: PillowImage | Pixels | torch.Tensor, *, gray: bool = False
 
 
 def remade(picture: Picture, pixels: Pixels) -> Picture:
-    """The picture with other pixels of any size: gray and alpha follow."""
+    """The image with other pixels of any size: gray and alpha follow."""
     height, width = pixels.shape[:2]
     alpha = picture.alpha
     if alpha is not None:

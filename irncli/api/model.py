@@ -30,14 +30,14 @@ __all__ = ["Model", "given_up", "load"]
 
 
 class Model:
-    """A model on a device: one that makes pictures small, or one that makes them gray, and back.
+    """A model on a device: one that makes images small, or one that makes them gray, and back.
 
-    Pictures are PIL images, uint8 or uint16 arrays [H, W, 3], or float tensors [3, H, W] or
+    Images are PIL images, uint8 or uint16 arrays [H, W, 3], or float tensors [3, H, W] or
     [N, 3, H, W] with values in [0, 1]; gray ones, of `decolor`, arrays [H, W] or tensors with one
     channel. What goes in as one of these comes out as the same. The values are 8-bit ones, those of
     a tensor too; of an array those that `bits` says. What goes in is not changed.
 
-    Where a device has too little memory for a picture, a UserWarning says that the CPU goes on.
+    Where a device has too little memory for an image, a UserWarning says that the CPU goes on.
 
     A PIL image keeps its alpha, stays gray where it is gray (L, LA, 1), and keeps its colour
     profile, EXIF, XMP and DPI in `info`.
@@ -80,11 +80,11 @@ class Model:
 
     @property
     def scale(self) -> int:
-        """Size of the large picture over that of the small one; 1 of a colour model."""
+        """Size of the large image over that of the small one; 1 of a colour model."""
         return self.network.config.scale
 
     def downscale(self, image: Kind, scale: float | None = None, *, bits: int = 8) -> Kind:
-        """The small picture of `image`: ceil(size / scale).
+        """The small image of `image`: ceil(size / scale).
 
         Args:
             image: any of the kinds above.
@@ -92,7 +92,7 @@ class Model:
             bits: of what is made: 8, or of an array 16.
 
         Raises:
-            UsageError: no such picture, an option out of range, or a colour model.
+            UsageError: no such image, an option out of range, or a colour model.
         """
         self._require("rescale")
         _check_bits(image, bits)
@@ -113,19 +113,19 @@ class Model:
         scale: float | None = None,
         bits: int = 8,
     ) -> Kind:
-        """The large picture of an `image` that `downscale` made.
+        """The large image of an `image` that `downscale` made.
 
         Args:
             image: any of the kinds above.
             seed: of z; None: drawn.
             temperature: width of z in units of the recorded one; None: the model's default.
-            size: width and height of the large picture; None: size of `image` times the scale.
+            size: width and height of the large image; None: size of `image` times the scale.
             scale: as given to `downscale`.
             bits: of what is made: 8, or of an array 16.
 
         Raises:
-            UsageError: no such picture, an option out of range, a size that is not of this small
-                picture, or a colour model.
+            UsageError: no such image, an option out of range, a size that is not of this small
+                image, or a colour model.
         """
         self._require("rescale")
         _check_bits(image, bits)
@@ -133,7 +133,7 @@ class Model:
         return changed(image, lambda picture: remade(picture, inverse(picture.pixels)))
 
     def decolor(self, image: Kind, *, bits: int = 8) -> Kind:
-        """The gray picture of `image`, of its size, in which its colours lie hidden.
+        """The gray image of `image`, of its size, in which its colours lie hidden.
 
         Args:
             image: any of the kinds above.
@@ -143,7 +143,7 @@ class Model:
             A PIL image L or LA, an array [H, W], a tensor [1, H, W] or [N, 1, H, W].
 
         Raises:
-            UsageError: no such picture, or a rescaling model.
+            UsageError: no such image, or a rescaling model.
         """
         self._require("color")
         _check_bits(image, bits)
@@ -162,7 +162,7 @@ class Model:
         *,
         bits: int = 8,
     ) -> Kind:
-        """The picture of a gray one that `decolor` made.
+        """The image of a gray one that `decolor` made.
 
         Args:
             image: gray, as `decolor` returns it.
@@ -171,7 +171,7 @@ class Model:
             bits: of what is made: 8, or of an array 16.
 
         Raises:
-            UsageError: no such picture, one with colours, or a rescaling model.
+            UsageError: no such image, one with colours, or a rescaling model.
         """
         self._require("color")
         _check_bits(image, bits)
@@ -196,7 +196,7 @@ class Model:
         quality: int = 95,
         overwrite: bool = False,
     ) -> None:
-        """Write a small picture, or a gray one, with the tag by which `restore` restores it.
+        """Write a small image, or a gray one, with the tag by which `restore` restores it.
 
         `size`, `scale` and `bits` are what `upscale` would have to be told; the file remembers it.
         `irn upscale` and `irn colorize` read the same tag. PNG loses nothing.
@@ -204,16 +204,16 @@ class Model:
         Args:
             small: what `downscale` or `decolor` made; no batch.
             file: path, or a binary file open for writing.
-            size: width and height of the large picture; None: size of `small` times the scale.
+            size: width and height of the large image; None: size of `small` times the scale.
             scale: as given to `downscale`.
-            bits: of the large picture, 8 or 16.
+            bits: of the large image, 8 or 16.
             format: None: by the suffix of the path, else PNG.
             quality: of JPEG, 1 to 100.
             overwrite: replace a file that exists.
 
         Raises:
-            UsageError: no such picture, an option out of range, a size that is not of this small
-                picture, or what the format cannot hold.
+            UsageError: no such image, an option out of range, a size that is not of this small
+                image, or what the format cannot hold.
             OutputError: the file exists, or cannot be created.
             StorageError: the disk is full or fails.
         """

@@ -84,7 +84,7 @@ class Console:
             except OSError as error:
                 raise InputMissingError(f"standard input: {error.strerror or error}") from error
         if path.is_dir():
-            raise InputMissingError("no pictures in this directory: name one that has some")
+            raise InputMissingError("no images in this directory: name one that has some")
         return read_input(path)
 
     def write(

@@ -1,7 +1,7 @@
 """Outputs that irn has made: a small database in the state directory of the user.
 
 It lets `--skip-existing` tell an output that is done from one of another input, of other options,
-or of somebody else. It holds names and hashes, no pictures. Without it nothing but that is lost,
+or of somebody else. It holds names and hashes, no images. Without it nothing but that is lost,
 so a database that cannot be written is no error.
 """
 

@@ -114,7 +114,7 @@ class Destination:
 def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Path]], int]:
     """Pair each input with its output.
 
-    Pictures that were found in a directory and are the outputs of others there are left out, so
+    Images that were found in a directory and are the outputs of others there are left out, so
     that a batch can be run again where it wrote.
 
     Args:

@@ -57,7 +57,7 @@ class CompressionTotals(Summary):
         """See Summary."""
         if self._files < 2:
             return []
-        line = f"{self._files} pictures: {self._before:,} to {self._after:,} bytes"
+        line = f"{self._files} images: {self._before:,} to {self._after:,} bytes"
         if self._measured:
             line += f", mean {self._psnr / self._measured:.2f} dB"
         return [line]

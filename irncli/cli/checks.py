@@ -181,7 +181,7 @@ def _models() -> Found:
 
 
 def _self_test() -> Found:
-    """A picture down and up again, in one piece and in tiles, on the CPU and what else is here."""
+    """An image down and up again, in one piece and in tiles, on the CPU and what else is here."""
     import numpy as np
 
     from irncli.api import load
@@ -198,7 +198,7 @@ def _self_test() -> Found:
     name = default_registry().for_scale(2)
     low, back = _down_and_up(load(name, "cpu", tile=0), hr)
     if not np.array_equal(decode(encode(Picture(low), image_format="png")).pixels, low):
-        yield "fail", "a picture that was written and read is another"
+        yield "fail", "an image that was written and read is another"
     tiled = _down_and_up(load(name, "cpu", tile=64), hr)
     if not (np.array_equal(tiled[0], low) and np.array_equal(tiled[1], back)):
         yield "fail", "on this CPU tiles change what comes out: use --tile 0, and report it"

@@ -1,1 +1,1 @@
-"""Two pictures looked at: in numbers, as one picture, as a page."""
+"""Two images looked at: in numbers, as one image, as a page."""

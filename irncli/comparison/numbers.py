@@ -1,4 +1,4 @@
-"""How far two pictures are from each other, in numbers; sums go over strips of rows."""
+"""How far two images are from each other, in numbers; sums go over strips of rows."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ class Numbers:
     Attributes:
         identical: all that can be seen is equal, alpha included.
         values: differences of the RGB values.
-        ssim_rgb: mean of the channels; nan for pictures smaller than its window.
+        ssim_rgb: mean of the channels; nan for images smaller than its window.
         psnr_y: on luma as `irn eval` has it; inf if equal.
-        ssim_y: the same; nan for pictures smaller than its window.
-        alpha: differences of alpha; None where neither picture has any.
+        ssim_y: the same; nan for images smaller than its window.
+        alpha: differences of alpha; None where neither image has any.
     """
 
     identical: bool
@@ -96,7 +96,7 @@ class Numbers:
         return self.values.psnr
 
     def as_record(self) -> dict[str, Any]:
-        """For JSON: null where a number is infinite (of equal pictures) or does not exist."""
+        """For JSON: null where a number is infinite (of equal images) or does not exist."""
         return {
             "identical": self.identical,
             "psnr_rgb": _plain(self.psnr_rgb, 4),
@@ -157,7 +157,7 @@ def _percent(share: float) -> str:
 
 
 def measure(pair: Pair) -> Numbers:
-    """All numbers of a pair, over the whole picture, to the edge.
+    """All numbers of a pair, over the whole image, to the edge.
 
     16-bit values are measured as they are; PSNR and SSIM do not depend on the unit.
     """

@@ -24,7 +24,7 @@ __all__ = ["page"]
 LARGEST_SIDE, LARGEST_AREA = 4096, 4 << 20
 """Largest side and area of an image on the page; larger ones are shrunk by a whole number."""
 LOSSLESS_AREA = 1 << 20
-"""Up to here a picture on the page is a PNG; beyond, a WebP."""
+"""Up to here an image on the page is a PNG; beyond, a WebP."""
 QUALITY = 90
 
 _FOLDER = Path(__file__).parent
@@ -32,7 +32,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class _Embedding:
-    """How pictures are put into the page: smaller by a whole number, as PNG or WebP."""
+    """How images are put into the page: smaller by a whole number, as PNG or WebP."""
 
     shrink: int
     format: Format
@@ -54,11 +54,11 @@ class _Embedding:
         size = f"at 1/{self.shrink} of their size, " if self.shrink > 1 else ""
         return (
             f"shown {size}as WebP of quality {QUALITY}; "
-            "numbers and details are of the pictures themselves"
+            "numbers and details are of the images themselves"
         )
 
     def uri(self, pixels: Pixels, profile: bytes | None = None) -> str:
-        """The data: URI of a picture."""
+        """The data: URI of an image."""
         return _uri(pixels, self.format, profile)
 
 
@@ -75,11 +75,11 @@ def _uri(pixels: Pixels, image_format: Format, profile: bytes | None = None) -> 
 def page(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None, version: str) -> bytes:
     """The HTML of a pair: a slider between A and B, their difference, details, numbers.
 
-    Its own policy lets nothing be loaded or run but what it holds. Large pictures are shown smaller
+    Its own policy lets nothing be loaded or run but what it holds. Large images are shown smaller
     and by a lossy codec, which the page says; each of A and B has its colour profile.
 
     Args:
-        pair: the pictures.
+        pair: the images.
         numbers: what was measured of them.
         crops: how many details.
         gain: by how much to amplify the difference; None: so that it is seen well.
@@ -126,7 +126,7 @@ def _text(text: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing from anywhere: only pictures in the page, and style and script of these hashes."""
+    """Nothing from anywhere: only images in the page, and style and script of these hashes."""
     allowed = [
         "default-src 'none'",
         "img-src data:",
@@ -147,7 +147,7 @@ def _verdict(numbers: Numbers) -> str:
 
 
 def _frames(views: Views, shrink: int) -> str:
-    """Rectangles over the picture, in its own pixels."""
+    """Rectangles over the image, in its own pixels."""
     width, height = (-(-side // shrink) * shrink for side in views.pair.size)
     rectangles = "".join(
         f'<rect x="{place.x}" y="{place.y}" width="{place.side}" height="{place.side}" '
@@ -193,7 +193,7 @@ def _figure(views: Views, place: Place, width: int, height: int) -> str:
         f"{place.side} &times; {place.side} pixels at {place.x}, {place.y}"
         f'<button type="button" data-x="{(place.x + middle) / width:.6f}" '
         f'data-y="{(place.y + middle) / height:.6f}" '
-        f'aria-label="Show place {place.number} in the pictures">Show</button></figcaption>'
+        f'aria-label="Show place {place.number} in the images">Show</button></figcaption>'
         f'<div class="trio">{shown}</div></figure>'
     )
 
@@ -211,6 +211,6 @@ def _described(side: Side) -> str:
 
 
 def _remarks(remarks: Sequence[str]) -> str:
-    """What was done to the pictures to compare and to show them."""
+    """What was done to the images to compare and to show them."""
     items = "".join(f"<li>{_text(remark)}</li>" for remark in remarks if remark)
     return f'<ul class="remarks">{items}</ul>' if items else ""

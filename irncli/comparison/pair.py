@@ -1,4 +1,4 @@
-"""Two pictures made alike: upright, on white, of one depth and one size, so that they compare."""
+"""Two images made alike: upright, on white, of one depth and one size, so that they compare."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from irncli.pixels import Pixels, bits_of, most, to_bits
 __all__ = ["Pair", "Side", "paired", "scale_between"]
 
 LEAST_SCALE = 1.2
-"""Where sizes differ by less, one picture was cropped rather than made small."""
+"""Where sizes differ by less, one image was cropped rather than made small."""
 LARGEST_SCALE = 64
 _WHITE = "transparent places are laid on white"
 
@@ -28,7 +28,7 @@ class Side:
 
     Attributes:
         name: to show, on one line.
-        size: width and height of the upright picture, as it was given.
+        size: width and height of the upright image, as it was given.
         bits: a channel of it, as it was given.
         pixels: uint8 or uint16 [H, W, 3], RGB, comparable with those of the other.
         alpha: [H, W], of the same type; None where neither has any that can be seen.
@@ -45,7 +45,7 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two pictures of one depth and size.
+    """Two images of one depth and size.
 
     Attributes:
         a: the first.
@@ -76,14 +76,14 @@ class Pair:
 
 
 def paired(first: tuple[str, Picture], second: tuple[str, Picture]) -> Pair:
-    """Two pictures made alike.
+    """Two images made alike.
 
     Each is turned as its EXIF says and laid on white where it is transparent. If one of them has 16
     bits, both get them. If one is the other made small, it is made larger, bicubically: to ceil
     size times a whole scale, then cropped; or for another scale at once to the size of the other.
 
     Args:
-        first: name and picture.
+        first: name and image.
         second: the same.
 
     Raises:
@@ -114,7 +114,7 @@ def paired(first: tuple[str, Picture], second: tuple[str, Picture]) -> Pair:
 
 
 def _differences_in_kind(a: Picture, b: Picture) -> list[str]:
-    """What the pictures are besides their size, where that matters for comparing them."""
+    """What the images are besides their size, where that matters for comparing them."""
     notes = []
     if a.bits != b.bits:
         deep, flat = ("A", "B") if a.bits > b.bits else ("B", "A")
@@ -161,12 +161,12 @@ def _alpha(picture: Picture) -> Pixels:
 
 
 def _on_white(picture: Picture) -> Pixels:
-    """What is seen of a picture that lies on white."""
+    """What is seen of an image that lies on white."""
     if picture.opaque:
         return picture.pixels
     white = most(picture.pixels)
     seen = np.empty_like(picture.pixels)
-    # Row by row, so that no wider copy of a picture is made. No sum exceeds 32 bits.
+    # Row by row, so that no wider copy of an image is made. No sum exceeds 32 bits.
     for row, values, cover in zip(seen, picture.pixels, _alpha(picture), strict=True):
         share = cover[:, None].astype(np.uint32)
         row[...] = (values * share + white * (white - share) + white // 2) // white
@@ -180,7 +180,7 @@ def _checked_scale(a: tuple[int, int], b: tuple[int, int]) -> float | None:
     scale = scale_between(large, small)
     if scale is None:
         raise DataError(
-            f"A is {a[0]}x{a[1]}, B is {b[0]}x{b[1]}: expected one size, or one picture that is "
+            f"A is {a[0]}x{a[1]}, B is {b[0]}x{b[1]}: expected one size, or one image that is "
             "the other made small; crop or resize one of them first"
         )
     return scale

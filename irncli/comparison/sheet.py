@@ -1,4 +1,4 @@
-"""A pair as one picture: A, B and their difference side by side, details of each below."""
+"""A pair as one image: A, B and their difference side by side, details of each below."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from irncli.pixels import Pixels
 __all__ = ["Layout", "sheet"]
 
 LARGEST = 1024
-"""Longest side of a panel in pixels; larger pictures are made smaller by a whole number."""
+"""Longest side of a panel in pixels; larger images are made smaller by a whole number."""
 LEAST = 384
-"""Width of a column, and of a panel where a small picture can be repeated to it."""
+"""Width of a column, and of a panel where a small image can be repeated to it."""
 ACROSS = 3
 """Details in a row of a column, at most."""
 MARGIN, GAP, CLOSE, FRAME = 32, 24, 10, 3
@@ -39,7 +39,7 @@ class Layout:
     """Where things lie on a sheet, in its pixels.
 
     Attributes:
-        shrink: by how much panels are smaller than the pictures.
+        shrink: by how much panels are smaller than the images.
         repeat: or larger; one of both is 1.
         panel: width and height of a panel.
         column: width of each of the three.
@@ -48,7 +48,7 @@ class Layout:
         across: details in a row of a column.
         cell: width of each of them, with its frame.
         times: by how much details are larger than their pixels.
-        side: of a detail in pixels of the pictures, at most.
+        side: of a detail in pixels of the images, at most.
     """
 
     shrink: int
@@ -124,7 +124,7 @@ class Layout:
         return self._row(row) + self.line + FRAME, left + FRAME
 
     def on_panel(self, column: int, y: int, x: int) -> tuple[int, int]:
-        """Where a pixel of the pictures lies on a panel."""
+        """Where a pixel of the images lies on a panel."""
         down, across = (at * self.repeat // self.shrink for at in (y, x))
         return self.top + down, self.left(column) + across
 
@@ -135,7 +135,7 @@ def sheet(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None) -> byte
     It has the colour profile of the two, where that is the same.
 
     Args:
-        pair: the pictures.
+        pair: the images.
         numbers: what was measured of them.
         crops: how many details.
         gain: by how much to amplify the difference; None: so that it is seen well.

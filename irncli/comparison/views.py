@@ -21,7 +21,7 @@ LEAST_DETAIL = 16
 
 
 def detail_side(size: tuple[int, int]) -> int:
-    """Side of a detail in a picture of so many pixels: a third of a small one, or all of it."""
+    """Side of a detail in an image of so many pixels: a third of a small one, or all of it."""
     return min(*size, max(LEAST_DETAIL, min(CROP, min(size) // 3)))
 
 
@@ -45,7 +45,7 @@ class Views:
     """A pair, ready to be looked at.
 
     Attributes:
-        pair: the pictures.
+        pair: the images.
         numbers: what was measured of them.
         gain: by how much their difference is amplified.
         places: of the details, where the pair differs most.
@@ -61,7 +61,7 @@ class Views:
         """Look for the places.
 
         Args:
-            pair: the pictures.
+            pair: the images.
             numbers: what was measured of them.
             crops: how many details; fewer where there is no room or no difference.
             side: of a detail.

@@ -1,4 +1,4 @@
-"""A picture through the network, a codec, and back."""
+"""An image through the network, a codec, and back."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Compressor:
     neutral: bool = False
 
     def code(self, low: Picture, quality: int, xmp: Xmp | None = None) -> bytes:
-        """The file of an LR picture: 4:4:4 where the codec has it, JPEG optimised and progressive.
+        """The file of an LR image: 4:4:4 where the codec has it, JPEG optimised and progressive.
 
         Args:
-            low: the LR picture.
+            low: the LR image.
             quality: 1 to 100; PNG has none.
             xmp: see `encode`.
         """
@@ -59,11 +59,11 @@ class Compressor:
         return replace(low, pixels=self.restorer.restore(low.pixels, file.tables))
 
     def restore(self, data: bytes, hr_size: tuple[int, int], scale: float | None = None) -> Pixels:
-        """The picture out of its file, with z = 0.
+        """The image out of its file, with z = 0.
 
         Args:
             data: as `code` made it.
-            hr_size: width and height of the picture.
+            hr_size: width and height of the image.
             scale: HR size over LR size; None: that of the network.
         """
         low = self._reread(data)

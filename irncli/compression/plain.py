@@ -1,4 +1,4 @@
-"""What a codec makes of a whole picture: that by which compression has to be judged."""
+"""What a codec makes of a whole image: that by which compression has to be judged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SUBSAMPLINGS: dict[Format, tuple[Subsampling, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """A picture in the file of a codec.
+    """An image in the file of a codec.
 
     Attributes:
         data: the file, without metadata.

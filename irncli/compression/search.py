@@ -59,7 +59,7 @@ def least_reaching(
     """The lowest quality that reaches a target: the mirror image of `most_within`.
 
     Args:
-        measure: of a quality, such as the picture that comes back.
+        measure: of a quality, such as the image that comes back.
         reaches: whether that is good enough; true from some quality on.
         low: the lowest quality.
         high: the highest.

@@ -1,1 +1,1 @@
-"""Pictures through networks in bounded memory, on any device."""
+"""Images through networks in bounded memory, on any device."""

@@ -24,7 +24,7 @@ def bleed(pixels: Pixels, alpha: Pixels | None) -> Pixels:
 
     Law: pixels with alpha above 0 stay as they are.
 
-    Memory: a copy of the picture, and about 20 bytes a pixel for the blocks.
+    Memory: a copy of the image, and about 20 bytes a pixel for the blocks.
 
     Args:
         pixels: uint8 or uint16 [H, W, 3].

@@ -1,4 +1,4 @@
-"""What a picture will take: tiles, memory and time, before it is worked on."""
+"""What an image will take: tiles, memory and time, before it is worked on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SAMPLE = 192
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one pass over a picture takes.
+    """What one pass over an image takes.
 
     Attributes:
         tiles: of each half-step at the finest level.
@@ -43,7 +43,7 @@ def forecast(rescaler: Rescaler, size: tuple[int, int], scale: float, bits: int)
         rescaler: the network on its device.
         size: width and height of HR.
         scale: HR size over LR size.
-        bits: a channel of the picture.
+        bits: a channel of the image.
     """
     low = lr_size(size, scale)
     rows, columns = whole_cells(rescaler.network, low[1], low[0])
@@ -55,9 +55,9 @@ def forecast(rescaler: Rescaler, size: tuple[int, int], scale: float, bits: int)
 
 
 def seconds_per_pixel(rescaler: Rescaler, *, up: bool) -> float:
-    """Time of one direction for each pixel of HR, of the second run on a small picture.
+    """Time of one direction for each pixel of HR, of the second run on a small image.
 
-    Large pictures go at about the same rate; decoding and encoding come on top.
+    Large images go at about the same rate; decoding and encoding come on top.
     """
     pixels = np.random.default_rng(0).integers(0, 256, (_SAMPLE, _SAMPLE, 3), dtype=np.uint8)
     low = rescaler.downscale(pixels)

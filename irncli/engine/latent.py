@@ -1,4 +1,4 @@
-"""The latent z for a whole picture, from a counter-based generator.
+"""The latent z for a whole image, from a counter-based generator.
 
 Each value depends on seed, channel, row and column alone: not on tiles, batch, threads or device.
 One word of Philox4x64-10 makes one value:
@@ -46,9 +46,9 @@ def draw_row(seed: int, row: int, channels: int, width: int) -> NDArray[np.float
 
     Args:
         seed: 0 .. 2**64 - 1.
-        row: of the latent picture, from 0.
+        row: of the latent image, from 0.
         channels: all channels of z.
-        width: of the latent picture.
+        width: of the latent image.
     """
     words = np.stack([_words(seed, channel, row, width) for channel in range(channels)])
     u = ((words >> _SHIFT).astype(np.float64) + 1) * _UNIT

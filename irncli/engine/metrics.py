@@ -1,6 +1,6 @@
 """PSNR and SSIM as the field measures them.
 
-Y is the luma of ITU-R BT.601 in its 16..235 range, not rounded; the whole picture is converted,
+Y is the luma of ITU-R BT.601 in its 16..235 range, not rounded; the whole image is converted,
 then `border` pixels are cropped at each side. SSIM: Gaussian window of 11x11 with sigma 1.5, valid
 region, K = (0.01, 0.03), L = 255.
 
@@ -27,7 +27,7 @@ def luma(pixels: NDArray[np.generic]) -> Plane:
 
 
 def _cropped(plane: NDArray[np.generic], border: int) -> Plane:
-    """Crop each side; a picture too small for that is taken whole."""
+    """Crop each side; an image too small for that is taken whole."""
     height, width = plane.shape[:2]
     if min(height, width) > 2 * border:
         plane = plane[border : height - border, border : width - border]
@@ -67,7 +67,7 @@ def _gaussian_blur(planes: torch.Tensor) -> torch.Tensor:
 def ssim(a: NDArray[np.generic], b: NDArray[np.generic], border: int = 0) -> float:
     """Mean structural similarity of two arrays of one shape; colours are averaged.
 
-    nan where the cropped picture is smaller than the 11x11 window.
+    nan where the cropped image is smaller than the 11x11 window.
     """
     a, b = (np.atleast_3d(_cropped(plane, border)) for plane in (a, b))
     if min(a.shape[:2]) < 11:

@@ -1,4 +1,4 @@
-"""The network run over a picture in bounded memory.
+"""The network run over an image in bounded memory.
 
 The state (all channels, at the size of the level) is held whole, in channels-last layout. Between
 levels it is rebuilt in bands of rows. Inside a level each half-step of a coupling block,
@@ -48,7 +48,7 @@ def _no_tick(share: float) -> None:
 
 
 class Passes:
-    """Forward and inverse pass of one network over one picture.
+    """Forward and inverse pass of one network over one image.
 
     Args:
         network: on the device where it shall run.
@@ -76,8 +76,8 @@ class Passes:
         """The state after the last operation, [1, C, height/reduction, width/reduction].
 
         Args:
-            read: gives rows of the picture as float32 [1, 3, rows, width].
-            height: of the picture, a multiple of the reduction.
+            read: gives rows of the image as float32 [1, 3, rows, width].
+            height: of the image, a multiple of the reduction.
             width: the same.
         """
         state, reduction = torch.empty(0), 1
@@ -95,7 +95,7 @@ class Passes:
 
         Args:
             state: [1, C, h, w] as `forward` returned it.
-            write: takes rows of the picture as float32 [1, 3, rows, width].
+            write: takes rows of the image as float32 [1, 3, rows, width].
         """
         reduction = self.network.config.reduction
         for operation in reversed(self.network.chain):
@@ -116,7 +116,7 @@ class Passes:
         """Tiles of a half-step at the finest level, and bytes of one tile's features.
 
         Args:
-            height: of the picture, a multiple of the reduction.
+            height: of the image, a multiple of the reduction.
             width: the same.
         """
         reduction = next(x.factor for x in self.network.chain if not isinstance(x, CouplingBlock))
@@ -223,7 +223,7 @@ class Passes:
             side = max(height, width)
         else:
             wanted = self.tile // reduction if self.tile else _automatic_side(self.device)
-            # Across a narrow picture a tile is made longer, so that its window is never small.
+            # Across a narrow image a tile is made longer, so that its window is never small.
             side = max(MIN_TILE, wanted, MIN_WINDOW // min(height, width, MIN_TILE))
         return min(side, self.ceiling or side)
 

@@ -74,10 +74,10 @@ class Placed:
                 raise
             if self._device.type == "cpu":
                 raise MemoryExhaustedError(
-                    "not enough memory for this picture: close other programs or use a machine "
+                    "not enough memory for this image: close other programs or use a machine "
                     "with more memory"
                 ) from error
             failed = self._device
-        self.warn(f"{failed} has too little memory for this picture: going on on the CPU, slower")
+        self.warn(f"{failed} has too little memory for this image: going on on the CPU, slower")
         self._place(torch.device("cpu"))
         return run()

@@ -1,11 +1,11 @@
-"""A small picture made better after it was made: its pixels are optimised, weights untouched.
+"""A small image made better after it was made: its pixels are optimised, weights untouched.
 
     LR <- argmin  sum (HR - inverse(q(LR), 0))^2 + keep sum (LR - LR_0)^2
 
 by a few steps of Adam on the values of LR, through quantiser and inverse. Whoever restores needs
-nothing new. The picture is done in tiles of LR whose window is optimised whole and of which the
+nothing new. The image is done in tiles of LR whose window is optimised whole and of which the
 tile is written. A window ends nearer than the inverse reaches, so gradients at its rim are
-approximate; what counts is the whole picture restored once before and once after.
+approximate; what counts is the whole image restored once before and once after.
 
 Where the LR is to go through a lossy file, iterates are judged as they come back from it, but
 gradients are taken as if there were no file. Straight through the file (taken at what comes back,
@@ -46,7 +46,7 @@ MAX_STEPS = 1000
 
 GRAIN = 16
 """Tiles and halos are multiples of it, so that the blocks of a JPEG lie in windows as they do in
-the picture."""
+the image."""
 
 HALO = 16
 """Pixels of the state around a tile."""
@@ -67,11 +67,11 @@ Tick = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Refined:
-    """An LR picture, and what it is worth.
+    """An LR image, and what it is worth.
 
     Attributes:
         pixels: uint8, shape of the first LR.
-        before: RGB PSNR in dB of the picture restored from the first LR with z = 0.
+        before: RGB PSNR in dB of the image restored from the first LR with z = 0.
         after: the same from `pixels`. Law: after >= before.
         steps: taken, the most of all tiles; 0: `pixels` is the first LR.
     """
@@ -94,7 +94,7 @@ def refine(
     filed: Filed | None = None,
     tick: Tick = quiet,
 ) -> Refined:
-    """Change an LR picture so that what is restored from it with z = 0 comes nearer to HR.
+    """Change an LR image so that what is restored from it with z = 0 comes nearer to HR.
 
     Law: never worse than `lr`; the same input gives the same pixels on the CPU.
 
@@ -156,7 +156,7 @@ def _check(steps: int, rate: float, keep: float) -> None:
 
 
 def _squared_error(a: Pixels, b: Pixels) -> int:
-    """Sum of squared differences, exact; row by row, so that no copy of a picture is made."""
+    """Sum of squared differences, exact; row by row, so that no copy of an image is made."""
     rows = zip(a, b, strict=True)
     return sum(int(np.square(x.astype(np.int64) - y).sum()) for x, y in rows)
 
@@ -174,7 +174,7 @@ def _target(rescaler: Rescaler, hr: Pixels, lr: Pixels, scale: float | None) -> 
 
 
 class _Search:
-    """The tiles of one picture, one after the other.
+    """The tiles of one image, one after the other.
 
     Attributes:
         pixels: the first LR, with the tiles that are done written over it.

@@ -1,6 +1,6 @@
-"""Pictures through a network: pad, plan, run, retry. Arrays in, arrays out.
+"""Images through a network: pad, plan, run, retry. Arrays in, arrays out.
 
-A picture is RGB [H, W, 3] of 8 or 16 bits throughout; float32 lives in the state only.
+An image is RGB [H, W, 3] of 8 or 16 bits throughout; float32 lives in the state only.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Rows = Callable[[slice], torch.Tensor]
 
 
 def whole_cells(network: InvertibleNetwork, height: int, width: int) -> tuple[int, int]:
-    """Sides of an LR picture, or a gray one, made up to whole cells of the network."""
+    """Sides of an LR image, or a gray one, made up to whole cells of the network."""
     cell = network.config.cell
     return -height % cell + height, -width % cell + width
 
@@ -69,11 +69,11 @@ class Reading:
 class Rescaler(Placed):
     """One network on one device: HR to LR and back.
 
-    A colour network has scale 1 and an LR of one channel, the gray picture. Where it works on cells
+    A colour network has scale 1 and an LR of one channel, the gray image. Where it works on cells
     of pixels, and a side is odd, the last row or column is repeated: for the network, and again
-    when the gray picture comes back without what was beyond its edge.
+    when the gray image comes back without what was beyond its edge.
 
-    Law: the same picture, weights and seed give the same pixels on the CPU, whatever the tile and
+    Law: the same image, weights and seed give the same pixels on the CPU, whatever the tile and
     the number of threads.
 
     Attributes:
@@ -112,10 +112,10 @@ class Rescaler(Placed):
         *,
         bits: int = 8,
     ) -> Pixels:
-        """LR of a picture: ceil(H / scale) x ceil(W / scale).
+        """LR of an image: ceil(H / scale) x ceil(W / scale).
 
         The last row and column are repeated up to a multiple of the scale. For a fractional scale
-        the picture is first resized bicubically to LR size times the scale of the network.
+        the image is first resized bicubically to LR size times the scale of the network.
 
         Args:
             hr: uint8 or uint16 [H, W, 3].
@@ -153,16 +153,16 @@ class Rescaler(Placed):
         bits: int = 8,
         fallback: Fallback | None = None,
     ) -> Pixels:
-        """The picture that `lr` was made of, with z drawn.
+        """The image that `lr` was made of, with z drawn.
 
         Args:
             lr: uint8 or uint16 [h, w, 3]; for a colour network [H, W, 1].
-            hr_size: width and height of the picture; None: LR size times scale.
+            hr_size: width and height of the image; None: LR size times scale.
             scale: as given to `downscale`.
             seed: of z, 0 to 2**64 - 1.
             temperature: of z: its width in units of the recorded one; 0: z = 0.
             tick: told the share of the work that was just done.
-            bits: of the picture, 8 or 16.
+            bits: of the image, 8 or 16.
             fallback: places where the network is not asked.
 
         Raises:
@@ -221,7 +221,7 @@ class Rescaler(Placed):
 
         Args:
             size: width and height of LR.
-            hr_size: of the picture; None: LR size times scale.
+            hr_size: of the image; None: LR size times scale.
             scale: as given to `downscale`; None: that of the network.
 
         Raises:
@@ -231,7 +231,7 @@ class Rescaler(Placed):
         hr_size = hr_size or hr_size_of(size, scale)
         if min(hr_size) < 1 or lr_size(hr_size, scale) != size:
             raise UsageError(
-                f"LR is {size[0]}x{size[1]}, but a picture of {hr_size[0]}x{hr_size[1]} has an LR "
+                f"LR is {size[0]}x{size[1]}, but an image of {hr_size[0]}x{hr_size[1]} has an LR "
                 "of {}x{} at scale {:g}".format(*lr_size(hr_size, scale), scale)
             )
         return hr_size, scale
@@ -306,7 +306,7 @@ class Rescaler(Placed):
 
 
 def padded_rows(hr: Pixels, height: int, width: int) -> Rows:
-    """Rows of the picture, its last row and column repeated to height x width."""
+    """Rows of the image, its last row and column repeated to height x width."""
 
     def read(rows: slice) -> torch.Tensor:
         index = np.minimum(np.arange(rows.start, min(rows.stop, height)), hr.shape[0] - 1)
@@ -316,7 +316,7 @@ def padded_rows(hr: Pixels, height: int, width: int) -> Rows:
 
 
 def resized_rows(hr: Pixels, height: int, width: int) -> Rows:
-    """Rows of the picture resized bicubically to height x width, float32."""
+    """Rows of the image resized bicubically to height x width, float32."""
     planes = [resize(to_tensor(hr[:, :, c : c + 1]), height, width) for c in range(3)]
     return lambda rows: torch.cat([plane[:, :, rows] for plane in planes], dim=1)
 
@@ -336,7 +336,7 @@ def resize_plane(plane: Pixels, height: int, width: int) -> Pixels:
 
 
 def bicubic(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Bicubic resizing of a picture [H, W, 3], at its depth: the baseline."""
+    """Bicubic resizing of an image [H, W, 3], at its depth: the baseline."""
     return _resized_channels(pixels, height, width)
 
 

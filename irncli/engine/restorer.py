@@ -27,15 +27,15 @@ __all__ = ["Restorer"]
 class Restorer(Placed):
     """One CRM on one device: LR as a codec left it to LR as the network made it.
 
-    Law: the same picture and weights give the same 8-bit pixels on the CPU, those of the network on
-    the whole picture, whatever the plan and the number of threads.
+    Law: the same image and weights give the same 8-bit pixels on the CPU, those of the network on
+    the whole image, whatever the plan and the number of threads.
 
     Attributes:
         network: a CRM.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
         warn: told, in one sentence, when the device had to be given up.
-        plan: how pictures are cut; None: chosen.
+        plan: how images are cut; None: chosen.
 
     Raises:
         UsageError: an option out of range.
@@ -113,7 +113,7 @@ class _Progress:
 
 
 class _Work:
-    """One picture on one device, strip by strip."""
+    """One image on one device, strip by strip."""
 
     def __init__(
         self,

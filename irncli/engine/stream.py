@@ -1,4 +1,4 @@
-"""A CRM run over a picture from top to bottom, band by band, all its layers at once.
+"""A CRM run over an image from top to bottom, band by band, all its layers at once.
 
 Each layer takes rows as they come, keeps the last few that it still needs (twice its reach), and
 hands on the rows that no later row can change:
@@ -7,10 +7,10 @@ hands on the rows that no later row can change:
     residual around three      keeps 15 rows of its input
     skip around the trunk      keeps none: the first convolution is run again
 
-So memory is 45 rows of features an RRDB and three bands, however high the picture is, where whole
+So memory is 45 rows of features an RRDB and three bands, however high the image is, where whole
 layers would need two copies of all features; and no row is computed twice but for the halo of a
 dense block. The first band is so high that something comes out of the last layer, the last one
-empties all layers. What comes out is that of the network on the whole picture.
+empties all layers. What comes out is that of the network on the whole image.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from irncli.model.dense import REACH, DenseBlock
 __all__ = ["Plan", "Stream", "reach_of"]
 
 Rows = Callable[[slice], torch.Tensor]
-"""Gives rows of the picture or of its first features."""
+"""Gives rows of the image or of its first features."""
 
 Change = Callable[["_Window", slice], torch.Tensor]
 """Takes a window and the rows of it that are wanted, gives those rows in a tensor of its own."""
@@ -44,10 +44,10 @@ def reach_of(config: CrmConfig) -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a picture is cut; the result does not depend on it.
+    """How an image is cut; the result does not depend on it.
 
     Attributes:
-        strip: columns of the picture that are run from top to bottom together, their halo apart.
+        strip: columns of the image that are run from top to bottom together, their halo apart.
         band: rows that are taken in at a time.
         tile: rows and columns on which a dense block is run at a time.
         least: rows of the smallest window.
@@ -66,7 +66,7 @@ class Plan:
         return cls(4096, max(128, min(1024, (1 << 20) // width)), 1024)
 
     def fitted(self, height: int, width: int) -> Plan:
-        """For a picture of this size, with windows of `MIN_WINDOW` pixels where it has as many."""
+        """For an image of this size, with windows of `MIN_WINDOW` pixels where it has as many."""
         narrow = max(2 * MIN_TILE, -(-MIN_WINDOW // min(height, MIN_TILE)))
         least = max(MIN_TILE, -(-MIN_WINDOW // min(width, 2 * MIN_TILE)))
         # Even strips: spans would join a remainder to its neighbour, to twice the width.
@@ -192,12 +192,12 @@ class _Sum:
 
 
 class Stream:
-    """One CRM over one strip of a picture, once.
+    """One CRM over one strip of an image, once.
 
     Args:
         network: on the device where it shall run.
         described: the tables, [1, TABLE_FEATURES], for a conditioned CRM.
-        plan: fitted to the picture.
+        plan: fitted to the image.
         dtype: inside the dense blocks.
     """
 
@@ -217,7 +217,7 @@ class Stream:
 
         Args:
             read: gives rows of it as float32 [1, 3, rows, W] in [0, 1], on the device.
-            height: of the picture.
+            height: of the image.
             advance: told the share of the strip's work that was just done.
         """
 

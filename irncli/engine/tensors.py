@@ -1,4 +1,4 @@
-"""Between pictures and what networks compute with."""
+"""Between images and what networks compute with."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tile geometry: integers only.
 
 A *tile* is what is written, a *window* is the tile with its halo, cut off at the borders of the
-picture. All in pixels of the state that is being worked on.
+image. All in pixels of the state that is being worked on.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Measuring: metrics and pictures of comparisons."""
+"""Measuring: metrics and images of comparisons."""

@@ -176,7 +176,7 @@ def _attempts(hr: Pixels, rivals: Rivals, tick: Tick) -> Iterator[Attempt]:
 
 
 def _low(hr: Pixels, model: Trained, scale: int) -> Picture:
-    """LR as `irn compress` has it: gray for a gray picture."""
+    """LR as `irn compress` has it: gray for a gray image."""
     gray = bool((hr == hr[:, :, :1]).all())
     pixels = model.rescaler.downscale(hr, scale)
     return Picture(to_gray(pixels) if gray else pixels, gray=gray)
@@ -246,7 +246,7 @@ def _gains(ours: Curve, theirs: Curve) -> dict[str, float | None]:
 
 
 def _curve(records: Sequence[Record], name: str) -> Curve:
-    """The means of a contestant; not those of a part of the pictures, which compare with none."""
+    """The means of a contestant; not those of a part of the images, which compare with none."""
     return [
         (record["bits_per_pixel"], record["psnr_rgb"])
         for record in records

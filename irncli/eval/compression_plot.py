@@ -64,7 +64,7 @@ def _draw(axis: Axes, records: Sequence[Record]) -> None:
     axis.set_xscale("log", base=2)
     axis.xaxis.set_major_formatter(ScalarFormatter())
     axis.xaxis.set_minor_formatter(NullFormatter())
-    title = f"{records[0]['set']}, {max(record['images'] for record in records)} pictures"
+    title = f"{records[0]['set']}, {max(record['images'] for record in records)} images"
     axis.set_title(title, loc="left")
     axis.set_xlabel("bits per pixel")
     axis.set_ylabel("PSNR of RGB in dB")

@@ -16,11 +16,11 @@ __all__ = ["comparisons", "csv_text", "page", "table"]
 
 PROTOCOL = (
     "Bits of the file per pixel of HR, PSNR in dB and SSIM (11x11 Gaussian, sigma 1.5, valid "
-    "region) of 8-bit RGB over the whole picture, means over the pictures of a set. HR is first "
+    "region) of 8-bit RGB over the whole image, means over the images of a set. HR is first "
     "cropped at the bottom and right to a multiple of the scale. No file has metadata: those of "
     "irn are coded without the tag that `irn compress` stores. irn and bicubic code their LR as a "
     "JPEG (4:4:4, optimised, progressive) of the quality; jpeg (the better of 4:2:0 and 4:4:4), "
-    "webp and avif code the picture itself in at most the bytes that irn's file has at that "
+    "webp and avif code the image itself in at most the bytes that irn's file has at that "
     "quality. z = 0."
 )
 BD_RATE = (
@@ -96,17 +96,17 @@ def _notes(records: Sequence[Record]) -> list[str]:
         where = f"{name}, {record['model']}, quality {record['quality']}"
         if record["too_large"]:
             found.append(
-                f"{where}: {record['too_large']} pictures do not fit into the bytes of irn; the "
+                f"{where}: {record['too_large']} images do not fit into the bytes of irn; the "
                 "mean is that of the others"
             )
         if record["identical"] and record["psnr_rgb"] is not None:
             count = record["identical"]["psnr_rgb"]
-            found.append(f"{where}: {count} pictures came back equal, the mean leaves them out")
+            found.append(f"{where}: {count} images came back equal, the mean leaves them out")
     return list(dict.fromkeys(found))
 
 
 def csv_text(records: Sequence[Record]) -> str:
-    """A line for each set, contestant and quality (`image` is empty), then one for each picture."""
+    """A line for each set, contestant and quality (`image` is empty), then one for each image."""
     who = ("set", "model", "task", "scale", "quality")
     buffer = io.StringIO()
     header = [*who, *_IMAGE, *_NUMBERS, *_FACTS]

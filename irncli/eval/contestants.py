@@ -1,6 +1,6 @@
 """What is measured: invertible networks, and the resizing filters they are compared with.
 
-A contestant makes a picture small (or gray) and brings it back. Its LR is 8-bit, as in a file.
+A contestant makes an image small (or gray) and brings it back. Its LR is 8-bit, as in a file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BASELINES: dict[str, Resize] = {"bicubic": bicubic, "lanczos": lanczos}
 
 
 class Contestant(Protocol):
-    """Something that makes pictures small and brings them back.
+    """Something that makes images small and brings them back.
 
     Attributes:
         name: in tables and folders.
@@ -72,10 +72,10 @@ class Contestant(Protocol):
     def weights_sha256(self) -> str | None: ...  # noqa: D102
 
     def down(self, hr: Pixels, tick: Tick) -> Guarded:
-        """LR of a picture [H, W, 3] whose sides are multiples of the scale."""
+        """LR of an image [H, W, 3] whose sides are multiples of the scale."""
 
     def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:
-        """The picture [H, W, 3] of an LR."""
+        """The image [H, W, 3] of an LR."""
 
     def placement(self) -> tuple[str, str]:
         """Device and precision of the work."""
@@ -261,7 +261,7 @@ def describe(contestant: Contestant) -> dict[str, Any]:
 
 
 def warm_up(contestant: Contestant) -> None:
-    """Run once on a small gray picture, so that no first picture pays for the libraries' start."""
+    """Run once on a small gray image, so that no first image pays for the libraries' start."""
     side = 8 * contestant.scale
     low = contestant.down(np.full((side, side, 3), 128, np.uint8), no_tick)
     contestant.up(low, 0, contestant.temperature, no_tick)

@@ -1,4 +1,4 @@
-"""Pictures side by side, for eyes."""
+"""Images side by side, for eyes."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ CROP = 64
 """Side of a crop in HR pixels."""
 
 
-def side_by_side(pictures: Sequence[Pixels]) -> Pixels:
-    """Pictures [H, W, 3] of any height in a row, on white, tops aligned, 8 pixels apart."""
-    height = max(picture.shape[0] for picture in pictures)
-    width = sum(picture.shape[1] for picture in pictures) + GAP * (len(pictures) - 1)
+def side_by_side(images: Sequence[Pixels]) -> Pixels:
+    """Images [H, W, 3] of any height in a row, on white, tops aligned, 8 pixels apart."""
+    height = max(picture.shape[0] for picture in images)
+    width = sum(picture.shape[1] for picture in images) + GAP * (len(images) - 1)
     canvas = np.full((height, width, 3), 255, np.uint8)
     left = 0
-    for picture in pictures:
+    for picture in images:
         canvas[: picture.shape[0], left : left + picture.shape[1]] = picture
         left += picture.shape[1] + GAP
     return canvas
 
 
 def _stacked(rows: Sequence[Pixels]) -> Pixels:
-    """Rows of pictures below each other, left-aligned, 8 pixels apart."""
+    """Rows of images below each other, left-aligned, 8 pixels apart."""
     return side_by_side([row.swapaxes(0, 1) for row in rows]).swapaxes(0, 1)
 
 
@@ -74,16 +74,16 @@ def shrunk(
 
 
 def worst_places(a: Pixels, b: Pixels, side: int, count: int = 2) -> list[tuple[int, int]]:
-    """Top left corners of the squares where two pictures differ most, which do not overlap.
+    """Top left corners of the squares where two images differ most, which do not overlap.
 
     Squared differences are summed over squares on a grid of half their side, and over those that
-    end at the right and bottom edge. Strip by strip: no wider copy of a picture is made.
+    end at the right and bottom edge. Strip by strip: no wider copy of an image is made.
 
     Args:
         a: uint8 or uint16 [H, W, 3].
         b: the same type and shape.
         side: of a square, at most H and W.
-        count: how many; fewer come back where the picture has no room for them, or no difference.
+        count: how many; fewer come back where the image has no room for them, or no difference.
     """
     height, width = a.shape[:2]
     tops, lefts = _corners(height, side), _corners(width, side)
@@ -106,7 +106,7 @@ def worst_places(a: Pixels, b: Pixels, side: int, count: int = 2) -> list[tuple[
 
 
 def _corners(length: int, side: int) -> NDArray[np.int64]:
-    """Where squares begin along one edge of a picture."""
+    """Where squares begin along one edge of an image."""
     starts = range(0, length - side + 1, max(1, side // 2))
     return np.array(sorted({*starts, length - side}), np.int64)
 
@@ -115,7 +115,7 @@ def comparison(low: Pixels, bicubic: Pixels, restored: Pixels, original: Pixels)
     """LR with its pixels repeated, bicubic, restored, original; under them crops, enlarged.
 
     The crops are the two places where bicubic is furthest from the original, each row one place in
-    all four pictures, made as wide as the pictures above.
+    all four images, made as wide as the images above.
 
     Args:
         low: uint8 [h, w, 3], where H = scale * h.
@@ -124,17 +124,17 @@ def comparison(low: Pixels, bicubic: Pixels, restored: Pixels, original: Pixels)
         original: the same.
     """
     height, width = original.shape[:2]
-    pictures = [enlarged(low, height // low.shape[0]), bicubic, restored, original]
+    images = [enlarged(low, height // low.shape[0]), bicubic, restored, original]
     side = min(CROP, height, width)
     times = max(1, width // side)
-    rows = [side_by_side(pictures)]
+    rows = [side_by_side(images)]
     for y, x in worst_places(bicubic, original, side):
-        crops = [enlarged(p[y : y + side, x : x + side], times) for p in pictures]
+        crops = [enlarged(p[y : y + side, x : x + side], times) for p in images]
         rows.append(side_by_side([_padded(crop, width) for crop in crops]))
     return np.ascontiguousarray(_stacked(rows))
 
 
 def _padded(crop: Pixels, width: int) -> Pixels:
-    """White at the right, so that crops stand under their picture."""
+    """White at the right, so that crops stand under their image."""
     missing = ((0, 0), (0, max(0, width - crop.shape[1])), (0, 0))
     return np.pad(crop, missing, constant_values=255)

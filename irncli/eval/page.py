@@ -12,11 +12,11 @@ __all__ = ["escaped", "grid", "page", "threads", "versions"]
 
 MISSING = "not measured"
 PROTOCOL = (
-    "PSNR in dB and SSIM (11x11 Gaussian, sigma 1.5, valid region) of 8-bit pictures, means over "
-    "the pictures of a set; on Y of BT.601 unless RGB is said, `scale` pixels cropped at each "
+    "PSNR in dB and SSIM (11x11 Gaussian, sigma 1.5, valid region) of 8-bit images, means over "
+    "the images of a set; on Y of BT.601 unless RGB is said, `scale` pixels cropped at each "
     "border. HR is first cropped at the bottom and right to a multiple of the scale; a gray "
-    "picture counts as a colour one with equal channels. LR goes through an 8-bit PNG, whose bits "
-    "are counted per HR pixel; it is compared with the 8-bit bicubic LR of the same picture (of a "
+    "image counts as a colour one with equal channels. LR goes through an 8-bit PNG, whose bits "
+    "are counted per HR pixel; it is compared with the 8-bit bicubic LR of the same image (of a "
     "colour model: with the usual luma gray). MP/s are megapixels of HR a second, of the network "
     "alone."
 )

@@ -100,7 +100,7 @@ class Sitting:
                 (Path(self._folders.name) / side).mkdir()
 
     def see(self, sample: Sample) -> dict[str, float | None]:
-        """Metrics of one picture, restored with seed 0; FID only takes note of it."""
+        """Metrics of one image, restored with seed 0; FID only takes note of it."""
         if self._folders:
             self._file(Path(self._folders.name), sample)
         pictures = (_tensor(sample.restored, self._panel), _tensor(sample.hr, self._panel))
@@ -123,15 +123,15 @@ class Sitting:
         try:
             with _quiet(), torch.inference_mode():
                 value = plain(float(self._panel.metrics[name](*given, **options)), 5)
-        except Exception as error:  # a picture too small for it, weights that cannot be had, ...
-            self._notes.setdefault(name, f"pyiqa failed on a picture: {_reason(error)}")
+        except Exception as error:  # an image too small for it, weights that cannot be had, ...
+            self._notes.setdefault(name, f"pyiqa failed on an image: {_reason(error)}")
             return None
         if value is None:
-            self._notes.setdefault(name, "not a finite number for a picture")
+            self._notes.setdefault(name, "not a finite number for an image")
         return value
 
     def conclude(self) -> dict[str, Any]:
-        """Columns of the set: means over the pictures that have a value, and the notes."""
+        """Columns of the set: means over the images that have a value, and the notes."""
         columns: dict[str, Any] = {}
         for name in self._panel.names:
             if name == "fid":

@@ -35,7 +35,7 @@ _FACTS = (
 
 
 def figure(record: Mapping[str, Any], key: str, style: str) -> str:
-    """A number of a record as text: `inf` where all pictures came back equal, `-` where none is."""
+    """A number of a record as text: `inf` where all images came back equal, `-` where none is."""
     value = record.get(key)
     if value is not None:
         return format(value, style)
@@ -77,7 +77,7 @@ def notes(records: Sequence[Record]) -> list[str]:
     for record in records:
         where = f"{record['set']}, {record['model']} x{record['scale']}"
         found += [
-            f"{where}: {key} is infinite for {count} of {record['images']} pictures, which came "
+            f"{where}: {key} is infinite for {count} of {record['images']} images, which came "
             "back equal; the mean is that of the others"
             for key, count in record["identical"].items()
             if record.get(key) is not None
@@ -91,7 +91,7 @@ def notes(records: Sequence[Record]) -> list[str]:
 
 
 def csv_text(records: Sequence[Record]) -> str:
-    """A line for each set and contestant, in which `image` is empty, then one for each picture."""
+    """A line for each set and contestant, in which `image` is empty, then one for each image."""
     judged = [name for name in PERCEPTUAL if any(name in record for record in records)]
     who = ["set", "model", "kind", "task", "scale"]
     header = [*who, "image", "width", "height", *IMAGE_NUMBERS, *judged, *_FACTS]

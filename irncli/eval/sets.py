@@ -10,7 +10,7 @@ import numpy as np
 
 from irncli.errors import ImageError, InputMissingError, UsageError
 from irncli.io.image_file import decode
-from irncli.io.inputs import pictures_in
+from irncli.io.inputs import images_in
 from irncli.io.paths import STREAM, read_input
 from irncli.pixels import Pixels
 
@@ -38,7 +38,7 @@ def find_sets(data: Sequence[Path]) -> list[ImageSet]:
         if not path.exists():
             raise InputMissingError(f"no such file or directory: {path}")
     folders = [path for path in data if path.is_dir()]
-    sets = [ImageSet(_name(folder), tuple(pictures_in(folder))) for folder in folders]
+    sets = [ImageSet(_name(folder), tuple(images_in(folder))) for folder in folders]
     files = tuple(path for path in data if not path.is_dir())
     if files:
         sets.append(ImageSet("files", files))

@@ -11,7 +11,7 @@ from pathlib import Path
 from irncli.errors import InputMissingError, StorageError
 from irncli.io.paths import STREAM, real
 
-__all__ = ["Input", "expand_inputs", "listed", "pictures_in"]
+__all__ = ["Input", "expand_inputs", "images_in", "listed"]
 
 IMAGE_SUFFIXES = frozenset(
     f".{suffix}"
@@ -59,7 +59,7 @@ def listed(data: bytes) -> list[Path]:
 def expand_inputs(
     inputs: Sequence[Path], *, recursive: bool = False, without: Path | None = None
 ) -> list[Input]:
-    """Files as given; of a directory its pictures, by name.
+    """Files as given; of a directory its images, by name.
 
     A directory without any stays: whoever reads it says so, and the others are done.
 
@@ -74,17 +74,17 @@ def expand_inputs(
             expanded.append(Input(path))
             continue
         try:
-            files = pictures_in(path, recursive=recursive, without=without)
+            files = images_in(path, recursive=recursive, without=without)
         except (InputMissingError, StorageError):
             files = []
         expanded += [Input(file, file.parent.relative_to(path)) for file in files] or [Input(path)]
     return expanded
 
 
-def pictures_in(
+def images_in(
     directory: Path, *, recursive: bool = False, without: Path | None = None
 ) -> list[Path]:
-    """Pictures in a directory, by name; hidden files and directories are left out.
+    """Images in a directory, by name; hidden files and directories are left out.
 
     Raises:
         InputMissingError: there is none.
@@ -95,7 +95,7 @@ def pictures_in(
     except OSError as error:
         raise StorageError(f"{directory} cannot be read: {error.strerror}") from error
     if not files:
-        raise InputMissingError(f"no pictures in the directory {directory}")
+        raise InputMissingError(f"no images in the directory {directory}")
     return files
 
 

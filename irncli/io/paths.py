@@ -45,13 +45,13 @@ def read_input(path: Path) -> bytes:
         StorageError: it cannot be read.
     """
     if _kind(path) in (stat.S_IFCHR, stat.S_IFBLK):
-        raise ImageError("a device, expected a picture")
+        raise ImageError("a device, expected an image")
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputMissingError("no such file") from error
     except IsADirectoryError as error:
-        raise ImageError("a directory, expected a picture") from error
+        raise ImageError("a directory, expected an image") from error
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot be read: {getattr(error, 'strerror', error)}") from error
     if not data:

@@ -1,4 +1,4 @@
-"""A picture in memory: pixels, alpha, and what travels with them."""
+"""An image in memory: pixels, alpha, and what travels with them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Metadata:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A decoded picture.
+    """A decoded image.
 
     Attributes:
         pixels: uint8 or uint16 [H, W, 3], RGB.

@@ -49,7 +49,7 @@ PLAIN: dict[str, Any] = {
     "bits": 8,
     "temperature": 0.0,
 }
-"""Fields of the tag of a file that is the picture itself."""
+"""Fields of the tag of a file that is the image itself."""
 
 _PREFIXES = {"rdf": _RDF, "x": _META, "irn": NAMESPACE}
 
@@ -61,25 +61,25 @@ def _require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Tag:
-    """What is needed to restore a picture.
+    """What is needed to restore an image.
 
     Attributes:
-        task: `rescale`, `color`, or `plain`: the file is the picture itself, nothing was done.
+        task: `rescale`, `color`, or `plain`: the file is the image itself, nothing was done.
         model: name of the model.
         weights_sha256: of its weights.
         scale: HR size over LR size; may be a fraction.
-        hr_size: width and height of the picture.
-        bits: a channel, of the picture.
+        hr_size: width and height of the image.
+        bits: a channel, of the image.
         content_sha256: of the LR pixels.
         temperature: default when z is drawn.
-        gray: the picture has one channel.
+        gray: the image has one channel.
         restorer: name of the model that undoes what the codec did to LR; "": none.
         restorer_sha256: of its weights; "" with no restorer.
-        icc: profile of the colours of a picture whose LR is gray, and cannot hold it itself.
-        neutral: the picture has three equal channels.
+        icc: profile of the colours of an image whose LR is gray, and cannot hold it itself.
+        neutral: the image has three equal channels.
         bicubic: bitmap of the blocks of LR that are to be restored without the network, as
             `geometry.pack` makes it; b"": none.
-        tint: what a gray picture gets added to its R, G and B there, in code values.
+        tint: what a gray image gets added to its R, G and B there, in code values.
 
     Raises:
         TagError: a value that no tag of ours can hold.
@@ -114,7 +114,7 @@ class Tag:
         _require(math.isfinite(self.scale) and 1 <= self.scale <= 64, f"scale {self.scale}")
         width, height = self.hr_size
         plausible = min(width, height) > 0 and width * height <= 10**10
-        _require(plausible, f"picture of {width}x{height}")
+        _require(plausible, f"image of {width}x{height}")
         _require(self.bits in (8, 16), f"{self.bits} bits")
         _require(0 <= self.temperature <= 100, f"temperature {self.temperature}")
         if self.bicubic or self.tint is not None:
@@ -122,7 +122,7 @@ class Tag:
 
     def _check_blocks(self) -> None:
         _require(bool(self.bicubic), "a tint without blocks")
-        _require(self.task != "plain", "blocks of a plain picture")
+        _require(self.task != "plain", "blocks of a plain image")
         _require((self.task == "color") == (self.tint is not None), "blocks and tint disagree")
         tint = self.tint or (0.0,)
         _require(all(abs(value) <= 255 for value in tint), f"tint {tint}")

@@ -1,4 +1,4 @@
-"""Compression restoration module: undoes what a codec did to the LR picture."""
+"""Compression restoration module: undoes what a codec did to the LR image."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class CompressionRestoration(nn.Module):
         features = conv_first(low)
         out = conv_last(features + trunk_conv(trunk(features)))        (+ low, where residual)
 
-    The paper's has no skip from input to output: the picture passes through the features. A
+    The paper's has no skip from input to output: the image passes through the features. A
     residual one has, and starts as the identity. A conditioned one reads the description of the
     quantisation tables as further, constant channels.
 
@@ -99,7 +99,7 @@ class CompressionRestoration(nn.Module):
             nn.init.zeros_(self.conv_last.bias)  # type: ignore[arg-type]
 
     def forward(self, low: torch.Tensor, tables: torch.Tensor | None = None) -> torch.Tensor:
-        """Restore a coded LR picture.
+        """Restore a coded LR image.
 
         Args:
             low: [N, 3, H, W], RGB in [0, 1].
@@ -117,7 +117,7 @@ class CompressionRestoration(nn.Module):
         return low + out if self.config.residual else out
 
     def first(self, low: torch.Tensor, described: torch.Tensor | None) -> torch.Tensor:
-        """Features of a picture [N, 3, H, W] and of its tables, described [N, TABLE_FEATURES]."""
+        """Features of an image [N, 3, H, W] and of its tables, described [N, TABLE_FEATURES]."""
         if described is not None:
             planes = described[:, :, None, None].expand(-1, -1, *low.shape[2:])
             low = torch.cat((low, planes), dim=1)

@@ -1,6 +1,6 @@
 """The invertible network: a chain of transforms and coupling blocks.
 
-Notation: x the picture (HR, or RGB for colour), low the small or gray picture, z the latent, state
+Notation: x the image (HR, or RGB for colour), low the small or gray image, z the latent, state
 the channels [low, high] between two operations.
 """
 
@@ -52,7 +52,7 @@ class InvertibleNetwork(nn.Module):
         self.register_buffer("latent_sigma", torch.ones(config.latent_channels))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Split a picture into its low part and z.
+        """Split an image into its low part and z.
 
         Args:
             x: [N, 3, H, W], RGB in [0, 1], H and W multiples of the reduction.
@@ -66,14 +66,14 @@ class InvertibleNetwork(nn.Module):
         return self.split(x)
 
     def inverse(self, low: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """Join a low part and z into the picture they came from; shapes as in `forward`."""
+        """Join a low part and z into the image they came from; shapes as in `forward`."""
         x = self.join(low, z)
         for operation in reversed(self.chain):
             x = operation.inverse(x)
         return x
 
     def split(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The state after the last operation as low, a picture, and z."""
+        """The state after the last operation as low, an image, and z."""
         low, z = state.split((self.config.low_channels, self.config.latent_channels), dim=1)
         return functional.pixel_shuffle(low, self.config.cell), z
 

@@ -3,7 +3,7 @@
 Every transform maps [N, C, H, W] to [N, C * factor**2, H / factor, W / factor] by one matrix that
 mixes the factor**2 pixels of a cell (for colour also their colours), and back. After a change of
 size, channels are band-major, index = band * C + colour, so that the first C channels are the
-small picture; after a change of colours, the first factor**2 are the gray pixels of a cell.
+small image; after a change of colours, the first factor**2 are the gray pixels of a cell.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def color_matrix(cell: int) -> torch.Tensor:
     A single pixel has no place for colours in its gray value; a cell of them has. In the cosine
     basis of the cell the two finest waves of the luma, next to nothing in a photograph, give way
     to the means of the two colour differences, faint; they change places with them in the high
-    part. So an untrained network holds the colours of a cell already: of the Kodak pictures
+    part. So an untrained network holds the colours of a cell already: of the Kodak images
     37.9 dB come back with z = 0 from cells of 4x4, where luma alone leaves 22.7.
 
     Returns:

@@ -331,7 +331,7 @@ class _Compression:
         """Say that a plain JPEG of these bytes is better; with `auto`, take it."""
         if not self.settings.auto:
             self.warnings.append(
-                "a plain JPEG of these bytes is the better picture: a lower quality or size is "
+                "a plain JPEG of these bytes is the better image: a lower quality or size is "
                 "where irn gains, or pass --auto"
             )
             return made

@@ -1,4 +1,4 @@
-"""The adversary of IRN+: a VGG-style discriminator that tells restored pictures from real ones."""
+"""The adversary of IRN+: a VGG-style discriminator that tells restored images from real ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WIDTHS = (64, 128, 256, 512, 512)
 class Discriminator(nn.Module):
     """VGG-128: pairs of convolutions, each pair halving the size, then two linear layers.
 
-    [N, 3, H, W] with H and W from 128 to 159 to one logit a picture [N, 1]: high for real ones.
+    [N, 3, H, W] with H and W from 128 to 159 to one logit an image [N, 1]: high for real ones.
 
     Source: ESRGAN, section 3; the reference implementation of IRN+.
     """
@@ -44,9 +44,9 @@ class Discriminator(nn.Module):
             nn.Linear(channels * 4 * 4, 100), nn.LeakyReLU(0.2, inplace=True), nn.Linear(100, 1)
         )
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """A logit for each picture."""
-        return self.judge(self.features(pictures).flatten(1))  # type: ignore[no-any-return]
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """A logit for each image."""
+        return self.judge(self.features(images).flatten(1))  # type: ignore[no-any-return]
 
 
 def _against(logits: torch.Tensor, verdict: float) -> torch.Tensor:
@@ -78,7 +78,7 @@ class Opponent:
         )
 
     def loss_of(self, restored: torch.Tensor) -> torch.Tensor:
-        """What the network is to lessen: restored pictures taken for restored ones."""
+        """What the network is to lessen: restored images taken for restored ones."""
         self.discriminator.requires_grad_(False)
         return _against(self.discriminator(restored), 1.0)
 

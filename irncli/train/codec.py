@@ -22,11 +22,11 @@ _YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -
 def jpeg_round_trip(
     low: torch.Tensor, qualities: Sequence[int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """LR pictures as they come back from JPEG files (4:4:4).
+    """LR images as they come back from JPEG files (4:4:4).
 
     Args:
         low: [N, 3, H, W], 8-bit values in [0, 1]; not changed.
-        qualities: one for each picture, 1 to 100.
+        qualities: one for each image, 1 to 100.
 
     Returns:
         What the files decode to, as `low`, and their quantisation tables [N, 2, 64].

@@ -1,4 +1,4 @@
-"""Random crops with their targets, from pictures held as bytes on the device.
+"""Random crops with their targets, from images held as bytes on the device.
 
 What a step draws depends on seed, step and size of the batch alone, so a resumed run draws what the
 uninterrupted one would have drawn; each rank takes its share of the batch.
@@ -28,14 +28,14 @@ Indices = NDArray[np.int64]
 
 
 def to_luma(rgb: torch.Tensor) -> torch.Tensor:
-    """The usual gray picture of RGB: [N, 3, H, W] to [N, 1, H, W]."""
+    """The usual gray image of RGB: [N, 3, H, W] to [N, 1, H, W]."""
     weights = torch.tensor(YUV_ROWS[0], device=rgb.device, dtype=rgb.dtype)
     return torch.einsum("c,nchw->nhw", weights, rgb)[:, None]
 
 
 @dataclass(frozen=True)
 class _Store:
-    """All pictures end to end, uint8, and where each begins."""
+    """All images end to end, uint8, and where each begins."""
 
     values: torch.Tensor
     starts: Indices
@@ -43,14 +43,14 @@ class _Store:
     widths: Indices
 
     @classmethod
-    def pack(cls, pictures: Sequence[torch.Tensor], device: torch.device) -> _Store:
-        sizes = np.array([picture.numel() for picture in pictures], np.int64)
+    def pack(cls, images: Sequence[torch.Tensor], device: torch.device) -> _Store:
+        sizes = np.array([picture.numel() for picture in images], np.int64)
         place = device if _fits(int(sizes.sum()), device) else torch.device("cpu")
         values = torch.empty(int(sizes.sum()), dtype=torch.uint8, device=place)
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-        for start, picture in zip(starts, pictures, strict=True):
+        for start, picture in zip(starts, images, strict=True):
             values[start : start + picture.numel()] = picture.flatten().to(place)
-        heights, widths = (np.array([p.shape[k] for p in pictures], np.int64) for k in (1, 2))
+        heights, widths = (np.array([p.shape[k] for p in images], np.int64) for k in (1, 2))
         return cls(values, starts, heights, widths)
 
 
@@ -64,16 +64,16 @@ def _fits(size: int, device: torch.device) -> bool:
 class CropSampler:
     """Random crops, flipped and transposed, each with its target.
 
-    A crop's LR target equals that region of the bicubic LR of the whole picture: it is computed
+    A crop's LR target equals that region of the bicubic LR of the whole image: it is computed
     from the crop and the few pixels around it that the kernel reads, mirrored at the borders of
-    the picture and not at those of the crop. At scale 1 (colour) the target is the luma.
+    the image and not at those of the crop. At scale 1 (colour) the target is the luma.
 
     Args:
-        pictures: uint8 [3, H, W] each; larger ones are drawn more often.
+        images: uint8 [3, H, W] each; larger ones are drawn more often.
         scale: HR size over LR size.
         device: where crops are wanted.
         seed: of all draws.
-        zoom_least: pictures are shrunk bicubically by a factor between this one and 1.
+        zoom_least: images are shrunk bicubically by a factor between this one and 1.
         hard: the chance that a crop is replaced by a synthetic one, `irncli.train.hard`.
         rank: this process draws crops rank, rank + ranks, ... of each batch.
         ranks: processes.
@@ -81,7 +81,7 @@ class CropSampler:
 
     def __init__(
         self,
-        pictures: Sequence[torch.Tensor],
+        images: Sequence[torch.Tensor],
         scale: int,
         device: torch.device,
         seed: int,
@@ -95,7 +95,7 @@ class CropSampler:
         self.share = slice(rank, None, ranks)
         self.margin = 4 * scale
         self.zooms = np.linspace(1, zoom_least, ZOOMS) if zoom_least < 1 else np.ones(1)
-        self.store = _Store.pack(pictures, device)
+        self.store = _Store.pack(images, device)
         areas = (self.store.heights * self.store.widths).astype(np.float64)
         self.weights = areas / areas.sum()
 
@@ -184,7 +184,7 @@ class CropSampler:
 
 
 def _target_matrix(side: int, margin: int, scale: int) -> torch.Tensor:
-    """Rows of the whole-picture resizing matrix that belong to a crop inside its margin."""
+    """Rows of the whole-image resizing matrix that belong to a crop inside its margin."""
     whole = side + 2 * margin
     matrix = resize_matrix(whole, whole // scale)
     return matrix[margin // scale : -(margin // scale)].float()

@@ -1,4 +1,4 @@
-"""Pictures to train on: folders, patterns and tar shards in, decoded pictures out."""
+"""Images to train on: folders, patterns and tar shards in, decoded images out."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from irncli.errors import DataError, ImageError, InputMissingError, StorageError
 from irncli.io.formats import readable_suffixes
 from irncli.io.image_file import decode
 
-__all__ = ["Pictures", "centre_crop", "load_pictures", "split"]
+__all__ = ["Images", "centre_crop", "load_images", "split"]
 
 SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 VALIDATION_SHARE = 24
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Decoded training pictures, uint8 [3, H, W], and the files that were damaged."""
+class Images:
+    """Decoded training images, uint8 [3, H, W], and the files that were damaged."""
 
     names: list[str] = field(default_factory=list)
     pixels: list[torch.Tensor] = field(default_factory=list)
@@ -46,32 +46,32 @@ class Pictures:
         return digest.hexdigest()
 
 
-def load_pictures(sources: Iterable[Path]) -> Pictures:
-    """Decode every picture of files, folders (with all below them), glob patterns and tar shards.
+def load_images(sources: Iterable[Path]) -> Images:
+    """Decode every image of files, folders (with all below them), glob patterns and tar shards.
 
-    Any format that irn reads; shards in the WebDataset layout, compressed or not. Damaged pictures
+    Any format that irn reads; shards in the WebDataset layout, compressed or not. Damaged images
     and shards are counted and named, not fatal.
 
     Raises:
         InputMissingError: a source is not there.
         StorageError: a file cannot be read.
-        DataError: not one usable picture in all of them.
+        DataError: not one usable image in all of them.
     """
-    pictures = Pictures()
+    images = Images()
     for name, data in _files(sources):
         try:
             picture = decode(data)
         except ImageError:
-            pictures.damaged.append(name)
+            images.damaged.append(name)
             continue
-        pictures.names.append(name)
-        pictures.pixels.append(torch.from_numpy(picture.pixels).permute(2, 0, 1).contiguous())
-    if not len(pictures):
+        images.names.append(name)
+        images.pixels.append(torch.from_numpy(picture.pixels).permute(2, 0, 1).contiguous())
+    if not len(images):
         raise DataError(
-            f"no usable picture among the training data ({len(pictures.damaged)} damaged): "
-            "give folders of pictures or tar shards"
+            f"no usable image among the training data ({len(images.damaged)} damaged): "
+            "give folders of images or tar shards"
         )
-    return pictures
+    return images
 
 
 def _files(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
@@ -105,7 +105,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _members(shard: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-    """Pictures of a tar shard; nothing is unpacked to disk. A damaged shard ends with no bytes."""
+    """Images of a tar shard; nothing is unpacked to disk. A damaged shard ends with no bytes."""
     try:
         with tarfile.open(shard) as archive:
             for member in archive:
@@ -120,26 +120,26 @@ def _members(shard: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, bytes
         raise StorageError(f"cannot read {shard}: {error.strerror or error}") from error
 
 
-def split(pictures: Pictures) -> tuple[Pictures, Pictures]:
-    """Training and validation pictures: one in 24 is held out, chosen by the hash of its name.
+def split(images: Images) -> tuple[Images, Images]:
+    """Training and validation images: one in 24 is held out, chosen by the hash of its name.
 
     The choice does not depend on order or on what else is there. Where a side would be empty,
-    all are trained on, and the first picture is also the one to validate on.
+    all are trained on, and the first image is also the one to validate on.
     """
-    train, held_out = Pictures(damaged=pictures.damaged), Pictures()
-    for name, pixels in zip(pictures.names, pictures.pixels, strict=True):
+    train, held_out = Images(damaged=images.damaged), Images()
+    for name, pixels in zip(images.names, images.pixels, strict=True):
         stem = PurePosixPath(name).name.encode("utf-8", "surrogateescape")
         side = held_out if zlib.crc32(stem) % VALIDATION_SHARE == 0 else train
         side.names.append(name)
         side.pixels.append(pixels)
     if not len(held_out) or not len(train):
-        first = Pictures(pictures.names[:1], pictures.pixels[:1])
-        return pictures, first
+        first = Images(images.names[:1], images.pixels[:1])
+        return images, first
     return train, held_out
 
 
 def centre_crop(pixels: torch.Tensor, scale: int, most: int) -> NDArray[np.uint8]:
-    """The middle of a picture, at most `most` pixels a side, sides multiples of the scale, HWC."""
+    """The middle of an image, at most `most` pixels a side, sides multiples of the scale, HWC."""
     _, height, width = pixels.shape
     rows, columns = (min(size, most) // scale * scale for size in (height, width))
     top, left = (height - rows) // 2, (width - columns) // 2

@@ -16,7 +16,7 @@ __all__ = ["RunLog"]
 
 
 class RunLog:
-    """Writes records of steps and validations, and sample pictures.
+    """Writes records of steps and validations, and sample images.
 
     Args:
         directory: of the run.

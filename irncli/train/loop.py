@@ -15,7 +15,7 @@ from irncli.engine.device import is_out_of_memory
 from irncli.errors import DataError, MemoryExhaustedError, OutputError, UsageError
 from irncli.model import InvertibleNetwork, build
 from irncli.train.crops import CropSampler
-from irncli.train.data import Pictures, centre_crop, split
+from irncli.train.data import Images, centre_crop, split
 from irncli.train.log import RunLog
 from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
@@ -98,7 +98,7 @@ class Run:
         out: run directory.
         budget: how long.
         init: weights to start from.
-        held_out: pictures to validate on; None: some of the training pictures.
+        held_out: images to validate on; None: some of the training images.
         device: to train on.
         seed: of all draws; the fresh weights are drawn from it too.
         resume: continue what is in the directory.
@@ -109,7 +109,7 @@ class Run:
     out: Path
     budget: Budget
     init: Path | None = None
-    held_out: Pictures | None = None
+    held_out: Images | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seed: int = 0
     resume: bool = False
@@ -118,7 +118,7 @@ class Run:
 
 def train(
     recipe: Recipe,
-    pictures: Pictures,
+    images: Images,
     run: Run,
     ingredients: Ingredients | None = None,
     hooks: Hooks | None = None,
@@ -140,7 +140,7 @@ def train(
     try:
         with place as directory:
             loop = _Loop(
-                recipe, pictures, run, ingredients or Ingredients(), hooks or Hooks(), directory
+                recipe, images, run, ingredients or Ingredients(), hooks or Hooks(), directory
             )
             with closing(loop):
                 return loop.run()
@@ -156,22 +156,22 @@ class _Loop:
     def __init__(
         self,
         recipe: Recipe,
-        pictures: Pictures,
+        images: Images,
         run: Run,
         ingredients: Ingredients,
         hooks: Hooks,
         directory: RunDirectory | None,
     ) -> None:
         self.recipe, self.options, self.hooks = recipe, run, hooks
-        self.ingredients, self.fingerprint = ingredients, pictures.fingerprint()
+        self.ingredients, self.fingerprint = ingredients, images.fingerprint()
         self.directory = directory
         saved = run.ranks.from_leader(self._saved())
-        training, held_out = (pictures, run.held_out) if run.held_out else split(pictures)
+        training, held_out = (images, run.held_out) if run.held_out else split(images)
         step = recipe.network.reduction
         large = [p for p in held_out.pixels if min(p.shape[1:]) >= 4 * step]
         if not large:
             raise DataError(
-                f"no held-out picture has sides of {4 * step} pixels or more: give larger ones "
+                f"no held-out image has sides of {4 * step} pixels or more: give larger ones "
                 "with --validation"
             )
         self.held_out = [centre_crop(p, step, VALIDATION_SIDE) for p in large]
@@ -193,8 +193,8 @@ class _Loop:
             self.log = RunLog(self.directory, self.trainer.step, hooks.say)
             self.directory.save_recipe(recipe)
         hooks.say(
-            f"{len(training)} pictures to train on, {len(held_out)} held out, "
-            f"{len(pictures.damaged)} damaged"
+            f"{len(training)} images to train on, {len(held_out)} held out, "
+            f"{len(images.damaged)} damaged"
         )
 
     def _saved(self) -> dict[str, Any] | None:
@@ -236,7 +236,7 @@ class _Loop:
                 "resume it with the same one, or choose another --out"
             )
         if saved["pictures"] != self.fingerprint:
-            self.hooks.say("warning: the run was begun on other pictures")
+            self.hooks.say("warning: the run was begun on other images")
         trainer = self._trainer(build(self.recipe.architecture))
         trainer.restore(saved["trainer"])
         self.seconds, self.best = saved["seconds"], saved["best"]

@@ -132,13 +132,13 @@ class RescalingObjective(nn.Module):
              + rate_weight psnr_weight log bits(JPEG(low))
              + features_weight |VGG(x) - VGG(hr)| + adversarial_weight BCE(D(x), 1)
 
-    For colour networks, low is the gray picture and hr the colours.
+    For colour networks, low is the gray image and hr the colours.
 
     Args:
         network: what is trained.
         recipe: weights and phases.
         features: VGG19; where features_weight is not 0.
-        adversary: gives the adversarial loss of restored pictures.
+        adversary: gives the adversarial loss of restored images.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""VGG19 features, by which IRN+ compares pictures; its weights are not ours to ship."""
+"""VGG19 features, by which IRN+ compares images; its weights are not ours to ship."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Vgg19Features(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, rgb: torch.Tensor) -> torch.Tensor:
-        """Features of a picture."""
+        """Features of an image."""
         return self.features((rgb - self.mean) / self.std)  # type: ignore[no-any-return]
 
 

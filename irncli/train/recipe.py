@@ -1,4 +1,4 @@
-"""Recipes: everything a training run depends on besides its pictures and its seed.
+"""Recipes: everything a training run depends on besides its images and its seed.
 
 A recipe is a handful of frozen sections of plain values; it is the same after a trip through JSON
 or TOML. Its fields have unique names, so `batch` and `data.batch` mean the same. No torch.

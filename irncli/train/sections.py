@@ -132,7 +132,7 @@ class Loss:
         psnr_weight: weight of that fit; the default makes its gradient at errors of 0.01 that of
             the l1.
         rate_weight: weight of the logarithm of the bits of LR as a JPEG, over that of the PSNR
-            fit; needs a codec. From 0.5 to 1 is what PSNR gains in turn on usual pictures.
+            fit; needs a codec. From 0.5 to 1 is what PSNR gains in turn on usual images.
         features_weight: weight of the fit (Charbonnier) of VGG19 features.
         adversarial_weight: weight of the generator's part of the adversarial loss.
         vgg19: file of VGG19 weights; "": torchvision's, where it is installed.
@@ -197,7 +197,7 @@ class Data:
         crop: HR side of a crop at first.
         crop_end: HR side of a crop in the last quarter, with fewer crops of about as many pixels;
             0: as at first.
-        zoom_least: pictures are shrunk by a random factor down to this one; 1: never.
+        zoom_least: images are shrunk by a random factor down to this one; 1: never.
         hard: share of crops that are synthetic images of kinds that photographs are not: stripes,
             checkers, scan lines, dithers, pixel art, flat colours, text, noise, gray photographs.
             Where it is not 0, LR of gray crops is made gray, as it is when the model is used, and
@@ -346,7 +346,7 @@ class Report:
         log_every: steps between records.
         validate_every: steps between validations.
         save_seconds: seconds between saves of the resumable state.
-        samples: held-out pictures of which a side-by-side picture is kept at each validation.
+        samples: held-out images of which a side-by-side image is kept at each validation.
     """
 
     log_every: int = 20

@@ -30,7 +30,7 @@ class RunDirectory:
     - `recipe.toml`: the recipe, as `--config` reads it.
     - `last.safetensors`, `best.safetensors`: checkpoints of the averaged weights.
     - `log.jsonl`: one record a line; `tensorboard/`: the same for TensorBoard.
-    - `samples/`: held-out pictures, side by side, at each validation.
+    - `samples/`: held-out images, side by side, at each validation.
 
     Used as a context manager: inside, `run.lock` keeps other processes out (the system frees it
     when a process is killed), and what a killed process left half written has been removed.
@@ -111,7 +111,7 @@ class RunDirectory:
         atomic_write(self.path / f"{name}.safetensors", data, overwrite=True)
 
     def save_sample(self, step: int, index: int, pixels: NDArray[np.uint8]) -> None:
-        """Keep a side-by-side picture."""
+        """Keep a side-by-side image."""
         folder = self.path / "samples"
         make_directory(folder)
         data = encode(Picture(pixels), image_format="png")

@@ -1,4 +1,4 @@
-"""Validation: what the averaged weights reach on held-out pictures, and how wide their z is."""
+"""Validation: what the averaged weights reach on held-out images, and how wide their z is."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ Disturb = Callable[[torch.Tensor], list[torch.Tensor]]
 
 
 @torch.no_grad()
-def measure_sigma(network: InvertibleNetwork, pictures: Sequence[Pixels]) -> torch.Tensor:
-    """Standard deviation of the forward z per channel, over all pictures: [latent_channels]."""
+def measure_sigma(network: InvertibleNetwork, images: Sequence[Pixels]) -> torch.Tensor:
+    """Standard deviation of the forward z per channel, over all images: [latent_channels]."""
     device = network.latent_sigma.device
     count, total, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
-    for pixels in pictures:
+    for pixels in images:
         _, z = network(to_tensor(pixels).to(device))
         values = z.cpu().double()
         count += values[0, 0].numel()
@@ -88,33 +88,33 @@ def measure_hard(network: InvertibleNetwork, images: Sequence[Pixels]) -> dict[s
 @torch.no_grad()
 def validate_invertible(
     network: InvertibleNetwork,
-    pictures: Sequence[Pixels],
+    images: Sequence[Pixels],
     *,
     drawn: bool,
     seed: int = 0,
     disturb: Disturb | None = None,
 ) -> dict[str, float]:
-    """Measure a network on whole pictures whose sides are multiples of its scale.
+    """Measure a network on whole images whose sides are multiples of its scale.
 
     Rescaling: PSNR on Y, `scale` pixels cropped at each border. Colour: PSNR on RGB.
 
     Args:
         network: on its device.
-        pictures: uint8 [H, W, 3] each.
+        images: uint8 [H, W, 3] each.
         drawn: z is going to be drawn: the score is the lower of both PSNRs, with z drawn at
             temperature 1 and z = 0; otherwise it is that of z = 0.
         seed: of z.
         disturb: LR as it may come back, a list; then the score is what is restored from those.
 
     Returns:
-        Means over the pictures: `hr_psnr` (z drawn), `hr_psnr_z0`, `lr_psnr` (against bicubic LR,
+        Means over the images: `hr_psnr` (z drawn), `hr_psnr_z0`, `lr_psnr` (against bicubic LR,
         or luma), `lr_shift` (how far the mean of 8x8 LR pixels is off at most, in levels; rescaling
         only), `hr_psnr_disturbed` (z = 0, with `disturb`), `score`.
     """
     device, config = network.latent_sigma.device, network.config
     generator = torch.Generator().manual_seed(seed)
     scores: dict[str, list[float]] = {"hr_psnr": [], "hr_psnr_z0": [], "lr_psnr": []}
-    for pixels in pictures:
+    for pixels in images:
         hr = to_tensor(pixels).to(device)
         low, z = network(hr)
         low = quantize(low)
@@ -154,20 +154,20 @@ def _psnr(a: Pixels, b: Pixels, scale: int) -> float:
 def validate_crm(
     crm: CompressionRestoration,
     rescaler: InvertibleNetwork,
-    pictures: Sequence[Pixels],
+    images: Sequence[Pixels],
     qualities: Sequence[int],
 ) -> dict[str, float]:
     """Measure a CRM: LR out of JPEG, with and without it, and what is restored from both.
 
     Returns:
-        Means over pictures and qualities, RGB PSNR of LR and Y PSNR of HR (z = 0): `lr_psnr`,
+        Means over images and qualities, RGB PSNR of LR and Y PSNR of HR (z = 0): `lr_psnr`,
         `lr_psnr_coded`, `hr_psnr`, `hr_psnr_coded` (without the CRM), `score` (of HR).
     """
     device, scale = next(crm.parameters()).device, rescaler.config.scale
     scores: dict[str, list[float]] = {
         name: [] for name in ("lr_psnr", "lr_psnr_coded", "hr_psnr", "hr_psnr_coded")
     }
-    for pixels in pictures:
+    for pixels in images:
         low, z = rescaler(to_tensor(pixels).to(device))
         low = quantize(low)
         for quality in qualities:
@@ -181,9 +181,9 @@ def validate_crm(
 
 
 def validator(
-    recipe: Recipe, pictures: Sequence[Pixels], rescaler: InvertibleNetwork | None
+    recipe: Recipe, images: Sequence[Pixels], rescaler: InvertibleNetwork | None
 ) -> Validator:
-    """The validation of a recipe on held-out pictures."""
+    """The validation of a recipe on held-out images."""
     codec = recipe.codec
     qualities = sorted({codec.jpeg_least, codec.jpeg_most})
     drawn = recipe.latent.draw != "never"
@@ -201,10 +201,10 @@ def validator(
 
     def run(network: Network) -> dict[str, float]:
         if isinstance(network, InvertibleNetwork):
-            measured = validate_invertible(network, pictures, drawn=drawn, disturb=robust)
+            measured = validate_invertible(network, images, drawn=drawn, disturb=robust)
             return measured | (measure_hard(network, hard) if hard else {})
         assert rescaler is not None  # noqa: S101 -- gathered before
-        return validate_crm(network, rescaler, pictures, qualities)
+        return validate_crm(network, rescaler, images, qualities)
 
     return run
 

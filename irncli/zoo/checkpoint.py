@@ -52,7 +52,7 @@ class Card:
         name: how the command line calls it.
         summary: one sentence.
         licence: of the weights.
-        data: sources of the training pictures, with their licences.
+        data: sources of the training images, with their licences.
         recipe: how it was trained, one line a round.
         hardware: what it was trained on.
         minutes: training time, all rounds.

@@ -60,7 +60,7 @@ def test_an_empty_stream(spawn):
 
 
 def test_a_directory_without_pictures(irn, tmp_path):
-    refused(irn("downscale", tmp_path, "--scale", 2), 66, "no pictures")
+    refused(irn("downscale", tmp_path, "--scale", 2), 66, "no images")
 
 
 @pytest.mark.parametrize("scale", ["1", "0.5", "-2", "nan", "inf", "65"])

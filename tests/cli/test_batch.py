@@ -44,12 +44,12 @@ def write(path, seed=0, size=(24, 20)):
 
 @pytest.fixture
 def tree(tmp_path):
-    """Pictures at two depths, a hidden one, a text and an empty directory."""
+    """Images at two depths, a hidden one, a text and an empty directory."""
     root = tmp_path / "tree"
     for n, name in enumerate(("a.png", "b.png", "deep/a.png", "deep/er/c.png", ".hidden.png")):
         write(root / name, n)
     write(root / ".git" / "d.png")
-    (root / "notes.txt").write_text("no picture")
+    (root / "notes.txt").write_text("no image")
     (root / "empty").mkdir()
     return root
 
@@ -104,14 +104,14 @@ def test_an_empty_directory_does_not_stop_the_others(irn, tree, model, tmp_path)
         tmp_path / "o",
     )
     assert result.status == 1
-    assert "empty: no pictures in this directory" in result.err
+    assert "empty: no images in this directory" in result.err
     assert len(names(tmp_path / "o")) == 1
 
 
 def test_a_file_whose_name_is_the_sign_of_a_stream(spawn, tmp_path, model):
     (tmp_path / "-").write_bytes(write(tmp_path / "one.png").read_bytes())
     words = ("downscale", "./-", "--model", model, "-o", "out.png", "--json")
-    result = spawn(*words, stdin=b"no picture", cwd=tmp_path)
+    result = spawn(*words, stdin=b"no image", cwd=tmp_path)
     assert result.status == 0, result.err
     assert json.loads(result.out)["input"] == str(tmp_path / "-")
 
@@ -355,7 +355,7 @@ def test_a_dry_run_says_all_and_writes_nothing(irn, tree, model, tmp_path):
         in result.err
     )
     assert "4 files, about" in result.lines[-1]
-    (tree / "b.png").write_bytes(b"no picture")
+    (tree / "b.png").write_bytes(b"no image")
     result = irn(*words, "--dry-run", "--json")
     assert result.status == 1
     records = [json.loads(line) for line in result.out.splitlines()]

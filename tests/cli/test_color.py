@@ -1,4 +1,4 @@
-"""`irn decolor` and `irn colorize`: colours into gray pictures and back."""
+"""`irn decolor` and `irn colorize`: colours into gray images and back."""
 
 import json
 
@@ -27,7 +27,7 @@ def tint(irn, tmp_path):
 
 @pytest.fixture
 def gray(irn, picture, tint):
-    """The picture without its colours."""
+    """The image without its colours."""
     path = picture.with_name("gray.png")
     result = irn("decolor", picture, "--model", tint, "--guard", "off", "-o", path)
     assert (result.status, result.lines) == (0, [])

@@ -21,7 +21,7 @@ from tests.support.refusals import refused
 
 @pytest.fixture
 def other(picture):
-    """The picture with a square changed."""
+    """The image with a square changed."""
     pixels = values(picture)
     pixels[20:30, 30:40] = 255 - pixels[20:30, 30:40]
     path = picture.with_name("other.png")

@@ -82,7 +82,7 @@ def test_a_batch_is_summed_up(irn, photograph, models):
     result = irn("compress", photograph, second, "--no-report", "--output-dir", "out")
     shutil.rmtree("out")
     assert result.status == 0
-    assert result.lines[-1].startswith("2 pictures: ")
+    assert result.lines[-1].startswith("2 images: ")
     assert "dB" not in result.err
 
 

@@ -25,7 +25,7 @@ FIRST_KEYS = [
 
 @pytest.fixture
 def data(tmp_path, photo):
-    """A set of two pictures of odd sizes, one of them gray."""
+    """A set of two images of odd sizes, one of them gray."""
     root = tmp_path / "few"
     root.mkdir()
     Image.fromarray(photo[190:237, 150:211]).save(root / "a.png")
@@ -240,7 +240,7 @@ def test_a_chart_needs_matplotlib(irn, data, tmp_path, monkeypatch):
         (["{data}", "--json", "{data}/new/o.json"], 73, "no directory"),
         (["{data}", "--json", "{model}"], 73, "--overwrite"),
         (["{tmp}/absent"], 66, "absent"),
-        (["{tmp}/runs"], 66, "no pictures"),
+        (["{tmp}/runs"], 66, "no images"),
         (["{data}", "--model", "nothing"], 69, "irn-x2"),
         (["{data}", "--model", "{crm}"], 69, "CRM"),
         (["{data}", "--scale", "7"], 69, "irn-x4"),

@@ -113,7 +113,7 @@ def test_without_restorer_and_at_the_scale_of_the_model(irn, data, tmp_path):
         (["{data}", "--model", "irn-x2", "--restorer", "gone"], 69, "gone"),
         (["{data}", "--model", "irn-x2", "--restorer", "irn-x2"], 69, "irn-x2"),
         (["{data}", "--model", "{crm}"], 69, "rescaling"),
-        (["{data}/empty"], 66, "no pictures"),
+        (["{data}/empty"], 66, "no images"),
         (["{data}/absent"], 66, "absent"),
         (["{data}", "--plot", "{data}/o.jpg"], 2, ".png"),
         ([], 2, "nothing to measure"),

@@ -122,7 +122,7 @@ def test_a_larger_file_comes_back_well(irn, tmp_path):
 
 @pytest.fixture
 def deep(tmp_path):
-    """A smooth picture of 16 bits, between the levels of 8."""
+    """A smooth image of 16 bits, between the levels of 8."""
     values = colours(64, 48).astype(np.uint16) * 257
     noise = np.random.default_rng(0).integers(-128, 129, values.shape)
     values = (values + noise).clip(0, 65535).astype(np.uint16)

@@ -1,4 +1,4 @@
-"""Files made to do harm: each gets a picture or one line, and memory and time stay bounded."""
+"""Files made to do harm: each gets an image or one line, and memory and time stay bounded."""
 
 import io
 import json
@@ -198,17 +198,17 @@ def webp(side):
 
 
 def icon(picture):
-    """Says 16x16 of the picture in it."""
+    """Says 16x16 of the image in it."""
     return struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(picture), 22) + picture
 
 
 def icns(picture):
-    """Says 128x128 of the picture in it."""
+    """Says 128x128 of the image in it."""
     return struct.pack(">4sI4sI", b"icns", 16 + len(picture), b"ic07", 8 + len(picture)) + picture
 
 
 def iptc(picture):
-    """Says 16x16 of the picture in it."""
+    """Says 16x16 of the image in it."""
 
     def field(record, number, data):
         return b"\x1c" + bytes([record, number]) + struct.pack(">H", len(data)) + data
@@ -363,7 +363,7 @@ def test_metadata_of_another_type_than_theirs_harm_nothing(irn, model, tmp_path,
 
 @pytest.fixture(scope="module")
 def tagged(model, tmp_path_factory):
-    """A small picture with a tag."""
+    """A small image with a tag."""
     from irncli.cli.app import run
 
     folder = tmp_path_factory.mktemp("tagged")

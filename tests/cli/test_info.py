@@ -14,7 +14,7 @@ from tests.support.networks import SMALL, shaken
 
 @pytest.fixture
 def foreign(irn, picture, tmp_path):
-    """A small picture made by a model of the user, and the file of the model."""
+    """A small image made by a model of the user, and the file of the model."""
     model = tmp_path / "mine.safetensors"
     model.write_bytes(serialise(shaken(SMALL["irn-x4"]), Card(name="x")))
     assert irn("models", "import", model).status == 0

@@ -46,7 +46,7 @@ FILES = 8
 
 @pytest.fixture(scope="module")
 def place():
-    """A folder with a tiny model and pictures that take it a moment; short, for Ray's sockets."""
+    """A folder with a tiny model and images that take it a moment; short, for Ray's sockets."""
     with tempfile.TemporaryDirectory(prefix="irn-ray-") as folder:
         place = Path(folder)
         tiny = serialise(shaken(SMALL["irn-x4"]), Card(name="tiny"))
@@ -56,7 +56,7 @@ def place():
         for n in range(FILES):
             values = np.random.default_rng(n).integers(0, 256, (256, 192, 3), dtype=np.uint8)
             Image.fromarray(values).save(place / "in" / f"{n}.png")
-        (place / "in" / "bad.png").write_bytes(b"no picture")
+        (place / "in" / "bad.png").write_bytes(b"no image")
         yield place
 
 
@@ -103,7 +103,7 @@ def test_a_worker_makes_what_is_made_here(irn, place, tmp_path, by_path):
 def test_what_irn_refuses_comes_back_as_a_result(place, tmp_path):
     spec, bundle = ordered("tiny", Registry(tmp_path, place / "models"), debug=True)
     converter = worker.FileConverter(spec, bundle.unpack(tmp_path / "there"))
-    made = pickle.loads(pickle.dumps(converter.make(Record("bad.png"), "png", b"no picture")))
+    made = pickle.loads(pickle.dumps(converter.make(Record("bad.png"), "png", b"no image")))
     assert isinstance(made.error, ImageError)
     assert made.data == b""
     assert "Traceback" in made.error.__notes__[0]  # of --debug
@@ -280,7 +280,7 @@ def begun(place, *words):
 @pytest.mark.slow
 def test_a_cluster_of_which_a_node_is_killed(place):
     local = call(place, "local")
-    assert local.returncode == 1, local.stderr  # of the picture that is none
+    assert local.returncode == 1, local.stderr  # of the image that is none
     with cluster(place) as (nodes, address):
         with begun(place, "spread", "--ray", address) as (batch, lines):
             nodes.stdin.write("\n")

@@ -19,12 +19,12 @@ pty = pytest.importorskip("pty", reason="needs terminals of Unix")
 
 ESCAPE = "\x1b"
 COLOUR = re.compile(r"\x1b\[[0-9;]*\b(3[0-8]|4[0-8]|9[0-7])[0-9;]*m")
-LONG = "a picture with a name that is much longer than what a bar can hold"
+LONG = "an image with a name that is much longer than what a bar can hold"
 
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory):
-    """Words that make three pictures small by a tiny network; the last is none."""
+    """Words that make three images small by a tiny network; the last is none."""
     folder = tmp_path_factory.mktemp("terminal")
     model = folder / "tiny.safetensors"
     model.write_bytes(serialise(shaken(SMALL["irn-x4"]), Card(name="tiny")))
@@ -32,7 +32,7 @@ def batch(tmp_path_factory):
     values = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     for name in ("a", LONG):
         Image.fromarray(values).save(folder / "in" / f"{name}.png")
-    (folder / "in" / "b.png").write_bytes(b"no picture")
+    (folder / "in" / "b.png").write_bytes(b"no image")
     return ["downscale", folder / "in", "--model", model, "--scale", "4", "--overwrite",
             "--guard", "off", "--output-dir", folder / "out"]  # fmt: skip
 
@@ -76,7 +76,7 @@ def test_a_terminal_sees_one_bar_with_what_is_left(batch):
     assert out == ""
     # Messages are whole lines above the bar, not broken at the width of the terminal.
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).replace("\r", "\n")
-    assert any(line.endswith("not an image: give a picture file") or "b.png: " in line
+    assert any(line.endswith("not an image: give an image file") or "b.png: " in line
                for line in plain.splitlines())  # fmt: skip
 
 

@@ -30,14 +30,14 @@ def made(a, b, crops=3, gain=None, names=("a.png", "b.png"), metadata=None):
 
 
 def embedded(html):
-    """The pictures of a page, in order."""
+    """The images of a page, in order."""
     found = re.findall(r'src="data:image/(\w+);base64,([^"]+)"', html)
     return [(kind, Image.open(io.BytesIO(base64.b64decode(data)))) for kind, data in found]
 
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Open the page of two pictures."""
+    """Open the page of two images."""
 
     def show(*arguments, **options):
         path = tmp_path / "page.html"

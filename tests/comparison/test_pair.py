@@ -1,4 +1,4 @@
-"""Two pictures made alike."""
+"""Two images made alike."""
 
 import io
 

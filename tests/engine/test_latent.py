@@ -1,4 +1,4 @@
-"""z: one picture of noise for a seed, whatever else happens."""
+"""z: one image of noise for a seed, whatever else happens."""
 
 import math
 

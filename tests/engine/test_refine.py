@@ -130,7 +130,7 @@ def test_is_never_worse(filed, rate, tile, noise, monkeypatch):
 
 
 def test_a_worse_whole_is_thrown_away(noise, monkeypatch):
-    """The tiles may deceive themselves; the picture decides."""
+    """The tiles may deceive themselves; the image decides."""
     monkeypatch.setattr(
         module._Search, "_best", lambda self, tile, *_: (255 - self.lr[tile.rows.tile], 3)
     )

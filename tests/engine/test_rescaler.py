@@ -21,7 +21,7 @@ TILES = (0, None, 64, 65, 100, 128, 200)
 
 
 def naive(network, hr, seed=0, temperature=1.0):
-    """LR and the restored picture by the network alone, whole and contiguous."""
+    """LR and the restored image by the network alone, whole and contiguous."""
     scale = network.config.scale
     height, width = hr.shape[:2]
     x = torch.from_numpy(hr.copy()).permute(2, 0, 1)[None].float() / 255

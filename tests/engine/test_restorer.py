@@ -1,4 +1,4 @@
-"""The CRM over pictures: the network's own result for every plan, in bounded memory."""
+"""The CRM over images: the network's own result for every plan, in bounded memory."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ def tables_of(config):
 
 @torch.inference_mode()
 def whole(network, lr):
-    """What the network gives for the whole picture, float32 [1, 3, h, w]."""
+    """What the network gives for the whole image, float32 [1, 3, h, w]."""
     return network(to_tensor(lr), torch.from_numpy(TABLES)[None])
 
 
@@ -83,7 +83,7 @@ def test_a_stream_gives_the_networks_values_to_the_last_bit(name, plan, noise):
 
 @torch.inference_mode()
 def run(network, low, plan):
-    """What a stream gives for a picture, float32, band by band."""
+    """What a stream gives for an image, float32, band by band."""
     described = describe_tables(torch.from_numpy(TABLES)[None])
     height, width = low.shape[2:]
     part = Stream(
@@ -222,7 +222,7 @@ def test_a_device_that_is_too_small_is_given_up_with_a_warning(monkeypatch, nois
     restorer = Restorer(network, "cpu", warn=warn)
     restorer._device = torch.device("mps")
     assert np.array_equal(restorer.restore(lr), expected)
-    assert warnings == ["mps has too little memory for this picture: going on on the CPU, slower"]
+    assert warnings == ["mps has too little memory for this image: going on on the CPU, slower"]
     assert restorer._device.type == "cpu"
 
 
@@ -313,7 +313,7 @@ def peaks(what):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_memory_does_not_grow_with_the_height():
-    # 200,000 pixels more: 50 MB for each copy of the features, 1.5 MB of pictures. The allocator
+    # 200,000 pixels more: 50 MB for each copy of the features, 1.5 MB of images. The allocator
     # gives memory back in its own time: the same run grew by 4 to 21 MB in turns.
     assert peaks("network") > 100
     assert peaks("restorer") < 40

@@ -1,4 +1,4 @@
-"""Measuring: against scikit-image, by hand, and on pictures that are not as one would like."""
+"""Measuring: against scikit-image, by hand, and on images that are not as one would like."""
 
 import math
 from dataclasses import replace
@@ -36,7 +36,7 @@ def trained(kind, temperature=1.0, device="cpu"):
 
 @pytest.fixture
 def folder(tmp_path, photo):
-    """Two colour pictures of sizes that no scale divides, and a gray one."""
+    """Two colour images of sizes that no scale divides, and a gray one."""
     root = tmp_path / "mixed"
     root.mkdir()
     Image.fromarray(photo[190:237, 150:211]).save(root / "a.png")
@@ -157,7 +157,7 @@ def test_equal_pictures_are_counted_and_left_out_of_the_mean(folder):
 
 
 def test_gray_in_a_colour_set_counts_as_colour(folder):
-    """As the field measures it: the paper's Set14 has one such picture."""
+    """As the field measures it: the paper's Set14 has one such image."""
     samples = []
     record = measured(folder, trained("irn-x2"), keep=samples.append)
     (gray,) = [sample for sample in samples if sample.path.name == "gray.png"]
@@ -277,7 +277,7 @@ def test_sets_that_are_none(tmp_path, folder):
     (tmp_path / "deep" / "mixed" / "a.png").touch()
     from pathlib import Path
 
-    with pytest.raises(InputMissingError, match="no pictures"):
+    with pytest.raises(InputMissingError, match="no images"):
         find_sets([tmp_path / "empty"])
     with pytest.raises(InputMissingError, match="no such file or directory"):
         find_sets([folder, tmp_path / "absent"])

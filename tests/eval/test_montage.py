@@ -1,4 +1,4 @@
-"""Pictures of comparisons."""
+"""Images of comparisons."""
 
 import numpy as np
 import pytest

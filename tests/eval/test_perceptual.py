@@ -89,7 +89,7 @@ def test_what_fails_is_null_with_a_note_and_the_rest_stands(monkeypatch):
     assert seen[1]["pi"] is seen[0]["lpips"] is None
     columns = sitting.conclude()
     assert columns["pi"] == pytest.approx(110 / 255, abs=1e-5)
-    assert columns["pi_note"] == "pyiqa failed on a picture: AssertionError: too small"
+    assert columns["pi_note"] == "pyiqa failed on an image: AssertionError: too small"
     assert columns["fid"] is columns["niqe"] is columns["lpips"] is None
     assert columns["fid_note"].endswith("RuntimeError")
     assert list(columns)[:2] == ["lpips", "lpips_note"]
@@ -99,7 +99,7 @@ def test_a_score_that_is_no_number_is_null(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyiqa", stand_in(niqe=lambda x: x.sum() * torch.nan))
     sitting = Panel(["niqe"], torch.device("cpu")).sit()
     sitting.see(sample())
-    assert sitting.conclude() == {"niqe": None, "niqe_note": "not a finite number for a picture"}
+    assert sitting.conclude() == {"niqe": None, "niqe_note": "not a finite number for an image"}
 
 
 def test_without_the_library(monkeypatch):

@@ -85,7 +85,7 @@ def test_the_table_says_what_is_missing():
     assert "not measured: bad.png" in text
     assert text.count("lpips: no weights") == 1
     assert "4.5000" in text
-    assert "psnr_y is infinite for 2 of 3 pictures" in text
+    assert "psnr_y is infinite for 2 of 3 images" in text
 
 
 def test_csv_has_a_line_for_each_set_and_picture():

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits: all 65,536 levels, alpha, metadata and identity survive a PNG."""
+"""Images of 16 bits: all 65,536 levels, alpha, metadata and identity survive a PNG."""
 
 import contextlib
 import io

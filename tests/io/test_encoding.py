@@ -1,4 +1,4 @@
-"""Pictures to files and back: what each format keeps, and that a file knows its own content."""
+"""Images to files and back: what each format keeps, and that a file knows its own content."""
 
 import io
 from dataclasses import replace
@@ -31,7 +31,7 @@ def exif_bytes(orientation=6):
     exif = Image.Exif()
     if orientation is not None:
         exif[0x0112] = orientation
-    exif[0x010E] = "a picture"
+    exif[0x010E] = "an image"
     return exif.tobytes()
 
 
@@ -93,7 +93,7 @@ def test_avif_keeps_orientation_and_what_exif_says(pixels):
     back = decode(encode(picture, image_format="avif"))
     exif = Image.Exif()
     exif.load(back.metadata.exif)
-    assert dict(exif) == {0x0112: 8, 0x010E: "a picture"}
+    assert dict(exif) == {0x0112: 8, 0x010E: "an image"}
     assert back.size == (30, 20)
 
 
@@ -126,7 +126,7 @@ def test_the_tag_names_the_content_of_its_file(format, kind, pixels):
     assert tag is not None
     assert tag.content_sha256 == ImageFile(data).content_sha256
     assert back.pixels.shape == pixels.shape
-    assert tiff(back.metadata.exif).count(b"a picture") == 1
+    assert tiff(back.metadata.exif).count(b"an image") == 1
 
 
 @pytest.mark.parametrize("format", ALL)
@@ -238,7 +238,7 @@ def test_other_formats_hold_large_metadata(format, pixels):
 
 
 def empty(width, height):
-    """A black picture that takes no memory."""
+    """A black image that takes no memory."""
     return Picture(np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (height, width, 3)))
 
 

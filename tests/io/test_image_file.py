@@ -1,4 +1,4 @@
-"""Bytes to pictures and back: nothing lost, nothing believed."""
+"""Bytes to images and back: nothing lost, nothing believed."""
 
 import io
 import struct
@@ -24,7 +24,7 @@ def identity(data, **options):
 def exif_bytes(orientation=6):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    exif[0x010E] = "a picture"
+    exif[0x010E] = "an image"
     return exif.tobytes()
 
 
@@ -133,7 +133,7 @@ def test_heic_comes_upright_with_its_metadata():
     assert picture.metadata.xmp == b"<a/>"
     read = Image.Exif()
     read.load(picture.metadata.exif)
-    assert read[0x010E] == "a picture"
+    assert read[0x010E] == "an image"
     assert read.get(0x0112, 1) == 1
 
 

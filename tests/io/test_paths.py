@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irncli.errors import ImageError, InputMissingError, OutputError, StorageError, UsageError
-from irncli.io.inputs import expand_inputs, pictures_in
+from irncli.io.inputs import expand_inputs, images_in
 from irncli.io.paths import STREAM, atomic_write, plan_outputs, read_input
 
 
@@ -195,8 +195,8 @@ def test_directories_give_their_pictures_by_name(tmp_path):
     (tmp_path / "sub").mkdir()
     found = [each.path for each in expand_inputs([STREAM, tmp_path, tmp_path / "missing.png"])]
     assert found == [STREAM, tmp_path / "a.JPG", tmp_path / "b.png", tmp_path / "missing.png"]
-    with pytest.raises(InputMissingError, match="no pictures"):
-        pictures_in(tmp_path / "sub")
+    with pytest.raises(InputMissingError, match="no images"):
+        images_in(tmp_path / "sub")
 
 
 names = st.lists(st.from_regex(r"[a-c]{1,2}", fullmatch=True), min_size=1, max_size=6)

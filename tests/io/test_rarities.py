@@ -260,7 +260,7 @@ def test_what_a_format_has_no_place_for_is_named(pixels, chunks, said):
 
 
 def test_odd_bytes_make_no_file_hang_or_crash(jpeg):
-    """Any ending, any beginning: an error of ours, or a picture."""
+    """Any ending, any beginning: an error of ours, or an image."""
     for data in (jpeg, cv2.imencode(".png", np.zeros((9, 9, 3), np.uint16))[1].tobytes()):
         for junk in (b"", b"\0", b"\xff" * 9, os.urandom(50)):
             for cut in (0, 2, 20, 100, len(data) - 3):

@@ -35,7 +35,7 @@ LEFT = {
     "errors": {"out/a_x2.png": (48, 48)},
     "troubleshooting": {"back.png": (63, 50)},
 }
-"""Pictures that the commands of a page leave."""
+"""Images that the commands of a page leave."""
 NEEDS = {"cluster": "ray"}
 """A package without which the commands of a page do not run."""
 ERRORS = [

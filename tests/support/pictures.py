@@ -1,4 +1,4 @@
-"""Looking at picture files without leaving them open."""
+"""Looking at image files without leaving them open."""
 
 import numpy as np
 from PIL import Image

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from irncli.train.data import Pictures
+from irncli.train.data import Images
 from irncli.train.objective import RescalingObjective
 from irncli.train.presets import preset
 from irncli.train.recipe import Recipe
@@ -46,8 +46,8 @@ def trainer(recipe=RECIPE, network=None, **options):
 
 
 def cut(photo, count=6, side=64):
-    """Pictures for training out of the photograph."""
+    """Images for training out of the photograph."""
     places = [(top, left) for top in (0, 200) for left in (0, 300, 500)][:count]
     parts = [photo[top : top + side, left : left + side] for top, left in places]
     tensors = [torch.from_numpy(np.ascontiguousarray(p)).permute(2, 0, 1) for p in parts]
-    return Pictures([f"{k}.png" for k in range(count)], tensors)
+    return Images([f"{k}.png" for k in range(count)], tensors)

@@ -8,7 +8,7 @@ from tests.support.training import cut
 
 @pytest.fixture(scope="module")
 def pictures(photo):
-    """Six small pictures."""
+    """Six small images."""
     return cut(photo)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from irncli.errors import DataError, InputMissingError
 from irncli.model.bicubic import shrink
 from irncli.train.crops import CropSampler, to_luma
-from irncli.train.data import Pictures, centre_crop, load_pictures, split
+from irncli.train.data import Images, centre_crop, load_images, split
 
 CPU = torch.device("cpu")
 
@@ -28,7 +28,7 @@ def shard(tmp_path, noise):
     folder.mkdir()
     with tarfile.open(folder / "a.tar", "w") as tar:
         members = {"x/one.png": png(noise(40, 50)), "two.png": png(noise(30, 30))}
-        members |= {"broken.png": png(noise(9, 9))[:60], "notes.txt": b"no picture"}
+        members |= {"broken.png": png(noise(9, 9))[:60], "notes.txt": b"no image"}
         for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
@@ -39,7 +39,7 @@ def shard(tmp_path, noise):
 def test_shards_folders_and_files_are_read_and_damage_is_counted(shard, noise):
     (shard.parent / "three.png").write_bytes(png(noise(20, 24)))
     for sources in ([shard.parent], [shard, shard.parent / "three.png"]):
-        pictures = load_pictures(sources)
+        pictures = load_images(sources)
         assert sorted(name.rsplit("/", 1)[-1] for name in pictures.names) == [
             "one.png",
             "three.png",
@@ -57,26 +57,26 @@ def test_compressed_shards_are_read(tmp_path, noise, suffix):
         info = tarfile.TarInfo("a.png")
         info.size = len(data)
         tar.addfile(info, io.BytesIO(data))
-    assert load_pictures([path]).names == [f"a.{suffix}/a.png"]
+    assert load_images([path]).names == [f"a.{suffix}/a.png"]
 
 
 def test_patterns_are_expanded_and_every_format_is_read(tmp_path, noise):
     for k, suffix in enumerate(("bmp", "gif", "jp2", "tiff", "tga", "webp", "ppm", "JPG")):
         (tmp_path / f"d{k}").mkdir()
         Image.fromarray(noise(16, 16)).save(tmp_path / f"d{k}" / f"x.{suffix}")
-    found = load_pictures([tmp_path / "d*" / "x.*"])
+    found = load_images([tmp_path / "d*" / "x.*"])
     assert len(found) == 8
     assert not found.damaged
-    assert len(load_pictures([tmp_path / "**" / "*.webp"])) == 1
+    assert len(load_images([tmp_path / "**" / "*.webp"])) == 1
     with pytest.raises(InputMissingError, match="pattern"):
-        load_pictures([tmp_path / "*.nothing"])
+        load_images([tmp_path / "*.nothing"])
 
 
 def test_a_shard_that_ends_early_gives_what_it_has_and_is_named(shard):
     whole = shard.read_bytes()
     first_ends = 512 + -(-len(png_member(whole)) // 512) * 512
     shard.write_bytes(whole[: first_ends + 700])
-    found = load_pictures([shard])
+    found = load_images([shard])
     assert found.names == ["a.tar/x/one.png"]
     assert found.damaged == [str(shard)]
 
@@ -88,35 +88,35 @@ def png_member(tar):
 
 def test_no_data_is_said(tmp_path, shard):
     with pytest.raises(InputMissingError):
-        load_pictures([tmp_path / "none"])
+        load_images([tmp_path / "none"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no usable picture"):
-        load_pictures([tmp_path / "empty"])
+    with pytest.raises(DataError, match="no usable image"):
+        load_images([tmp_path / "empty"])
     shard.write_bytes(shard.read_bytes()[:700])
     with pytest.raises(DataError, match="1 damaged"):
-        load_pictures([shard])
+        load_images([shard])
 
 
 def test_the_fingerprint_is_that_of_names_and_sizes():
-    one = Pictures(["a/x.png"], [torch.zeros(3, 4, 5, dtype=torch.uint8)])
-    moved = Pictures(["b/x.png"], [torch.ones(3, 4, 5, dtype=torch.uint8)])
-    larger = Pictures(["a/x.png"], [torch.zeros(3, 4, 6, dtype=torch.uint8)])
+    one = Images(["a/x.png"], [torch.zeros(3, 4, 5, dtype=torch.uint8)])
+    moved = Images(["b/x.png"], [torch.ones(3, 4, 5, dtype=torch.uint8)])
+    larger = Images(["a/x.png"], [torch.zeros(3, 4, 6, dtype=torch.uint8)])
     assert one.fingerprint() == moved.fingerprint() != larger.fingerprint()
 
 
 def test_the_split_depends_on_names_alone():
     names = [f"{k:04}.webp" for k in range(480)]
     pixels = [torch.zeros(3, 1, 1, dtype=torch.uint8)] * len(names)
-    train, held_out = split(Pictures(names, pixels))
+    train, held_out = split(Images(names, pixels))
     assert len(train) + len(held_out) == 480
     assert 10 <= len(held_out) <= 30
     assert not set(train.names) & set(held_out.names)
-    again = split(Pictures(names[::-1], pixels))[1]
+    again = split(Images(names[::-1], pixels))[1]
     assert sorted(again.names) == sorted(held_out.names)
 
 
 def test_a_single_picture_serves_as_both():
-    one = Pictures(["a.png"], [torch.zeros(3, 8, 8, dtype=torch.uint8)])
+    one = Images(["a.png"], [torch.zeros(3, 8, 8, dtype=torch.uint8)])
     train, held_out = split(one)
     assert train.names == held_out.names == ["a.png"]
 
@@ -145,7 +145,7 @@ def test_a_crop_s_target_is_that_region_of_the_whole_picture_s_lr(scale, size, n
         assert hr.shape == (1, 3, side, side)
         assert low.shape == (1, 3, 8, 8)
         places = [place for image, lr in turned for place in found(hr, low, image, lr, scale)]
-        assert places, "the crop is nowhere in the picture"
+        assert places, "the crop is nowhere in the image"
         assert min(places) < 1e-5
 
 
@@ -156,7 +156,7 @@ def turn(image, flip_rows, flip_columns, transpose):
 
 
 def found(hr, low, image, lr, scale):
-    """Differences of the target wherever the crop lies in the picture."""
+    """Differences of the target wherever the crop lies in the image."""
     side = hr.shape[2]
     for top in range(0, image.shape[2] - side + 1, scale):
         for left in range(0, image.shape[3] - side + 1, scale):

@@ -23,7 +23,7 @@ from irncli.errors import (
     UsageError,
 )
 from irncli.model import build
-from irncli.train.data import Pictures
+from irncli.train.data import Images
 from irncli.train.loop import Budget, Hooks, Run, train
 from irncli.train.recipe import parse_toml
 from irncli.train.setup import Ingredients, gather
@@ -96,9 +96,9 @@ def test_another_recipe_or_seed_does_not_continue_a_run(tmp_path, pictures):
     with pytest.raises(UsageError, match="--seed: 5, not 0"):
         run(pictures, tmp_path / "a", 3, seed=5, resume=True)
     said = []
-    fewer = Pictures(pictures.names[:3], pictures.pixels[:3])
+    fewer = Images(pictures.names[:3], pictures.pixels[:3])
     run(fewer, tmp_path / "a", 3, hooks=Hooks(say=said.append), resume=True)
-    assert "warning: the run was begun on other pictures" in said
+    assert "warning: the run was begun on other images" in said
 
 
 def test_the_run_directory_holds_everything(tmp_path, pictures):
@@ -157,10 +157,10 @@ def test_the_log_is_rewound_to_the_state(tmp_path, pictures):
 
 
 def test_own_pictures_can_be_held_out(tmp_path, pictures, photo):
-    own = Pictures(["v.png"], [torch.from_numpy(photo[:40, :60].copy()).permute(2, 0, 1)])
+    own = Images(["v.png"], [torch.from_numpy(photo[:40, :60].copy()).permute(2, 0, 1)])
     said = []
     run(pictures, tmp_path / "a", 1, hooks=Hooks(say=said.append), held_out=own)
-    assert "6 pictures to train on, 1 held out, 0 damaged" in said
+    assert "6 images to train on, 1 held out, 0 damaged" in said
 
 
 def test_too_little_memory_is_said(tmp_path, pictures, monkeypatch):
@@ -408,7 +408,7 @@ def test_the_best_of_an_adversarial_run_is_its_last_once_it_began(tmp_path, pict
     """A discriminator's work lowers every PSNR: the best by PSNR would be the start."""
 
     recipe = changed(adversarial_weight=1.0, crop=128, crop_end=0, head_start=2, validate_every=1)
-    large = Pictures(["a.png", "b.png"], [p.repeat(1, 2, 2) for p in pictures.pixels[:2]])
+    large = Images(["a.png", "b.png"], [p.repeat(1, 2, 2) for p in pictures.pixels[:2]])
     scores = iter((50.0, 40.0, 30.0, 20.0))
     kept = []
 
@@ -441,6 +441,6 @@ def test_robust_recipes_are_judged_by_what_comes_back(tmp_path, pictures):
 
 
 def test_held_out_pictures_must_be_large_enough(tmp_path, pictures):
-    tiny = Pictures(["t.png"], [torch.zeros(3, 3, 20, dtype=torch.uint8)])
+    tiny = Images(["t.png"], [torch.zeros(3, 3, 20, dtype=torch.uint8)])
     with pytest.raises(DataError, match="--validation"):
         run(pictures, tmp_path / "a", 1, held_out=tiny)

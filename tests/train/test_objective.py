@@ -263,7 +263,7 @@ def test_bits_weigh_what_they_are_told_to(batch):
 
 
 def test_estimated_bits_follow_those_of_files():
-    """On pictures of all kinds of detail, at all qualities: their logarithms go together."""
+    """On images of all kinds of detail, at all qualities: their logarithms go together."""
     generator = torch.Generator().manual_seed(0)
     estimated, real = [], []
     for smoothness in (1, 2, 4, 8):

@@ -184,7 +184,7 @@ def test_the_command_under_torchrun_and_its_run_resumed_by_one(tmp_path, photo):
                "--device", "cpu", "--threads", "1", *fields]  # fmt: skip
     together = launch([*command, "--steps", "3"])
     assert together.returncode == 0, together.stderr
-    assert together.stderr.count("pictures to train on") == 1, "one rank speaks"
+    assert together.stderr.count("images to train on") == 1, "one rank speaks"
     assert not list(out.glob(".*"))
     alone = subprocess.run(
         [sys.executable, *map(str, command), "--steps", "6", "--resume"],

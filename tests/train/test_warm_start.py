@@ -78,7 +78,7 @@ def test_larger_cells_grow_from_x2_on_their_slowest_waves(tmp_path, recipe, wave
 
 @pytest.mark.parametrize("recipe", [LD, E_X4], ids=["ld-x3", "e-x4"])
 def test_the_slowest_waves_are_steps_across_the_cell(recipe):
-    """A picture that rises to the right is in the waves that x2's horizontal band goes to."""
+    """An image that rises to the right is in the waves that x2's horizontal band goes to."""
     network = initial_network(recipe, None)
     scale = recipe.network.scale
     columns = torch.linspace(0, 1, 4 * scale)

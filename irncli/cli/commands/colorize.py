@@ -1,4 +1,4 @@
-"""`irn colorize`: gray pictures back to the colours they were made of."""
+"""`irn colorize`: gray images back to the colours they were made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`irn compress`: pictures to JPEG files of a fraction of their size."""
+"""`irn compress`: images to JPEG files of a fraction of their size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`irn decolor`: colour pictures to gray ones that can be restored."""
+"""`irn decolor`: colour images to gray ones that can be restored."""
 
 from __future__ import annotations
 

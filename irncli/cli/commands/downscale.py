@@ -1,4 +1,4 @@
-"""`irn downscale`: pictures to small pictures that can be restored."""
+"""`irn downscale`: images to small images that can be restored."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class SavedImages:
         return self.root / images.name / name
 
     def keeper(self, images: ImageSet, contestant: Contestant) -> Callable[[Sample], None]:
-        """What writes the files of one picture."""
+        """What writes the files of one image."""
         folder = self._folder(images, contestant)
 
         def keep(sample: Sample) -> None:

@@ -215,7 +215,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     from irncli.batch.progress import Progress as Bar
     from irncli.cli.interrupts import Interrupts
     from irncli.engine.device import resolve_device, use_exact_fp32
-    from irncli.train.data import load_pictures
+    from irncli.train.data import load_images
     from irncli.train.loop import Budget, Hooks, Run
     from irncli.train.loop import train as run
     from irncli.train.parallel import process_group, ranks_of
@@ -242,15 +242,15 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
         out=out,
         budget=Budget(steps, settings.minutes),
         init=locate(start) if start not in ("", "none") else None,
-        held_out=load_pictures(settings.validation) if settings.validation else None,
+        held_out=load_images(settings.validation) if settings.validation else None,
         device=device,
         seed=settings.seed,
         resume=settings.resume,
         ranks=ranks,
     )
     ingredients = gather(recipe, locate)
-    pictures = load_pictures(data)
-    for damaged in pictures.damaged:
+    images = load_images(data)
+    for damaged in images.damaged:
         console.say(f"irn: {damaged}: damaged, left out")
     bar = Bar(quiet=console.quiet)
     with (
@@ -261,7 +261,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     ):
         report = _reporter(console, tick, recipe.report.log_every)
         finished = run(
-            recipe, pictures, options_, ingredients, Hooks(report, console.say, interrupts.asked)
+            recipe, images, options_, ingredients, Hooks(report, console.say, interrupts.asked)
         )
     if finished or interrupts.status is None:
         return int(ExitStatus.OK)

@@ -1,4 +1,4 @@
-"""`irn upscale`: small pictures back to what they were made of."""
+"""`irn upscale`: small images back to what they were made of."""
 
 from __future__ import annotations
 

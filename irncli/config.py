@@ -1,6 +1,7 @@
-"""Architectures as data: what a checkpoint records and a network is built from.
+"""Network architectures as data, recorded in checkpoints and used to build networks.
 
-Frozen, validated, and the same after a trip through JSON. No torch, no files.
+The classes are frozen, validate their values, and survive a round trip through JSON unchanged.
+This module uses neither torch nor files.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ class Level:
     Attributes:
         transform: `haar` (2x2 wavelet), `learned` (pixel-unshuffle and a learned matrix) or
             `color` (a learned matrix that mixes the colours of a cell of pixels).
-        factor: how many times smaller the state becomes: 2 for haar; for color the side of a cell,
-            1 (the paper's), 2 or 4.
-        blocks: coupling blocks after the transform; 0 stacks transforms (IRN-E).
+        factor: factor by which each side of the state shrinks: 2 for haar, 2 to 16 for learned;
+            for color, the side of a cell of pixels: 1 (as in the paper), 2 or 4.
+        blocks: number of coupling blocks after the transform, 0 to 64; 0 stacks transforms (IRN-E).
     """
 
     transform: Transform
@@ -55,13 +56,13 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class InvertibleConfig:
-    """An invertible network: levels in forward order, and where the state is split.
+    """Architecture of an invertible network: its levels and the split of the final state.
 
     Attributes:
-        levels: forward order.
-        low_channels: channels of the low part: 3 for rescaling (LR); for colour the gray pixels of
-            a cell, 1, 4 or 16.
-        growth: channels that each convolution of a dense block adds.
+        levels: one to six levels in forward order.
+        low_channels: channels of the low part: 3 for rescaling (the LR image); for colour, the
+            number of gray pixels in a cell: 1, 4 or 16.
+        growth: channels that each convolution of a dense block adds, 1 to 256.
     """
 
     levels: tuple[Level, ...]
@@ -80,7 +81,8 @@ class InvertibleConfig:
         if colours or self.task == "color":
             _require(
                 list(self.levels) == colours[:1],
-                "a colour network has one level, of colour, and no other network has one",
+                "a colour network has exactly one level, with transform color; other networks have "
+                "no such level",
             )
             _require(
                 self.low_channels == self.reduction**2,
@@ -89,54 +91,54 @@ class InvertibleConfig:
             )
         _require(
             self.low_channels < self.state_channels,
-            "a rescaling network has at least one level of scale",
+            "a rescaling network needs at least one haar or learned level",
         )
 
     @property
     def reduction(self) -> int:
-        """Size of the image over that of the state after the last level."""
+        """Ratio of the side of the image to that of the state after the last level."""
         return prod(level.factor for level in self.levels)
 
     @property
     def cell(self) -> int:
-        """Side of the cell of gray pixels that the low part holds as channels; 1 for rescaling."""
+        """Side of the cell of gray pixels stored as low channels; 1 for rescaling."""
         return {3: 1, 1: 1, 4: 2, 16: 4}[self.low_channels]
 
     @property
     def scale(self) -> int:
-        """HR size over LR size; 1 for colour."""
+        """Ratio of HR size to LR size; 1 for colour."""
         return self.reduction // self.cell
 
     @property
     def picture_channels(self) -> int:
-        """Channels of the low part as an image: 3, or 1 for gray."""
+        """Number of channels of the low part as an image: 3 for rescaling, 1 for colour."""
         return 3 if self.task == "rescale" else 1
 
     @property
     def state_channels(self) -> int:
-        """Channels of the state after the last level."""
+        """Number of channels of the state after the last level."""
         return 3 * self.reduction**2
 
     @property
     def latent_channels(self) -> int:
-        """Channels of z."""
+        """Number of channels of z."""
         return self.state_channels - self.low_channels
 
     @property
     def task(self) -> Literal["rescale", "color"]:
-        """What the low part is: a small image or a gray one."""
+        """Task of the network: `rescale` (small low part) or `color` (gray low part)."""
         return "rescale" if self.low_channels == 3 else "color"
 
     @classmethod
     def irn(cls, scale: int, blocks: int = 8) -> InvertibleConfig:
-        """IRN x2, x4, x8, ...: at each level one Haar transform, then `blocks` blocks."""
+        """Return IRN for scale 2, 4, 8 or 16: a Haar transform and `blocks` blocks per level."""
         _require(scale in (2, 4, 8, 16), f"IRN has scale 2, 4, 8 or 16, not {scale}")
         count = scale.bit_length() - 1
         return cls(levels=(Level(transform="haar", factor=2, blocks=blocks),) * count)
 
     @classmethod
     def irn_e(cls, scale: int, blocks: int = 16) -> InvertibleConfig:
-        """IRN-E: all Haar transforms first, then all blocks at the size of LR."""
+        """Return IRN-E: all Haar transforms first, then all blocks at LR size."""
         _require(scale in (2, 4, 8, 16), f"IRN-E has scale 2, 4, 8 or 16, not {scale}")
         bare = Level(transform="haar", factor=2, blocks=0)
         last = Level(transform="haar", factor=2, blocks=blocks)
@@ -144,15 +146,15 @@ class InvertibleConfig:
 
     @classmethod
     def irn_ld(cls, scale: int, blocks: int = 12) -> InvertibleConfig:
-        """IRN-LD: learned downsampling by any integer, then `blocks` blocks."""
+        """Return IRN-LD: learned downsampling by an integer, 2 to 16, then `blocks` blocks."""
         return cls(levels=(Level(transform="learned", factor=scale, blocks=blocks),))
 
     @classmethod
     def irn_color(cls, blocks: int = 8, cell: int = 1) -> InvertibleConfig:
-        """IRN-color: a learned colour matrix, then blocks that split 1 + 2 channels.
+        """Return IRN-color: a learned colour matrix, then blocks that split 1 + 2 channels.
 
-        With cells of 2x2 or 4x4 pixels, which are not the paper's, they split 4 + 8 channels at
-        half the size or 16 + 32 at a quarter.
+        The paper uses cells of one pixel. With cells of 2x2 or 4x4 pixels, the blocks split 4 + 8
+        channels at half the size or 16 + 32 channels at a quarter of the size.
         """
         level = Level(transform="color", factor=cell, blocks=blocks)
         return cls(levels=(level,), low_channels=cell**2)
@@ -160,15 +162,16 @@ class InvertibleConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CrmConfig:
-    """Compression restoration module: residual-in-residual dense blocks at LR size.
+    """Architecture of a compression restoration module (CRM) at LR size.
 
     Attributes:
-        blocks: residual-in-residual dense blocks.
-        features: channels between them.
-        growth: channels that each convolution of a dense block adds.
-        conditioned: it is told the quantisation tables of the file, so that one serves all
-            qualities; the paper's are not, and there is one for each quality.
-        residual: it gives what is to be added to the coded image; the paper's gives the image.
+        blocks: number of residual-in-residual dense blocks, 1 to 256.
+        features: channels between these blocks, 1 to 256.
+        growth: channels that each convolution of a dense block adds, 1 to 256.
+        conditioned: true if the module receives the quantisation tables of the file, so that one
+            module serves all qualities; the paper uses a separate module for each quality.
+        residual: true if the module outputs a correction to add to the coded image; the paper's
+            module outputs the image itself.
     """
 
     blocks: int = 8
@@ -195,23 +198,23 @@ _KINDS: dict[str, type[InvertibleConfig] | type[CrmConfig]] = {
 
 
 def to_json(architecture: Architecture) -> dict[str, Any]:
-    """Plain data with a `kind` that `from_json` reads back: from_json(to_json(a)) == a."""
+    """Return plain data with a `kind` for `from_json`. Law: from_json(to_json(a)) == a."""
     kind = "crm" if isinstance(architecture, CrmConfig) else "invertible"
     return {"kind": kind, **asdict(architecture)}
 
 
 def from_json(data: object) -> Architecture:
-    """The architecture that `to_json` wrote.
+    """Return the architecture that `to_json` wrote.
 
     Raises:
-        ValueError: an unknown kind, an unknown or missing key, or a value out of range.
+        ValueError: `data` has an unknown kind, an unknown or missing key, or a value out of range.
     """
     if not isinstance(data, dict) or data.get("kind") not in _KINDS:
-        raise ValueError(f"architecture has no kind out of {', '.join(_KINDS)}")
+        raise ValueError(f"architecture has no known kind, expected one of {', '.join(_KINDS)}")
     fields = {key: value for key, value in data.items() if key != "kind"}
     try:
         if "levels" in fields:
             fields["levels"] = tuple(Level(**level) for level in fields["levels"])
         return _KINDS[data["kind"]](**fields)
     except TypeError as error:
-        raise ValueError(f"architecture does not fit this version: {error}") from error
+        raise ValueError(f"architecture is not supported by this version: {error}") from error

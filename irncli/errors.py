@@ -1,19 +1,19 @@
-"""Everything that irn refuses, each kind with the exit status of the command line.
+"""Exceptions of irn, each with its exit status on the command line.
 
     IrnError
-    ├── UsageError            2  the request contradicts itself
-    ├── DataError            65  the bytes are not what they should be
-    │   ├── ImageError           not an image, damaged, or larger than allowed
+    ├── UsageError            2  the request contradicts itself or has a value out of range
+    ├── DataError            65  the bytes of an input are invalid
+    │   ├── ImageError           not an image, a damaged image, or one larger than allowed
     │   ├── TagError             no tag, a tag of a newer format, or one that contradicts the file
-    │   └── CheckpointError      not a checkpoint, damaged, or of a network irn does not know
-    ├── InputMissingError    66  there is no such input
-    ├── UnavailableError     69  no such model or device here
-    ├── OutputError          73  the output exists already or cannot be created
-    ├── StorageError         74  reading or writing failed on the way
+    │   └── CheckpointError      not a checkpoint, a damaged one, or one of an unknown network
+    ├── InputMissingError    66  the input does not exist
+    ├── UnavailableError     69  the model or device is not available
+    ├── OutputError          73  the output already exists or cannot be created
+    ├── StorageError         74  reading or writing failed partway
     └── MemoryExhaustedError 75  not enough memory even for the smallest tile
 
-A message is one line that names what was got, what was expected and what to do.
-This module imports nothing of ours.
+Each message is one line that says what was found, what was expected and what to do.
+This module imports no other module of irn.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class ExitStatus(IntEnum):
-    """Exit statuses of every command (after sysexits.h where it has one)."""
+    """Exit statuses of all commands; values follow sysexits.h where it defines one."""
 
     OK = 0
     SOME_FAILED = 1
@@ -55,64 +55,64 @@ class ExitStatus(IntEnum):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM asked for the end: it comes about as that by Ctrl-C does, with its own status."""
+    """Interruption by SIGTERM, handled like Ctrl-C but with its own exit status."""
 
 
 class IrnError(Exception):
-    """Base of everything irn raises on purpose."""
+    """Base class of all exceptions that irn raises deliberately."""
 
     status: ClassVar[ExitStatus] = ExitStatus.SOME_FAILED
 
 
 class UsageError(IrnError, ValueError):
-    """The request contradicts itself or names a value out of range."""
+    """The request contradicts itself or has a value out of range."""
 
     status = ExitStatus.USAGE
 
 
 class DataError(IrnError, ValueError):
-    """The bytes of an input are not what they should be."""
+    """The bytes of an input are invalid."""
 
     status = ExitStatus.DATA
 
 
 class ImageError(DataError):
-    """Not an image, a damaged one, or one larger than allowed."""
+    """The input is not an image, is damaged, or is larger than allowed."""
 
 
 class TagError(DataError):
-    """No tag, one of a newer format, or one that contradicts its file."""
+    """The file has no tag, a tag of a newer format, or a tag that contradicts the file."""
 
 
 class CheckpointError(DataError):
-    """Not a checkpoint, a damaged one, or one of an unknown network."""
+    """The file is not a checkpoint, is damaged, or belongs to an unknown network."""
 
 
 class InputMissingError(IrnError, FileNotFoundError):
-    """There is no such input."""
+    """The input does not exist."""
 
     status = ExitStatus.NO_INPUT
 
 
 class UnavailableError(IrnError, LookupError):
-    """No such model or device on this machine."""
+    """The model or device is not available on this machine."""
 
     status = ExitStatus.UNAVAILABLE
 
 
 class OutputError(IrnError):
-    """The output exists already or cannot be created."""
+    """The output already exists or cannot be created."""
 
     status = ExitStatus.CANNOT_CREATE
 
 
 class StorageError(IrnError):
-    """Reading or writing failed on the way: the medium, not the data."""
+    """Reading or writing failed partway because of the storage medium, not the data."""
 
     status = ExitStatus.IO
 
 
 class MemoryExhaustedError(IrnError, MemoryError):
-    """Not enough memory even for the smallest tile."""
+    """There is not enough memory even for the smallest tile."""
 
     status = ExitStatus.NO_MEMORY

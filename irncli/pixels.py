@@ -1,4 +1,4 @@
-"""What an image is in memory: an array of 8 or 16 bits a channel."""
+"""Images in memory: arrays of 8 or 16 bits per channel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["Pixels", "bits_of", "most", "to_bits"]
 
 Pixels = NDArray[np.unsignedinteger[Any]]
-"""uint8 or uint16; its range is from black to white, or from clear to opaque."""
+"""uint8 or uint16 array; the full range runs from black to white, or from transparent to opaque."""
 
 
 def bits_of(pixels: Pixels) -> int:
@@ -19,17 +19,17 @@ def bits_of(pixels: Pixels) -> int:
 
 
 def most(pixels: Pixels) -> int:
-    """White: 255 or 65535."""
+    """Return the largest value, white: 255 or 65535."""
     return int(np.iinfo(pixels.dtype).max)
 
 
 def to_bits(pixels: Pixels, bits: int) -> Pixels:
-    """The nearest values of another depth: 65535 and 255 are both white."""
+    """Return the nearest values at another bit depth; 65535 and 255 are both white."""
     if bits_of(pixels) == bits:
         return pixels
     if bits == 16:
         return pixels.astype(np.uint16) * np.uint16(257)
-    # Row by row, so that no wider copy of an image is made.
+    # Convert row by row, so that no wider copy of the whole image is made.
     reduced = np.empty(pixels.shape, np.uint8)
     for row, values in zip(reduced, pixels, strict=True):
         row[...] = (values.astype(np.uint32) * 255 + 32767) // 65535

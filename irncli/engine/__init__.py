@@ -1,1 +1,1 @@
-"""Images through networks in bounded memory, on any device."""
+"""The engine, which runs networks on images in bounded memory, on any device."""

@@ -1,4 +1,4 @@
-"""Colours under transparent pixels: what no one sees must not shine into what one does."""
+"""Colours of transparent pixels, replaced so that they do not bleed into visible pixels."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from irncli.pixels import Pixels, bits_of
 __all__ = ["bleed"]
 
 _ROWS = 512
-"""Rows that are converted to floating point at a time; even, since blocks have two rows."""
+"""Number of rows converted to floating point at a time; even, since blocks have two rows."""
 
 
 def bleed(pixels: Pixels, alpha: Pixels | None) -> Pixels:
-    """Give wholly transparent pixels the colours of those around that are not.
+    """Fill fully transparent pixels with the colours of the visible pixels around them.
 
-    Resizing mixes neighbours. Whatever an editor left under alpha 0, often black, would come up
-    as a halo at the edges. Each such pixel takes what lies between the means, weighted by alpha,
-    of the smallest blocks of 2, 4, 8, ... pixels around it that have visible ones.
+    Resizing mixes neighbouring pixels, so the colours that an editor left under alpha 0, often
+    black, would show as a halo at the edges. The colour of each such pixel is interpolated between
+    the means, weighted by alpha, of the smallest surrounding blocks with sides of 2, 4, 8, ...
+    pixels that contain visible pixels.
 
-    Law: pixels with alpha above 0 stay as they are.
+    Law: pixels with alpha above 0 do not change.
 
-    Memory: a copy of the image, and about 20 bytes a pixel for the blocks.
+    Memory: a copy of the image, and about 20 bytes per pixel for the blocks.
 
     Args:
         pixels: uint8 or uint16 [H, W, 3].
-        alpha: [H, W]; None: all is opaque.
+        alpha: alpha channel [H, W]; None for an opaque image.
     """
     if alpha is None or bool(alpha.all()) or not bool(alpha.any()):
         return pixels
@@ -46,7 +47,7 @@ def bleed(pixels: Pixels, alpha: Pixels | None) -> Pixels:
 
 
 def _filled(colours: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Colours [1, 3, H, W], and where weight [1, 1, H, W] is 0 those of coarser blocks."""
+    """Fill colours [1, 3, H, W] from coarser blocks where the weight [1, 1, H, W] is 0."""
     hidden = weight == 0
     if not bool(hidden.any()):
         return colours
@@ -55,7 +56,7 @@ def _filled(colours: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 def _blocks(colours: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weighted mean and mean weight of blocks of 2x2."""
+    """Return the weighted means and the mean weights of 2x2 blocks."""
     total = _halved(weight)
     return _halved(colours * weight) / total.clamp_min(torch.finfo(total.dtype).tiny), total
 
@@ -65,7 +66,7 @@ def _halved(x: torch.Tensor) -> torch.Tensor:
 
 
 def _between(coarse: torch.Tensor, top: int, bottom: int, width: int) -> torch.Tensor:
-    """Rows `top` (even) to `bottom` of what lies between blocks of 2x2, bilinearly."""
+    """Interpolate 2x2 blocks bilinearly; return rows `top` (even) to `bottom`, `width` wide."""
     above = max(0, top // 2 - 1)
     window = coarse[:, :, above : (bottom + 1) // 2 + 1]
     doubled = functional.interpolate(window, scale_factor=2, mode="bilinear")

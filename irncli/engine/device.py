@@ -1,4 +1,4 @@
-"""Where to compute and how exactly."""
+"""Devices and floating-point precision."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+    """Return the device for a name: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    `auto` is CUDA if available, otherwise MPS if available, otherwise the CPU.
 
     Raises:
-        UsageError: not such a name.
+        UsageError: the name is not one of these.
         UnavailableError: this machine has no such device.
     """
     if name == "auto":
@@ -49,9 +51,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """The dtype inside the dense blocks; everything else is always float32.
+    """Return the dtype inside the dense blocks; everything else is always float32.
 
-    `auto` is float32 but on CUDA, where it is float16: within one code value of float32.
+    `auto` is float16 on CUDA, with results within one code value of float32, and float32 on other
+    devices.
     """
     if precision == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
@@ -61,13 +64,13 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
 
 
 def use_exact_fp32() -> None:
-    """Make float32 mean float32: no TF32 in convolutions and matrix products."""
+    """Disable TF32 in convolutions and matrix products, so that float32 is exact."""
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on whatever device."""
+    """Tell whether an error means that an allocation failed, on any device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error)
@@ -77,7 +80,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def cpu_name() -> str:
-    """What the processor calls itself, to stand beside a measured time."""
+    """Return the name of the processor, for reports of measured times."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,7 +1,8 @@
-"""What the guard looks at: how far an LR departs, and what kind of image it was made of.
+"""Measurements by which the guard selects blocks: departure from plain LR, and texture of HR.
 
-Cheap by design: on ordinary photographs this is all that the guard does. Errors and departures are
-in code values of 8 bits. Grids have a value for each block of `irncli.geometry`: [rows, columns].
+The measurements are cheap by design: on ordinary photographs, the guard does little else. Errors
+and departures are in 8-bit code values. Grids [rows, columns] have one value for each block of
+`irncli.geometry`.
 """
 
 from __future__ import annotations
@@ -19,46 +20,50 @@ from irncli.engine.tensors import Pixels
 __all__ = ["Texture", "flat_blocks", "largest", "means", "needed_blend", "shifts", "texture"]
 
 MOST_SHIFT_8 = 6.0
-"""Departure of the mean of 8x8 LR pixels, in any channel."""
+"""Largest departure of the mean of 8x8 LR pixels, in any channel."""
 MOST_SHIFT_16 = 2.75
-"""The same of 16x16 pixels, for rescaling: more is a tint that the eye sees in flat colours."""
+"""Largest departure of the mean of 16x16 LR pixels, in any channel, for rescaling. A larger one is
+visible as a tint in flat colours."""
 MOST_ERROR = 255**2 * 10**-2.4
-"""Mean square of the departure in a block of 16x16 LR pixels: 24 dB."""
+"""Largest mean square departure in a block of 16x16 LR pixels: 24 dB."""
 MOST_IN_FLAT = 1.0
-"""Departure of a pixel of a block that is flat in plain LR, for rescaling."""
+"""Largest departure of a pixel in a block that is flat in plain LR, for rescaling."""
 FLAT = 1.5
-"""The range of values below which a block of plain LR is flat."""
+"""Difference of the largest and smallest values below which a block of plain LR is flat."""
 
 DRAWN_EQUAL = 0.5
 DRAWN_STEP = 3.0
-"""A block of HR was drawn if more than the first share of its pixels equals the next one, although
-the mean step between neighbours is larger than the second: pixel art, text, dithers, charts. Smooth
-parts of photographs have equal neighbours too, but no such steps."""
+"""Thresholds for drawn blocks of HR: pixel art, text, dithers, charts. A block counts as drawn if
+more than a share DRAWN_EQUAL of its pixels equal the next pixel, although the mean step between
+neighbours is larger than DRAWN_STEP. Smooth parts of photographs also have equal neighbours, but
+not such large steps."""
 
 NOISE_SQUARE = 15.0
-"""Mean square of the step to the next pixel below which noise is too faint to matter."""
+"""Mean square of the step to the next pixel, below which noise is too faint to matter."""
 NOISE_GROWTH = 1.3
-"""A block is noise if the mean square of the step to the pixel after the next is less than so many
-times that to the next. In photographs neighbours resemble each other: it is twice that, or more."""
+"""Threshold for noise. A block is noise if the mean square of the step to the pixel after the next
+is less than NOISE_GROWTH times that of the step to the next pixel. In photographs, where neighbours
+resemble each other, the ratio is 2 or more."""
 COLOUR_NOISE_GROWTH = 1.8
 COLOUR_NOISE_GRAY = 0.6
-"""It is colour noise if it is less than the first times as large, and the steps of the three
-channels have so little in common that the mean square of their mean is less than the second times
-the mean of their squares: a third for noise, mostly 0.8 and more in photographs."""
+"""Thresholds for colour noise. A block is colour noise if the ratio described at NOISE_GROWTH is
+less than COLOUR_NOISE_GROWTH, and the steps of the three channels are so weakly correlated that the
+mean square of their mean is less than COLOUR_NOISE_GRAY times the mean of their squares. That share
+is a third for noise, and mostly 0.8 or more in photographs."""
 
 Grid = NDArray[np.bool_]
 
 
 def means(x: torch.Tensor, side: int) -> torch.Tensor:
-    """Means over squares, those that are cut off at the right and at the bottom, too."""
+    """Return the means over squares, including those cut off at the right and bottom edges."""
     return functional.avg_pool2d(x, side, ceil_mode=True, count_include_pad=False)
 
 
 def shifts(x: torch.Tensor, side: int) -> torch.Tensor:
-    """Absolute means over squares.
+    """Return the absolute means over squares.
 
-    One that is cut off counts as if it were filled up with zeros, since the mean of a few pixels
-    says little; but not where the whole image is smaller than a square.
+    A square that is cut off is padded with zeros, since the mean of a few pixels says little. Along
+    an axis where the whole image is shorter than a square, the padding does not count.
     """
     height, width = x.shape[2:]
     padded = functional.pad(x, (0, -width % side, 0, -height % side))
@@ -67,7 +72,7 @@ def shifts(x: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def largest(x: torch.Tensor, side: int) -> torch.Tensor:
-    """The largest value over channels and squares: [rows, columns]."""
+    """Return the largest value over channels in each square: [rows, columns]."""
     x = x.amax(dim=1, keepdim=True)
     return functional.max_pool2d(x, side, ceil_mode=True)[0, 0]
 
@@ -75,13 +80,14 @@ def largest(x: torch.Tensor, side: int) -> torch.Tensor:
 def needed_blend(
     departure: torch.Tensor, flat: torch.Tensor, side: int, *, color: bool
 ) -> torch.Tensor:
-    """For each block the share of plain LR that brings it within the limits.
+    """Return, for each block, the share of plain LR that brings it within the limits.
 
     Args:
-        departure: of LR from plain LR, [1, C, h, w].
-        flat: blocks that are flat in plain LR.
-        side: of a block.
-        color: gray images of a colour network, where small tints and flat blocks do not count.
+        departure: difference of LR and plain LR, [1, C, h, w].
+        flat: grid of the blocks that are flat in plain LR.
+        side: side of a block in LR pixels.
+        color: true for gray images of a colour network, where the limits for small tints and for
+            flat blocks do not apply.
     """
     shift = largest(shifts(departure, 8), side // 8)
     error = largest(means(departure.square().mean(1, keepdim=True), 16), side // 16)
@@ -94,7 +100,7 @@ def needed_blend(
 
 
 def flat_blocks(plain: torch.Tensor, side: int) -> torch.Tensor:
-    """Blocks of plain LR, [1, C, h, w], whose values hardly differ."""
+    """Return the grid of the blocks of plain LR, [1, C, h, w], whose values hardly differ."""
     height, width = plain.shape[2:]
     filled = functional.pad(plain, (0, -width % side, 0, -height % side), mode="replicate")
     most, least = functional.max_pool2d(filled, side), -functional.max_pool2d(-filled, side)
@@ -103,12 +109,13 @@ def flat_blocks(plain: torch.Tensor, side: int) -> torch.Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """What the pixels of HR are like, a value for each block.
+    """Texture of HR, as grids with one value for each block.
 
     Attributes:
-        unphotographed: drawn, or in an area of noise.
-        growth: mean square of the step to the pixel after the next, over that to the next: 1 for
-            noise, 2 and more for what is smooth; infinite where hardly anything varies.
+        unphotographed: true for blocks that were drawn or lie in an area of noise.
+        growth: ratio of the mean square of the step to the pixel after the next to that of the
+            step to the next pixel: 1 for noise, 2 or more for smooth blocks, infinite where the
+            pixels hardly vary.
     """
 
     unphotographed: torch.Tensor
@@ -116,12 +123,12 @@ class Texture:
 
 
 def texture(hr: Pixels, shape: tuple[int, int], side: float) -> Texture:
-    """Measure the texture of HR by the steps between neighbours, along rows and along columns.
+    """Measure the texture of HR from the steps between neighbours, along rows and along columns.
 
     Args:
-        hr: [H, W, 3].
-        shape: of the grid.
-        side: of a block, in HR pixels.
+        hr: HR image, uint8 or uint16 [H, W, 3].
+        shape: rows and columns of the grid.
+        side: side of a block in HR pixels.
     """
     height, width = hr.shape[:2]
     drawn, noisy = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
@@ -134,9 +141,9 @@ def texture(hr: Pixels, shape: tuple[int, int], side: float) -> Texture:
         along, across = _judged(values, lefts, axis=1), _judged(values, lefts, axis=0)
         growth[row] = along.growth
         drawn[row] = along.drawn | across.drawn
-        # Of stripes that run along the rows, only the columns tell.
+        # Stripes that run along the rows have steps only across the rows.
         noisy[row] = along.noisy | (across.noisy & np.isinf(along.growth))
-    # Noise fills areas; single blocks of fine texture in photographs look the same.
+    # Noise fills whole areas; in photographs, single blocks of fine texture look like noise.
     area = torch.from_numpy(noisy)[None, None].float()
     share = functional.avg_pool2d(area, 3, stride=1, padding=1, count_include_pad=False)[0, 0]
     return Texture(torch.from_numpy(drawn) | (share > 0.5), torch.from_numpy(growth))
@@ -144,12 +151,12 @@ def texture(hr: Pixels, shape: tuple[int, int], side: float) -> Texture:
 
 @dataclass(frozen=True, eq=False)
 class _Steps:
-    """What the steps along one axis say of each block of a row of blocks.
+    """Classification of each block in a row of blocks, by the steps along one axis.
 
     Attributes:
-        drawn: the block was drawn.
-        noisy: the block is noise.
-        growth: see Texture.
+        drawn: true for blocks that were drawn.
+        noisy: true for blocks of noise.
+        growth: see `Texture`.
     """
 
     drawn: Grid
@@ -158,7 +165,7 @@ class _Steps:
 
 
 def _judged(values: NDArray[np.float32], lefts: NDArray[np.int_], axis: int) -> _Steps:
-    """Judge a row of blocks by the steps along an axis; `lefts`: the column where each begins."""
+    """Classify a row of blocks by the steps along an axis; `lefts` holds their first columns."""
     if values.shape[axis] < 3:
         nothing = np.zeros(len(lefts), np.bool_)
         return _Steps(nothing, nothing, np.full(len(lefts), np.inf))
@@ -182,6 +189,6 @@ def _judged(values: NDArray[np.float32], lefts: NDArray[np.int_], axis: int) -> 
 
 
 def _cut(values: NDArray[np.float32], axis: int, start: int) -> NDArray[np.float32]:
-    """Return all pixels of an axis from `start` on, but for the last 2 - start."""
+    """Return the pixels along an axis, without the first `start` and the last 2 - `start`."""
     part = slice(start, values.shape[axis] - 2 + start)
     return values[:, part] if axis == 1 else values[part]

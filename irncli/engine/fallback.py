@@ -1,4 +1,4 @@
-"""Blocks of a small image that are restored without the network, blended without a seam."""
+"""Blocks of a small image that are restored without the network and blended in seamlessly."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ __all__ = ["Fallback", "block_weights", "mixed"]
 
 
 def block_weights(grid: torch.Tensor, side: int, rows: slice, columns: slice) -> torch.Tensor:
-    """Values of blocks as a smooth map of weights: [rows, columns].
+    """Return a smooth map of weights [rows, columns] from the values of blocks.
 
-    Law: in a block the weight is at least the block's value, and exactly that where no neighbour
-    has a larger one; it falls to 0 within three quarters of a block around it.
+    Law: within a block, the weight is at least the value of the block, and equals that value where
+    no neighbouring block has a larger one. The weight falls to 0 within three quarters of a block
+    around a block.
 
     Args:
-        grid: a value in [0, 1] for each block, [R, C] float32.
-        side: of a block in the pixels of the map, even.
-        rows: of the map, wanted.
-        columns: the same.
+        grid: value in [0, 1] for each block, float32 [R, C].
+        side: side of a block in pixels of the map, an even number.
+        rows: rows of the map to return.
+        columns: columns of the map to return.
     """
     halves = grid.repeat_interleave(2, 0).repeat_interleave(2, 1)
     grown = functional.max_pool2d(halves[None, None], 3, stride=1, padding=1)[0, 0]
@@ -35,26 +36,27 @@ def block_weights(grid: torch.Tensor, side: int, rows: slice, columns: slice) ->
         low = places.floor().long()
         share = (places - low).unsqueeze(1 - dim)
         high = (low + 1).clamp_max(grown.shape[dim] - 1)
-        # Not lerp: where both are equal, the result has to be exactly that.
+        # torch.lerp is not used: where both values are equal, the result must equal them exactly.
         first, second = grown.index_select(dim, low), grown.index_select(dim, high)
         grown = first + share * (second - first)
     return grown
 
 
 def mixed(network: torch.Tensor, plain: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Network where the weight is 0, exactly plain where it is 1, both in between."""
+    """Blend two images: `network` where the weight is 0, exactly `plain` where it is 1."""
     return torch.where(weights == 1, plain, network + weights * (plain - network))
 
 
 @dataclass(frozen=True, eq=False)
 class Fallback:
-    """What takes the place of the network in some blocks: the LR enlarged bicubically.
+    """Replacement for the network in marked blocks: LR enlarged bicubically, or given a tint.
 
     Attributes:
-        low: LR [h, w, C].
-        blocks: where.
-        scale: of the network: LR is enlarged by it.
-        tint: of a colour network, what is added to R, G and B of the gray image, in code values.
+        low: LR image [h, w, C].
+        blocks: grid of the blocks to restore without the network.
+        scale: scale of the network, by which LR is enlarged.
+        tint: for a colour network, the values added to R, G and B of the gray image, in 8-bit code
+            values; None for rescaling.
     """
 
     low: Pixels
@@ -70,18 +72,22 @@ class Fallback:
         scale: int,
         tint: tuple[float, float, float] | None,
     ) -> Fallback | None:
-        """That of an LR, if it has marks, and is still of the size that they were made for."""
+        """Return the fallback for an LR image, or None.
+
+        None means that there are no marked blocks, or that LR no longer has the size for which the
+        blocks were marked.
+        """
         if blocks is None or grid_shape(_size(low)) != blocks.shape:
             return None
         return cls(low, blocks, scale, tint)
 
     def over(self, values: torch.Tensor, rows: slice, columns: slice) -> torch.Tensor:
-        """Restored pixels with the blocks in their place.
+        """Return restored pixels with the fallback blended over the marked blocks.
 
         Args:
-            values: by the network, [1, 3, rows, columns] in [0, 1].
-            rows: where they lie in the restored image.
-            columns: the same.
+            values: pixels restored by the network, [1, 3, rows, columns] in [0, 1].
+            rows: rows of the restored image that `values` covers.
+            columns: columns of the restored image that `values` covers.
         """
         side = block_side(_size(self.low)) * self.scale
         top, bottom = rows.start // side, -(-rows.stop // side)
@@ -92,10 +98,10 @@ class Fallback:
         return mixed(values, self.plain(rows, columns).to(values.device), weights)
 
     def plain(self, rows: slice, columns: slice) -> torch.Tensor:
-        """The LR restored without the network, [1, 3, rows, columns] in [0, 1]."""
+        """Restore a part of LR without the network: [1, 3, rows, columns] in [0, 1]."""
         if self.tint is not None:
             height, width = self.low.shape[:2]
-            # Beyond the image, where cells of a colour network are whole, its edge is repeated.
+            # Whole cells of a colour network may extend beyond the image; its edge is repeated.
             down = np.minimum(np.arange(rows.start, rows.stop), height - 1)
             across = np.minimum(np.arange(columns.start, columns.stop), width - 1)
             gray = to_tensor(self.low[down][:, across, :1])

@@ -1,4 +1,4 @@
-"""What an image will take: tiles, memory and time, before it is worked on."""
+"""Estimates of the tiles, memory and time that an image will need."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from irncli.geometry import lr_size
 __all__ = ["Forecast", "forecast", "seconds_per_pixel"]
 
 _STATE_BYTES = 2 * 12
-"""A pixel of HR takes in the state, 12 bytes of float32, and in its copy at the next level."""
+"""Bytes per HR pixel: 12 bytes of float32 in the state and 12 in its copy at the next level."""
 _COPIES = 3
-"""Copies of the image in memory: the decoder's, the engine's, and the file."""
+"""Number of copies of the image in memory: in the decoder, in the engine, and as a file."""
 _FIXED = 150 << 20
-"""What torch takes to run any convolution at all, in bytes."""
+"""Bytes that torch needs to run any convolution at all."""
 _SAMPLE = 192
-"""Side in pixels of what is run to see how fast this machine is."""
+"""Side, in HR pixels, of the image used to measure the speed of this machine."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one pass over an image takes.
+    """Resources needed for one pass over an image.
 
     Attributes:
-        tiles: of each half-step at the finest level.
-        memory: in bytes, beside that of an idle program; about.
+        tiles: number of tiles in each half-step at the finest level.
+        memory: approximate memory in bytes, in addition to that of the idle program.
     """
 
     tiles: int
@@ -37,13 +37,13 @@ class Forecast:
 
 
 def forecast(rescaler: Rescaler, size: tuple[int, int], scale: float, bits: int) -> Forecast:
-    """What a pass of a network takes, in either direction.
+    """Estimate the resources for one pass of a network, in either direction.
 
     Args:
-        rescaler: the network on its device.
-        size: width and height of HR.
-        scale: HR size over LR size.
-        bits: a channel of the image.
+        rescaler: network on its device.
+        size: width and height of HR in pixels.
+        scale: ratio of HR size to LR size.
+        bits: bits per channel of the image, 8 or 16.
     """
     low = lr_size(size, scale)
     rows, columns = whole_cells(rescaler.network, low[1], low[0])
@@ -55,9 +55,13 @@ def forecast(rescaler: Rescaler, size: tuple[int, int], scale: float, bits: int)
 
 
 def seconds_per_pixel(rescaler: Rescaler, *, up: bool) -> float:
-    """Time of one direction for each pixel of HR, of the second run on a small image.
+    """Measure the time per HR pixel in one direction, in the second run on a small image.
 
-    Large images go at about the same rate; decoding and encoding come on top.
+    Large images take about the same time per pixel. Decoding and encoding take additional time.
+
+    Args:
+        rescaler: network on its device.
+        up: true to measure upscaling, false to measure downscaling.
     """
     pixels = np.random.default_rng(0).integers(0, 256, (_SAMPLE, _SAMPLE, 3), dtype=np.uint8)
     low = rescaler.downscale(pixels)

@@ -1,18 +1,20 @@
-"""The guard: every LR a good thumbnail, and nothing restored worse than the simple way restores it.
+"""Guard against LR images that are poor thumbnails or are restored worse than plain LR.
 
-Networks fail on images that they were not trained for. So LR is compared, block by block, with the
-*plain* LR that everybody would have made: bicubic LR or, for a colour network, luma. On ordinary
-photographs this comparison is all that happens (`irncli.engine.doubt` has the limits).
+Networks fail on images that they were not trained for. The guard therefore compares LR, block by
+block, with *plain* LR: bicubic LR or, for a colour network, luma. On ordinary photographs, little
+happens beyond this comparison (`irncli.engine.doubt` has the limits).
 
-1. Where LR departs too far, it is blended towards the plain one, as far as is needed.
-2. Where that takes a strong blend, and where the image is flat, drawn or noise, it is restored and
-   compared with what the plain way restores: the plain LR enlarged bicubically or, for a colour
-   network, given the mean colour of the image.
-3. Blocks that are worse are marked: there LR becomes the plain one, and is restored the plain way.
+1. Where LR departs too far from plain LR, it is blended towards plain LR as far as needed.
+2. Blocks that need a strong blend, and blocks that are flat, drawn or noise, are checked: they are
+   restored by the network and by the plain method, and the two results are compared. The plain
+   method enlarges plain LR bicubically or, for a colour network, adds the mean colour of the image.
+3. Blocks that the network restores worse are marked: LR becomes plain LR there, and these blocks
+   are restored by the plain method.
 
-The marks go into the tag. A block changes its surroundings, so these are looked at again.
+The marks are stored in the tag. A marked block changes its surroundings, so the neighbouring blocks
+are checked again.
 
-Errors are in code values of 8 bits throughout.
+All errors are in 8-bit code values.
 """
 
 from __future__ import annotations
@@ -44,46 +46,56 @@ from irncli.model.transforms import YUV_ROWS
 __all__ = ["Guarded", "guard"]
 
 DOUBTFUL_BLEND = 0.4
-"""A block that needs a smaller blend is not looked at: single blocks of photographs need one."""
+"""Blend above which a block is checked, for rescaling. Single blocks of ordinary photographs need
+smaller blends, which are no reason for a check."""
 PERFECT = 255**2 * 1e-5
-"""Mean square, 50 dB: below it, restored blocks are not compared by it, but by their peak."""
+"""Mean square error, 50 dB, below which a restored block counts as perfect. Such blocks are not
+compared by their mean square error but by their largest error."""
 MOST_PEAK = 1.5
-"""Largest error of a value in a block that the plain way restores perfectly."""
+"""Largest error of a value that the network may make in a block that the plain method restores
+perfectly, that is, with a mean square error below PERFECT."""
 MOST_RESTORED_SHIFT = 2.5
-"""Departure of the mean of 16x16 restored pixels from the original's, where nothing is gained."""
+"""Largest departure of the mean of 16x16 restored pixels from the original, for blocks that the
+network does not restore much better than the plain method."""
 MUCH_BETTER = 0.7
-"""Share of the plain way's mean square error below which such a departure is taken."""
+"""Share of the mean square error of the plain method below which a departure larger than
+MOST_RESTORED_SHIFT is accepted."""
 
 GRAYISH = 40.0
-"""Mean square of what a single colour all over the image is wrong by: below it, 32 dB, a colour
-network is looked at."""
+"""Mean square error, 32 dB, of a block of luma tinted with the mean colour of the image. For a
+colour network, blocks with a smaller error are checked."""
 
 TILE = 96
-"""Largest side, in LR pixels, of the rectangles that are restored to look at them."""
+"""Largest side, in LR pixels, of the rectangles that are restored for a check."""
 HALO = 4
-"""LR pixels around such a rectangle that are restored with it. Of 51 blocks of hard images, each
-restored alone, 47 had errors within 1 % of those with 8 pixels; the largest difference was 8 %."""
+"""Width, in LR pixels, of the border that is restored around such a rectangle. Of 51 blocks of hard
+images, each restored alone, 47 had errors within 1 % of those with a halo of 8 pixels; the largest
+difference was 8 %."""
 PROBED_SHARE = 0.01 / 2.25
-"""Share of the blocks that are looked at in any case; with its halo each is 2.25 times as large."""
+"""Share of the blocks that are always checked; with its halo, each is 2.25 times as large."""
 ROUGHER = 1.25
-"""Blocks up to so many times as smooth as a probe that is worse are looked at as well."""
+"""Factor of smoothness: if a probe turns out worse, blocks up to this many times as smooth as that
+probe are checked as well."""
 ROUNDS = 3
-"""Times that restored blocks are looked at; what is worse in the last is marked unseen."""
+"""Number of rounds of checks, each followed by a check of the neighbours of newly marked blocks.
+Blocks found worse after the last round are marked, but their neighbours are not checked again."""
 
 Filed = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True, eq=False)
 class Guarded:
-    """An LR that can be trusted.
+    """LR image after the guard has checked and repaired it.
 
     Attributes:
-        pixels: of LR.
-        blocks: where it is the plain one and has to be restored the plain way; None: nowhere.
-        tint: R - Y, G - Y, B - Y of the mean colour of the image: what the plain way of a colour
-            network adds. None for rescaling.
-        repaired: share of blocks that were blended towards plain LR, but are the network's.
-        neutral: its channels are equal, and so are those of what is restored.
+        pixels: pixels of LR.
+        blocks: grid of the marked blocks, which hold plain LR and are restored by the plain method;
+            None if there are none.
+        tint: R - Y, G - Y, B - Y of the mean colour of the image, in 8-bit code values, which the
+            plain method of a colour network adds; None for rescaling, or if no block is marked.
+        repaired: share of blocks, 0 to 1, that were blended towards plain LR but are still restored
+            by the network.
+        neutral: true if the three channels of LR are equal, as are those of the restored image.
     """
 
     pixels: Pixels
@@ -94,7 +106,7 @@ class Guarded:
 
     @property
     def bicubic(self) -> float:
-        """Share of blocks that are restored the plain way."""
+        """Share of blocks, 0 to 1, that are restored by the plain method."""
         return 0.0 if self.blocks is None else float(self.blocks.mean())
 
 
@@ -109,23 +121,24 @@ def guard(
     filed: Filed | None = None,
     tick: Callable[[float], None] = quiet,
 ) -> Guarded:
-    """Repair an LR where it is no good thumbnail, or would not be restored as well as a plain one.
+    """Repair LR where it is not a good thumbnail or would be restored worse than plain LR.
 
-    Laws: the same result for every tile and number of threads; the LR keeps the limits of
-    `irncli.engine.doubt`.
+    Laws: the result does not depend on the tile size or the number of threads; LR keeps the limits
+    of `irncli.engine.doubt`.
 
     Args:
-        rescaler: that made it.
-        hr: uint8 or uint16 [H, W, 3].
-        low: its LR, [h, w, C], by `rescaler.downscale`.
-        scale: as given to that.
-        temperature: of z, as it will be restored by default.
-        neutral: the three channels of HR are equal: so are those of the result, and of what is
-            going to be restored.
-        filed: what a file will hold of an LR; None: all of it. Then every block is looked at,
-            since a file loses something everywhere.
-        tick: called with 0 before each part of the work: it may raise to end it. How much there is
-            to do is known only when it is done.
+        rescaler: rescaler that made `low`.
+        hr: HR image, uint8 or uint16 [H, W, 3].
+        low: LR image, [h, w, C], made from `hr` by `rescaler.downscale`.
+        scale: scale that was given to `rescaler.downscale`.
+        temperature: default temperature of z for restoring the image.
+        neutral: true if the three channels of HR are equal; those of the result and of the restored
+            image are then equal as well.
+        filed: function that returns the pixels that a lossy file will hold for an LR; None if the
+            file is lossless. If given, every block is checked, since such a file loses something
+            everywhere.
+        tick: callback called with 0 before each part of the work; it may raise an exception to stop
+            the guard. The total amount of work is not known in advance.
     """
     work = _Guard(rescaler, hr, low, scale, temperature, tick, neutral=neutral, filed=filed)
     work.run()
@@ -152,7 +165,7 @@ class _Guard:
         self.tint = _tint(hr) if color else None
         self.plain = _plain(self.reading, rescaler.scale, bits_of(low), color=color)
         self.low = low
-        # A gray image of a colour network has one channel anyway.
+        # The gray image of a colour network has only one channel.
         self.neutral = neutral and not color
         if self.neutral:
             self.low, self.plain = to_gray(low), to_gray(self.plain)
@@ -172,7 +185,7 @@ class _Guard:
             self.looked_at[:] = True
 
     def run(self) -> None:
-        """Look at what is in doubt, mark what is worse, look at what that changed."""
+        """Check doubtful blocks, mark those that are worse, and check their neighbours again."""
         self.plain_seen = self._seen(self.plain)
         doubtful = self.looked_at | self._like_worse_probes()
         for _ in range(ROUNDS):
@@ -184,7 +197,7 @@ class _Guard:
         self.marked |= self._worse(doubtful)
 
     def result(self) -> Guarded:
-        """LR as it is now, and the marks."""
+        """Return LR in its present state, with the marks."""
         marked = self.marked.numpy()
         repaired = float(((self.blend > 0) & ~self.marked).float().mean())
         if not marked.any():
@@ -192,7 +205,7 @@ class _Guard:
         return Guarded(self._blended(), marked, self.tint, repaired, self.neutral)
 
     def _colourless(self) -> torch.Tensor:
-        """Blocks that one colour all over the image comes near already: [rows, columns]."""
+        """Return the blocks that one tint for the whole image restores well: [rows, columns]."""
         plain = Fallback(self.plain, self.marked.numpy(), 1, self.tint)
         colourless = torch.zeros(self.shape, dtype=torch.bool)
         height, width = self.low.shape[:2]
@@ -205,11 +218,11 @@ class _Guard:
         return colourless
 
     def _like_worse_probes(self) -> torch.Tensor:
-        """Blocks as rough as those that turn out worse among the roughest: [rows, columns].
+        """Return the blocks about as rough as the probes that turn out worse: [rows, columns].
 
-        Some networks fail on noise that no measure of the image alone tells from texture. So the
-        roughest blocks are looked at, whatever they are: one, or as many as take a hundredth of
-        the time of restoring the image.
+        Some networks fail on noise that no measure of the image alone can tell from texture. The
+        roughest blocks are therefore always checked, as probes: as many as take a hundredth of the
+        time of restoring the image, and at least one.
         """
         candidates = torch.where(self.looked_at, torch.inf, self.growth).flatten()
         count = max(1, int(PROBED_SHARE * candidates.numel()))
@@ -226,7 +239,7 @@ class _Guard:
         return low if self.filed is None else np.ascontiguousarray(self.filed(low))
 
     def _blended(self) -> Pixels:
-        """LR with its blends: the network's where the weight is 0, exactly plain where it is 1."""
+        """Return LR with its blends: unchanged at weight 0, exactly plain at weight 1."""
         grid = torch.where(self.marked, 1.0, self.blend)
         if not grid.any():
             return self.low
@@ -240,11 +253,11 @@ class _Guard:
         return low
 
     def _worse(self, doubtful: torch.Tensor, tile: int = TILE) -> torch.Tensor:
-        """Find the doubtful blocks that are restored worse than the plain way.
+        """Find the doubtful blocks that the network restores worse than the plain method does.
 
         Args:
-            doubtful: [rows, columns].
-            tile: largest side of what is restored at once, in LR pixels.
+            doubtful: grid of the blocks to check, [rows, columns].
+            tile: largest side, in LR pixels, of a rectangle restored at once.
         """
         if not doubtful.any():
             return doubtful
@@ -263,7 +276,7 @@ class _Guard:
     def _tiles(
         self, doubtful: torch.Tensor, tile: int
     ) -> Iterator[tuple[tuple[slice, slice], slice, slice]]:
-        """Rectangles around the doubtful blocks of each square of the grid.
+        """Yield the rectangle around the doubtful blocks in each square of the grid.
 
         Yields:
             Rows and columns of the grid, rows of LR, columns of LR.
@@ -295,7 +308,7 @@ class _Guard:
     def _restored(
         self, seen: Pixels, fallback: Fallback, rows: slice, columns: slice
     ) -> torch.Tensor:
-        """As `upscale` with the marks and seed 0 will restore it."""
+        """Restore a part of LR as `upscale` would with the marks and seed 0."""
         scale = self.rescaler.scale
         height, width = seen.shape[:2]
         wide_rows = slice(max(0, rows.start - HALO), min(height, rows.stop + HALO))
@@ -317,7 +330,7 @@ class _Guard:
         return values
 
     def _is_worse(self, network: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
-        """For each block of a square, from the errors of both ways."""
+        """Tell which blocks of a square are worse, from the errors of both methods."""
         side = self.side * self.rescaler.scale
 
         def mean_square(error: torch.Tensor) -> torch.Tensor:
@@ -327,7 +340,7 @@ class _Guard:
             return largest(shifts(error, 16), max(1, side // 16))
 
         by_network, by_plain = mean_square(network), mean_square(plain)
-        # In this direction, since a network that fails badly gives values that are not numbers.
+        # A failing network can return NaN. Comparisons with NaN are false, so test for good blocks.
         good = by_network <= by_plain.clamp_min(PERFECT)
         if side % 16 == 0:
             tinted = shift(network) > shift(plain).clamp_min(MOST_RESTORED_SHIFT)
@@ -336,12 +349,12 @@ class _Guard:
 
 
 def _levels(pixels: Pixels) -> torch.Tensor:
-    """[1, C, h, w], white is 255."""
+    """Return the values as float32 [1, C, h, w], where white is 255."""
     return to_tensor(pixels).mul_(255)
 
 
 def _plain(reading: Reading, scale: int, bits: int, *, color: bool) -> Pixels:
-    """Bicubic LR of an image, or its luma, row by row."""
+    """Return plain LR, bicubic LR or luma, computed in bands of rows."""
     height, width = reading.low_height, reading.low_width
     plain: Pixels = np.empty((height, width, 1 if color else 3), f"u{bits // 8}")
     columns = Window(reading.width, reading.width // scale, slice(0, width))
@@ -364,5 +377,5 @@ def _tint(hr: Pixels) -> tuple[float, float, float]:
 
 
 def _grown(blocks: torch.Tensor) -> torch.Tensor:
-    """The blocks and their neighbours."""
+    """Return the blocks together with their neighbours."""
     return functional.max_pool2d(blocks[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0

@@ -1,4 +1,4 @@
-"""Dense blocks in half precision, with a fallback to float32 where that overflows."""
+"""Dense blocks in half precision, with a fallback to float32 on overflow."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def run_dense(
 ) -> torch.Tensor:
     """Run a dense block on a window, then `after` in float32.
 
-    Half precision overflows at 65504. Where it does, the window is run again in float32: a slow
-    tile is better than a black one.
+    Half precision overflows at 65504. If it does, the window is run again in float32: a slow tile
+    is better than a black one.
 
     Args:
-        block: its weights are float32.
-        window: float32 [N, C, H, W].
-        dtype: of the convolutions.
-        after: applied to the whole output.
+        block: dense block with float32 weights.
+        window: input, float32 [N, C, H, W].
+        dtype: dtype of the convolutions.
+        after: function applied to the whole output.
     """
     if dtype == torch.float32:
         return after(block(window))

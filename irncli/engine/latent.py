@@ -1,14 +1,14 @@
-"""The latent z for a whole image, from a counter-based generator.
+"""The latent z of a whole image, from a counter-based random number generator.
 
-Each value depends on seed, channel, row and column alone: not on tiles, batch, threads or device.
-One word of Philox4x64-10 makes one value:
+Each value depends only on seed, channel, row and column, not on tiles, batch, threads or device.
+One word of Philox4x64-10 gives one value:
 
     key = (seed, 0);  counter = (column // 4, row, channel, 0), word column % 4
     u = (high 32 bits + 1) / 2^32;  v = low 32 bits / 2^32
     z = sqrt(-2 ln u) cos(2 pi v)
 
-The stream of raw words is part of numpy's compatibility promise; its normal distribution is not,
-hence Box-Muller here.
+The stream of raw words is covered by the compatibility promise of numpy, but the normal
+distribution is not. This module therefore uses the Box-Muller transform.
 
 Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
 """
@@ -30,25 +30,25 @@ _UNIT = 2.0**-32
 
 
 def draw_seed() -> int:
-    """A seed for a user who gave none, short enough to be typed."""
+    """Return a random seed, 0 to 2**32 - 1, which is short enough to type."""
     return secrets.randbelow(2**32)
 
 
 def _words(seed: int, channel: int, row: int, width: int) -> NDArray[np.uint64]:
-    # numpy increments the counter before its first block: start one below, modulo 2^256.
+    # numpy increments the counter before the first block, so start one below, modulo 2^256.
     counter = (row << 64 | channel << 128) - 1
     generator = np.random.Philox(key=seed, counter=counter % 2**256)
     return generator.random_raw(width)
 
 
 def draw_row(seed: int, row: int, channels: int, width: int) -> NDArray[np.float32]:
-    """Row `row` of a standard normal z: [channels, width].
+    """Return one row of a standard normal z: float32 [channels, width].
 
     Args:
-        seed: 0 .. 2**64 - 1.
-        row: of the latent image, from 0.
-        channels: all channels of z.
-        width: of the latent image.
+        seed: random seed, 0 to 2**64 - 1.
+        row: row of the latent image, counted from 0.
+        channels: number of channels of z.
+        width: width of the latent image.
     """
     words = np.stack([_words(seed, channel, row, width) for channel in range(channels)])
     u = ((words >> _SHIFT).astype(np.float64) + 1) * _UNIT

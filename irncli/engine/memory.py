@@ -1,4 +1,4 @@
-"""Work that is done in smaller parts where memory does not suffice."""
+"""Work that is split into smaller parts when memory runs out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 def fits(work: Callable[[], None], device: torch.device) -> bool:
-    """Do some work; return False, with the device's cache freed, if it needs too much memory."""
+    """Run `work` and tell whether memory was sufficient.
+
+    If memory was insufficient, the cache of the device is freed as well.
+    """
     try:
         work()
     except (RuntimeError, MemoryError) as error:
@@ -24,7 +27,7 @@ def fits(work: Callable[[], None], device: torch.device) -> bool:
             raise
     else:
         return True
-    # Outside of the handler: the traceback holds the tensors of the failed attempt.
+    # Free the cache outside the handler: there, the traceback holds the tensors of the failed run.
     if device.type == "cuda":
         torch.cuda.empty_cache()
     return False
@@ -36,13 +39,13 @@ def in_parts(
     split: Callable[[T], Iterable[T]],
     device: torch.device,
 ) -> None:
-    """Do a part of some work; where memory does not suffice, in the parts that `split` makes of it.
+    """Do a part of some work; if memory runs out, split the part and do the smaller parts.
 
     Args:
-        part: what to do.
-        work: does a part; writes nothing before it has computed everything.
-        split: makes smaller parts, or raises MemoryExhaustedError.
-        device: where the memory is.
+        part: part of the work to do.
+        work: function that does a part; writes nothing before everything has been computed.
+        split: function that cuts a part into smaller ones, or raises MemoryExhaustedError.
+        device: device whose memory is used.
     """
     if not fits(lambda: work(part), device):
         for smaller in split(part):
@@ -50,7 +53,7 @@ def in_parts(
 
 
 def exhausted(device: torch.device, what: str) -> MemoryExhaustedError:
-    """Return the error for `what` did not fit, and cannot be made smaller."""
+    """Return the error for `what`, which does not fit in memory and cannot be made smaller."""
     return MemoryExhaustedError(
         f"not enough memory on {device} for {what}: close other programs or use a machine with "
         "more memory"

@@ -1,10 +1,10 @@
-"""PSNR and SSIM as the field measures them.
+"""PSNR and SSIM as the super-resolution literature measures them.
 
-Y is the luma of ITU-R BT.601 in its 16..235 range, not rounded; the whole image is converted,
-then `border` pixels are cropped at each side. SSIM: Gaussian window of 11x11 with sigma 1.5, valid
-region, K = (0.01, 0.03), L = 255.
+Y is the luma of ITU-R BT.601 in the range 16..235, not rounded. The whole image is converted first,
+then `border` pixels are cropped at each side. SSIM uses a Gaussian window of 11x11 with sigma 1.5,
+the valid region, K = (0.01, 0.03) and L = 255.
 
-Source: Wang et al. 2004 for SSIM; the evaluation of the IRN paper for the rest.
+Source: Wang et al. 2004 for SSIM; the evaluation of the IRN paper for everything else.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ Plane = NDArray[np.float64]
 
 
 def luma(pixels: NDArray[np.generic]) -> Plane:
-    """Y of RGB [H, W, 3], 0..255: 16 + (65.481 R + 128.553 G + 24.966 B) / 255, float64 [H, W]."""
+    """Return Y of RGB [H, W, 3] with values 0..255, as float64 [H, W].
+
+    Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255.
+    """
     weights = np.array([65.481, 128.553, 24.966]) / 255
     return 16 + pixels.astype(np.float64) @ weights
 
 
 def _cropped(plane: NDArray[np.generic], border: int) -> Plane:
-    """Crop each side; an image too small for that is taken whole."""
+    """Crop `border` pixels at each side, unless the image is too small to be cropped."""
     height, width = plane.shape[:2]
     if min(height, width) > 2 * border:
         plane = plane[border : height - border, border : width - border]
@@ -35,21 +38,21 @@ def _cropped(plane: NDArray[np.generic], border: int) -> Plane:
 
 
 def psnr(a: NDArray[np.generic], b: NDArray[np.generic], border: int = 0) -> float:
-    """10 log10(255^2 / mean squared difference) of two arrays of one shape; inf if equal.
+    """Return the PSNR in dB: 10 log10(255^2 / mean squared difference), or inf if `a` equals `b`.
 
     Args:
-        a: [H, W] or [H, W, 3], values 0..255.
-        b: the same.
-        border: pixels to leave out at each side.
+        a: array [H, W] or [H, W, 3], values 0..255.
+        b: array of the same shape and range.
+        border: number of pixels to leave out at each side.
     """
     error = float(np.mean((_cropped(a, border) - _cropped(b, border)) ** 2))
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
 def _gaussian_blur(planes: torch.Tensor) -> torch.Tensor:
-    """Valid 11-tap Gaussian blur of [N, 1, H, W], separably.
+    """Blur [N, 1, H, W] with a separable 11-tap Gaussian; return the valid region.
 
-    As sums of shifted planes: in float64 ten times as fast as a convolution.
+    The blur is a sum of shifted planes, which is ten times as fast as a convolution in float64.
     """
     x = torch.arange(11, dtype=torch.float64) - 5
     taps = torch.exp(-(x**2) / (2 * 1.5**2))
@@ -65,9 +68,14 @@ def _gaussian_blur(planes: torch.Tensor) -> torch.Tensor:
 
 
 def ssim(a: NDArray[np.generic], b: NDArray[np.generic], border: int = 0) -> float:
-    """Mean structural similarity of two arrays of one shape; colours are averaged.
+    """Return the mean structural similarity of two arrays of the same shape, averaged over colours.
 
-    nan where the cropped image is smaller than the 11x11 window.
+    The result is nan if the cropped image is smaller than the 11x11 window.
+
+    Args:
+        a: array [H, W] or [H, W, 3], values 0..255.
+        b: array of the same shape and range.
+        border: number of pixels to leave out at each side.
     """
     a, b = (np.atleast_3d(_cropped(plane, border)) for plane in (a, b))
     if min(a.shape[:2]) < 11:

@@ -1,13 +1,14 @@
-"""The network run over an image in bounded memory.
+"""Passes of an invertible network over an image in bounded memory.
 
-The state (all channels, at the size of the level) is held whole, in channels-last layout. Between
-levels it is rebuilt in bands of rows. Inside a level each half-step of a coupling block,
+The whole state (all channels, at the size of the level) is kept in memory, in channels-last layout.
+Between levels, the state is rebuilt in bands of rows. Within a level, each half-step of a coupling
+block,
 
     a += F(b)        and        b = b exp(s(H(a))) + G(a),
 
-reads one part and changes the other, so it runs over tiles in any order, in place, and the result
-is that of the untiled run: a dense block reaches `REACH` pixels, which is the halo. Memory is the
-state, a copy of it while a level changes, and the features of one tile.
+reads one part and changes the other, so it can run over tiles in any order, in place. The halo of
+a tile is `REACH` pixels, the reach of a dense block, so the result equals that of the untiled run.
+Memory holds the state, a copy of the state between levels, and the features of one tile.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from irncli.model.transforms import Transform
 __all__ = ["Passes", "empty_state"]
 
 BAND_PIXELS = 1 << 18
-"""Pixels of the larger side of a transform that are converted at a time."""
+"""Number of pixels that a transform converts at a time, counted on its smaller side."""
 
 _FEATURES = 2 * 180
-"""Channels of a tile's features, at most: 45 + 4 * 32, twice for a copy in flight."""
+"""Largest number of feature channels of a tile: 45 + 4 * 32, twice because of a temporary copy."""
 
 Write = Callable[[Tile, torch.Tensor], None]
 
 
 def empty_state(channels: int, height: int, width: int, device: torch.device) -> torch.Tensor:
-    """An uninitialised float32 state [1, channels, height, width], channels-last."""
+    """Return an uninitialised float32 state [1, channels, height, width], channels-last."""
     return torch.empty(
         (1, channels, height, width), device=device, memory_format=torch.channels_last
     )
@@ -48,13 +49,13 @@ def _no_tick(share: float) -> None:
 
 
 class Passes:
-    """Forward and inverse pass of one network over one image.
+    """Forward and inverse passes of one network over one image.
 
     Args:
-        network: on the device where it shall run.
-        tile: side of a tile in HR pixels; 0: no tiling; None: chosen for speed.
-        dtype: inside the dense blocks.
-        tick: called with the share of the pass that each finished tile makes up.
+        network: network on the device where it should run.
+        tile: side of a tile in HR pixels; 0 for no tiling, None to choose a side for speed.
+        dtype: dtype inside the dense blocks.
+        tick: callback called after each tile with its share of the pass.
     """
 
     def __init__(
@@ -73,12 +74,12 @@ class Passes:
     def forward(
         self, read: Callable[[slice], torch.Tensor], height: int, width: int
     ) -> torch.Tensor:
-        """The state after the last operation, [1, C, height/reduction, width/reduction].
+        """Return the state after the last operation, [1, C, height/reduction, width/reduction].
 
         Args:
-            read: gives rows of the image as float32 [1, 3, rows, width].
-            height: of the image, a multiple of the reduction.
-            width: the same.
+            read: function that returns rows of the image as float32 [1, 3, rows, width].
+            height: height of the image, a multiple of the reduction.
+            width: width of the image, a multiple of the reduction.
         """
         state, reduction = torch.empty(0), 1
         for operation in self.network.chain:
@@ -91,11 +92,11 @@ class Passes:
         return state
 
     def inverse(self, state: torch.Tensor, write: Callable[[slice, torch.Tensor], None]) -> None:
-        """Undo `forward`; `state` is used up.
+        """Undo `forward`, overwriting `state`.
 
         Args:
-            state: [1, C, h, w] as `forward` returned it.
-            write: takes rows of the image as float32 [1, 3, rows, width].
+            state: state [1, C, h, w] as returned by `forward`.
+            write: callback that receives rows of the image as float32 [1, 3, rows, width].
         """
         reduction = self.network.config.reduction
         for operation in reversed(self.network.chain):
@@ -113,11 +114,13 @@ class Passes:
                 state = larger
 
     def measure(self, height: int, width: int) -> tuple[int, int]:
-        """Tiles of a half-step at the finest level, and bytes of one tile's features.
+        """Return the number of tiles of a half-step at the finest level, and the bytes per tile.
+
+        The bytes are those of the features of the largest tile.
 
         Args:
-            height: of the image, a multiple of the reduction.
-            width: the same.
+            height: height of the image, a multiple of the reduction.
+            width: width of the image, a multiple of the reduction.
         """
         reduction = next(x.factor for x in self.network.chain if not isinstance(x, CouplingBlock))
         height, width = height // reduction, width // reduction
@@ -183,8 +186,8 @@ class Passes:
     ) -> torch.Tensor:
         """Run a dense block on a window in the chosen precision, then `after` in float32.
 
-        `after` is given the whole window: on a cut one, exp would take another path through the
-        vector units, and differ in the last bit from tile to tile.
+        `after` receives the whole window. On a window without its halo, exp would take another path
+        through the vector units, and the last bit would differ from tile to tile.
         """
         return run_dense(function, window, self.dtype, *([after] if after else []))
 
@@ -206,7 +209,7 @@ class Passes:
             self.tick(share * covered)
 
     def _shrunk(self, tile: Tile) -> int:
-        """Return half the side of a tile that did not fit; later tiles are cut no larger."""
+        """Return half the side of a tile that did not fit in memory; limit later tiles to it."""
         sides = (
             tile.rows.stop - tile.rows.start,
             tile.columns.stop - tile.columns.start,
@@ -218,18 +221,18 @@ class Passes:
         return side
 
     def _side(self, reduction: int, height: int, width: int) -> int:
-        """Side of a tile in state pixels."""
+        """Return the side of a tile in state pixels."""
         if self.tile == 0:
             side = max(height, width)
         else:
             wanted = self.tile // reduction if self.tile else _automatic_side(self.device)
-            # Across a narrow image a tile is made longer, so that its window is never small.
+            # In a narrow image, tiles are longer, so that their windows are never too small.
             side = max(MIN_TILE, wanted, MIN_WINDOW // min(height, width, MIN_TILE))
         return min(side, self.ceiling or side)
 
 
 def _automatic_side(device: torch.device) -> int:
-    """Side that a tile may have: what is fastest on the CPU, what fits on a GPU."""
+    """Return the default side of a tile: the fastest on the CPU, one that fits on a GPU."""
     if device.type != "cuda":
         return 128
     free, _ = torch.cuda.mem_get_info(device)
@@ -237,7 +240,7 @@ def _automatic_side(device: torch.device) -> int:
 
 
 def _cost(network: InvertibleNetwork) -> float:
-    """Work of a pass in the unit of `_over_tiles`: channels read, times pixels per HR pixel."""
+    """Return the work of a pass: channels read, times pixels per HR pixel, as in `_over_tiles`."""
     reduction, cost = 1, 0.0
     for operation in network.chain:
         if isinstance(operation, CouplingBlock):
@@ -272,5 +275,5 @@ def _writer(state: torch.Tensor) -> Callable[[slice, torch.Tensor], None]:
 
 
 def pad_to(rows: torch.Tensor, width: int) -> torch.Tensor:
-    """Repeat the last column of [1, C, H, W] until it is `width` wide."""
+    """Pad [1, C, H, W] to `width` columns by repeating the last column."""
     return functional.pad(rows, (0, width - rows.shape[3], 0, 0), mode="replicate")

@@ -1,4 +1,4 @@
-"""A network put on a device, and taken back to the CPU when the device is too small."""
+"""Placement of a network on a device, with a fallback to the CPU when memory runs out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def silent(message: str) -> None:
-    """Say nothing."""
+    """Ignore a message."""
 
 
 def quiet(share: float) -> None:
@@ -31,13 +31,13 @@ def quiet(share: float) -> None:
 
 
 class Placed:
-    """Base of what runs one network on one device.
+    """Base class for classes that run one network on one device.
 
     Attributes:
-        network: in channels-last layout on the device.
+        network: network in channels-last layout on the device.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
-        warn: told, in one sentence, when the device had to be given up.
+        precision: precision inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
+        warn: callback that receives a one-sentence message on fallback to the CPU.
     """
 
     network: nn.Module
@@ -46,11 +46,11 @@ class Placed:
     warn: Callable[[str], None]
 
     def _settle(self) -> None:
-        """Put the network on the device that was asked for.
+        """Move the network to the requested device.
 
         Raises:
-            UsageError: no such name of a device or precision.
-            UnavailableError: no such device.
+            UsageError: the name of the device or the precision is unknown.
+            UnavailableError: this machine has no such device.
         """
         use_exact_fp32()
         self._place(resolve_device(self.device))
@@ -62,11 +62,11 @@ class Placed:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Inside the dense blocks."""
+        """Floating-point type inside the dense blocks."""
         return self._dtype
 
     def _guarded(self, run: Callable[[], T]) -> T:
-        """Run; where the device has too little memory even for the smallest tile, on the CPU."""
+        """Run; if the device lacks memory even for the smallest tile, run again on the CPU."""
         try:
             return run()
         except (MemoryExhaustedError, RuntimeError, MemoryError) as error:
@@ -78,6 +78,8 @@ class Placed:
                     "with more memory"
                 ) from error
             failed = self._device
-        self.warn(f"{failed} has too little memory for this image: going on on the CPU, slower")
+        self.warn(
+            f"{failed} has too little memory for this image: continuing on the CPU, which is slower"
+        )
         self._place(torch.device("cpu"))
         return run()

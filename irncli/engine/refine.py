@@ -1,15 +1,16 @@
-"""A small image made better after it was made: its pixels are optimised, weights untouched.
+"""Refinement of a small image: its pixels are optimised, while the weights stay fixed.
 
     LR <- argmin  sum (HR - inverse(q(LR), 0))^2 + keep sum (LR - LR_0)^2
 
-by a few steps of Adam on the values of LR, through quantiser and inverse. Whoever restores needs
-nothing new. The image is done in tiles of LR whose window is optimised whole and of which the
-tile is written. A window ends nearer than the inverse reaches, so gradients at its rim are
-approximate; what counts is the whole image restored once before and once after.
+by a few steps of Adam on the values of LR, through the quantiser and the inverse. Restoring a
+refined image needs nothing new. The image is processed in tiles of LR: the whole window of a tile
+is optimised, but only the tile is written. A window is smaller than the reach of the inverse, so
+gradients near its edges are approximate. The result is therefore judged on the whole image,
+restored once before and once after the refinement.
 
-Where the LR is to go through a lossy file, iterates are judged as they come back from it, but
-gradients are taken as if there were no file. Straight through the file (taken at what comes back,
-given to what goes in) they chase what a JPEG rounds away, and mostly did harm when tried.
+If LR will be stored in a lossy file, iterates are judged as decoded from that file, but gradients
+ignore the file. Straight-through gradients (computed at the decoded values and applied to the
+encoded ones) pursue detail that a JPEG rounds away, and mostly did harm in trials.
 """
 
 from __future__ import annotations
@@ -37,29 +38,29 @@ from irncli.model.quantize import quantize
 __all__ = ["KEEP", "MAX_STEPS", "RATE", "STEP_COST", "Refined", "refine"]
 
 RATE = 2e-3
-"""Step of Adam on values in [0, 1]: half a code value."""
+"""Step size of Adam for values in [0, 1]: half a code value."""
 
 KEEP = 1.0
-"""Weight of staying near the first LR; not tuned."""
+"""Weight of the penalty for departing from the first LR; not tuned."""
 
 MAX_STEPS = 1000
 
 GRAIN = 16
-"""Tiles and halos are multiples of it, so that the blocks of a JPEG lie in windows as they do in
-the image."""
+"""Sides of tiles and halos are multiples of GRAIN, so that the blocks of a JPEG have the same
+positions in a window as in the image."""
 
 HALO = 16
-"""Pixels of the state around a tile."""
+"""Width of the border around a tile, in pixels of the state."""
 
 TILE = 256
-"""Side of a tile in HR pixels, a little more for scales that do not divide it; in LR pixels half of
-it at most. A window then takes 400 (x2) to 800 MiB (x4)."""
+"""Side of a tile in HR pixels, slightly more for scales that do not divide it, and at most half as
+many LR pixels. A window then takes 400 MiB (x2) to 800 MiB (x4)."""
 
 PATIENCE = 2
-"""Steps in a row that may gain nothing."""
+"""Number of successive steps without a gain after which a tile is finished."""
 
 STEP_COST = 3.0
-"""What a step costs, in restorations: one there, one back, and the halos."""
+"""Cost of a step in units of one restoration: a forward pass, a backward pass, and the halos."""
 
 Filed = Callable[[Pixels], Pixels]
 Tick = Callable[[float], None]
@@ -67,13 +68,13 @@ Tick = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Refined:
-    """An LR image, and what it is worth.
+    """Refined LR image with its quality.
 
     Attributes:
-        pixels: uint8, shape of the first LR.
+        pixels: LR image, uint8, of the same shape as the first LR.
         before: RGB PSNR in dB of the image restored from the first LR with z = 0.
-        after: the same from `pixels`. Law: after >= before.
-        steps: taken, the most of all tiles; 0: `pixels` is the first LR.
+        after: RGB PSNR in dB of the image restored from `pixels` with z = 0. Law: after >= before.
+        steps: largest number of steps taken for a tile; 0 if `pixels` is the first LR.
     """
 
     pixels: Pixels
@@ -94,26 +95,28 @@ def refine(
     filed: Filed | None = None,
     tick: Tick = quiet,
 ) -> Refined:
-    """Change an LR image so that what is restored from it with z = 0 comes nearer to HR.
+    """Optimise an LR image so that the image restored with z = 0 is closer to HR.
 
-    Law: never worse than `lr`; the same input gives the same pixels on the CPU.
+    Laws: the result is never worse than `lr`; the same input gives the same pixels on the CPU.
 
     Args:
-        rescaler: which made `lr`, and whose device is used, in float32.
-        hr: uint8 [H, W, 3].
-        lr: as `rescaler.downscale(hr, scale)` gave it.
-        scale: as given to `downscale`.
-        steps: of Adam, 0 to 1000; a tile where two in a row gain nothing takes fewer.
-        rate: of Adam on values in [0, 1]; more than 0, at most 1.
-        keep: weight of the squared distance to `lr` against the squared error of HR, both summed;
-            0 to 1e6.
-        filed: what the inverse will be fed when the given pixels come from their file, of the same
-            shape; called for windows and for the whole. None: the pixels themselves.
-        tick: told the share of the work that was just done.
+        rescaler: rescaler that made `lr`; its device is used, in float32.
+        hr: HR image, uint8 [H, W, 3].
+        lr: LR image returned by `rescaler.downscale(hr, scale)`.
+        scale: scale that was given to `downscale`.
+        steps: number of Adam steps, 0 to 1000; a tile takes fewer if two successive steps gain
+            nothing.
+        rate: step size of Adam for values in [0, 1]; more than 0, at most 1.
+        keep: weight of the squared distance to `lr` relative to the squared error of HR, both
+            summed; 0 to 1e6.
+        filed: function that returns the pixels that the inverse will receive after the given pixels
+            have been stored in a file, in the same shape; called for windows and for the whole
+            image. None if the file does not change the pixels.
+        tick: callback that receives the share of the work just completed.
 
     Raises:
-        UsageError: an option out of range, or `lr` is not of the size that `hr` has at this scale.
-        MemoryExhaustedError: not enough memory for the smallest tile.
+        UsageError: an option is out of range, or `lr` does not have the size of `hr` at this scale.
+        MemoryExhaustedError: there is not enough memory for the smallest tile.
     """
     _check(steps, rate, keep)
     total = 2 + STEP_COST * steps if steps else 1
@@ -156,29 +159,29 @@ def _check(steps: int, rate: float, keep: float) -> None:
 
 
 def _squared_error(a: Pixels, b: Pixels) -> int:
-    """Sum of squared differences, exact; row by row, so that no copy of an image is made."""
+    """Return the exact sum of squared differences, row by row to avoid copies of whole images."""
     rows = zip(a, b, strict=True)
     return sum(int(np.square(x.astype(np.int64) - y).sum()) for x, y in rows)
 
 
 def _psnr(error: int, values: int) -> float:
-    """In dB of 8-bit values; inf where there is no error."""
+    """Return the PSNR of 8-bit values in dB; inf if there is no error."""
     return 10 * math.log10(255**2 * values / error) if error else math.inf
 
 
 def _target(rescaler: Rescaler, hr: Pixels, lr: Pixels, scale: float | None) -> Rows:
-    """Rows of what the network's inverse should give: HR padded or resized as for `downscale`."""
+    """Return a reader of the target of the inverse: HR padded or resized as for `downscale`."""
     height, width = (side * rescaler.scale for side in lr.shape[:2])
     exact = scale is None or scale == rescaler.scale
     return (padded_rows if exact else resized_rows)(hr, height, width)
 
 
 class _Search:
-    """The tiles of one image, one after the other.
+    """Refinement of one image, tile by tile.
 
     Attributes:
-        pixels: the first LR, with the tiles that are done written over it.
-        steps: the most that a tile has taken.
+        pixels: first LR, overwritten by each tile that is finished.
+        steps: largest number of steps that a tile has taken so far.
     """
 
     def __init__(
@@ -200,14 +203,14 @@ class _Search:
             self.steps = max(self.steps, taken)
             tick(best.size / self.pixels.size)
 
-        # The caller may be in a block that forbids gradients.
+        # The caller may have disabled gradients.
         with torch.inference_mode(False), torch.enable_grad():
             whole = slice(0, height), slice(0, width)
             for tile in _tiles(*whole, self.side, (height, width), self.halo):
                 in_parts(tile, refine_tile, self._split, self.device)
 
     def _split(self, tile: Tile) -> Iterator[Tile]:
-        """Cut a tile that needed too much memory into quarters."""
+        """Cut a tile that needs too much memory into quarters."""
         longest = max(axis.stop - axis.start for axis in (tile.rows, tile.columns))
         if longest <= GRAIN:
             raise exhausted(self.device, f"a window of {GRAIN}x{GRAIN} pixels to refine")
@@ -216,7 +219,7 @@ class _Search:
         return _tiles(tile.rows.tile, tile.columns.tile, side, size, self.halo)
 
     def _best(self, tile: Tile, steps: int, rate: float, keep: float) -> tuple[Pixels, int]:
-        """The best of the iterates for one tile, and the steps that were taken."""
+        """Return the best iterate for one tile and the number of steps taken."""
         window = self.lr[tile.rows.window, tile.columns.window]
         start, target = to_tensor(window).to(self.device), self._target(tile)
         low = start.clone().requires_grad_()
@@ -246,13 +249,13 @@ class _Search:
         return rows[:, :, :, columns].to(self.device)
 
     def _error(self, small: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return the error of the restored window, quantised to 8 bits as it will be."""
+        """Return the error of the restored window, quantised to 8 bits as in the final image."""
         return quantize(_restored(self.network, small)) - target
 
     def _own_error(
         self, pixels: Pixels, error: torch.Tensor, target: torch.Tensor, tile: Tile
     ) -> float:
-        """Summed squared error in the tile when `pixels` come back from their file."""
+        """Return the summed squared error in the tile when `pixels` are decoded from their file."""
         if self.filed is not None:
             with torch.no_grad():
                 error = self._error(to_tensor(self.filed(pixels)).to(self.device), target)
@@ -262,14 +265,17 @@ class _Search:
 def _tiles(
     rows: slice, columns: slice, side: int, size: tuple[int, int], halo: int
 ) -> Iterator[Tile]:
-    """A rectangle of LR in tiles of `side` at most; no remainders are joined, they cost memory."""
+    """Cut a rectangle of LR into tiles of at most `side` pixels per axis.
+
+    Remainders are not joined to their neighbours, since larger tiles would need more memory.
+    """
     for row in _spans(rows, side, size[0], halo):
         for column in _spans(columns, side, size[1], halo):
             yield Tile(row, column)
 
 
 def _spans(part: slice, side: int, size: int, halo: int) -> Iterator[Span]:
-    """Cut one axis evenly, at multiples of GRAIN."""
+    """Cut one axis into even spans, at multiples of GRAIN."""
     length = part.stop - part.start
     even = math.ceil(length / math.ceil(length / side) / GRAIN) * GRAIN
     for start in range(part.start, part.stop, even):
@@ -286,7 +292,7 @@ def _in_tile(window: torch.Tensor, tile: Tile, scale: int) -> torch.Tensor:
 
 
 class _FrozenConv(torch.autograd.Function):
-    """A 3x3 convolution that keeps no input for the gradient of its weights: nobody wants it."""
+    """3x3 convolution that does not save its input, since no gradient of the weights is needed."""
 
     @staticmethod
     def forward(
@@ -306,12 +312,12 @@ def _convolved(conv: torch.nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
 
 
 def _dense(block: DenseBlock, x: torch.Tensor) -> torch.Tensor:
-    """Run a dense block with frozen weights, in a third of the memory that autograd takes."""
+    """Run a dense block with frozen weights in a third of the memory that autograd would need."""
     return block.output(x, _convolved)
 
 
 def _restored(network: InvertibleNetwork, low: torch.Tensor) -> torch.Tensor:
-    """`network.inverse(low, 0)`, [1, 3, H, W], differentiable in `low` alone."""
+    """Return `network.inverse(low, 0)`, [1, 3, H, W], differentiable only in `low`."""
     height, width = (side // network.config.cell for side in low.shape[2:])
     z = low.new_zeros((1, network.config.latent_channels, height, width))
     state = network.join(low, z)

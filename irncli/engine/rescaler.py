@@ -1,6 +1,6 @@
-"""Images through a network: pad, plan, run, retry. Arrays in, arrays out.
+"""Downscaling and restoration of images by an invertible network.
 
-An image is RGB [H, W, 3] of 8 or 16 bits throughout; float32 lives in the state only.
+Input and output are RGB arrays [H, W, 3] with 8 or 16 bits per channel; only the state is float32.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ Rows = Callable[[slice], torch.Tensor]
 
 
 def whole_cells(network: InvertibleNetwork, height: int, width: int) -> tuple[int, int]:
-    """Sides of an LR image, or a gray one, made up to whole cells of the network."""
+    """Return the height and width of an LR or gray image, rounded up to whole cells."""
     cell = network.config.cell
     return -height % cell + height, -width % cell + width
 
 
 @dataclass(frozen=True)
 class Reading:
-    """An image as the network is given it: HR padded, or resized, to a multiple of the scale.
+    """Input of the network: HR, padded or resized to whole cells and a multiple of the scale.
 
     Attributes:
-        rows: gives rows of it, float32 [1, 3, rows, width] in [0, 1].
-        height: of all rows.
-        width: of a row.
-        low_height: rows of LR that are kept.
-        low_width: columns of it.
+        rows: function that returns rows of the input, float32 [1, 3, rows, width] in [0, 1].
+        height: height of the input in pixels.
+        width: width of the input in pixels.
+        low_height: number of rows of LR to keep.
+        low_width: number of columns of LR to keep.
     """
 
     rows: Rows
@@ -67,25 +67,26 @@ class Reading:
 
 @dataclass
 class Rescaler(Placed):
-    """One network on one device: HR to LR and back.
+    """One network on one device, which converts HR to LR and back.
 
-    A colour network has scale 1 and an LR of one channel, the gray image. Where it works on cells
-    of pixels, and a side is odd, the last row or column is repeated: for the network, and again
-    when the gray image comes back without what was beyond its edge.
+    A colour network has scale 1, and its LR is the gray image, with one channel. If such a network
+    works on cells of pixels and the last cell is incomplete, the last row or column is repeated:
+    before the network, and again before the inverse, since the gray image is stored without the
+    repeated pixels.
 
-    Law: the same image, weights and seed give the same pixels on the CPU, whatever the tile and
-    the number of threads.
+    Law: on the CPU, the same image, weights and seed give the same pixels, regardless of the tile
+    size and the number of threads.
 
     Attributes:
-        network: an invertible network.
+        network: invertible network.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
-        tile: side of a tile in HR pixels, 64 or more; 0: none; None: chosen.
-        warn: told, in one sentence, when the device had to be given up.
+        precision: precision inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
+        tile: side of a tile in HR pixels, 64 or more; 0 for no tiling, None to choose a side.
+        warn: callback that receives a one-sentence message on fallback to the CPU.
 
     Raises:
-        UsageError: an option out of range.
-        UnavailableError: no such device.
+        UsageError: an option is out of range.
+        UnavailableError: this machine has no such device.
     """
 
     network: InvertibleNetwork
@@ -112,19 +113,24 @@ class Rescaler(Placed):
         *,
         bits: int = 8,
     ) -> Pixels:
-        """LR of an image: ceil(H / scale) x ceil(W / scale).
+        """Return the LR of an image, of size ceil(H / scale) x ceil(W / scale).
 
-        The last row and column are repeated up to a multiple of the scale. For a fractional scale
-        the image is first resized bicubically to LR size times the scale of the network.
+        The last row and column are repeated up to a multiple of the scale. For a scale other than
+        that of the network, the image is first resized bicubically to LR size times the scale of
+        the network.
 
         Args:
-            hr: uint8 or uint16 [H, W, 3].
-            scale: more than 1, at most that of the network, which is the default.
-            tick: told the share of the work that was just done.
-            bits: of LR, 8 or 16.
+            hr: HR image, uint8 or uint16 [H, W, 3].
+            scale: ratio of HR size to LR size, more than 1 and at most the scale of the network,
+                which is the default.
+            tick: callback that receives the share of the work just completed.
+            bits: bits per channel of LR, 8 or 16.
 
         Returns:
-            [h, w, 3]; of a colour network [H, W, 1].
+            LR image [h, w, 3], or [H, W, 1] for a colour network.
+
+        Raises:
+            UsageError: the scale is out of range.
         """
         given = self.reading(hr, scale)
         state = self._guarded(lambda: self._forward(given.rows, given.height, given.width, tick))
@@ -132,7 +138,7 @@ class Rescaler(Placed):
         return to_pixels(low[:, :, : given.low_height, : given.low_width], bits)
 
     def reading(self, hr: Pixels, scale: float | None = None) -> Reading:
-        """What `downscale` gives the network; its arguments, and what it raises."""
+        """Return the input of the network for `downscale`; arguments and errors as there."""
         scale = self._checked_scale(scale)
         height, width = hr.shape[:2]
         low_width, low_height = lr_size((width, height), scale)
@@ -153,20 +159,20 @@ class Rescaler(Placed):
         bits: int = 8,
         fallback: Fallback | None = None,
     ) -> Pixels:
-        """The image that `lr` was made of, with z drawn.
+        """Restore the image from which `lr` was made, with a random z.
 
         Args:
-            lr: uint8 or uint16 [h, w, 3]; for a colour network [H, W, 1].
-            hr_size: width and height of the image; None: LR size times scale.
-            scale: as given to `downscale`.
-            seed: of z, 0 to 2**64 - 1.
-            temperature: of z: its width in units of the recorded one; 0: z = 0.
-            tick: told the share of the work that was just done.
-            bits: of the image, 8 or 16.
-            fallback: places where the network is not asked.
+            lr: LR image, uint8 or uint16 [h, w, 3], or [H, W, 1] for a colour network.
+            hr_size: width and height of the restored image; None for LR size times scale.
+            scale: scale that was given to `downscale`; None for the scale of the network.
+            seed: random seed of z, 0 to 2**64 - 1.
+            temperature: width of z in units of the recorded width, 0 to 100; 0 gives z = 0.
+            tick: callback that receives the share of the work just completed.
+            bits: bits per channel of the restored image, 8 or 16.
+            fallback: blocks to restore without the network; None if there are none.
 
         Raises:
-            UsageError: an option out of range, or a size that is not of this LR.
+            UsageError: an option is out of range, or `hr_size` does not fit the size of `lr`.
         """
         if not 0 <= seed <= MAX_SEED:
             raise UsageError(f"seed is {seed}, expected 0 to {MAX_SEED}")
@@ -184,20 +190,21 @@ class Rescaler(Placed):
     def restore_window(
         self, lr: Pixels, rows: slice, columns: slice, *, seed: int, temperature: float
     ) -> torch.Tensor:
-        """What `upscale` makes of a part of LR without knowing the rest, float32.
+        """Restore a window of LR without using the rest of LR.
 
-        Away from the edges of the window it is nearly that part of the restored image, with the
-        same z.
+        Away from the edges of the window, the result is nearly equal to that part of the image
+        restored by `upscale`, with the same z.
 
         Args:
-            lr: uint8 or uint16 [h, w, C].
-            rows: of LR; both ends whole cells, but for the end of the image.
-            columns: the same.
-            seed: as in `upscale`.
-            temperature: the same.
+            lr: LR image, uint8 or uint16 [h, w, C].
+            rows: rows of LR in the window; both ends are multiples of the side of a cell, except at
+                the end of the image.
+            columns: columns of LR in the window, with the same condition.
+            seed: random seed of z, as in `upscale`.
+            temperature: width of z, as in `upscale`.
 
         Returns:
-            [1, 3, rows * scale, columns * scale] on the CPU, not clamped.
+            float32 [1, 3, rows * scale, columns * scale] on the CPU, not clamped.
         """
         height, width = rows.stop - rows.start, columns.stop - columns.start
 
@@ -217,15 +224,15 @@ class Rescaler(Placed):
     def settled(
         self, size: tuple[int, int], hr_size: tuple[int, int] | None, scale: float | None
     ) -> tuple[tuple[int, int], float]:
-        """HR size and scale by which an LR of this size is restored.
+        """Return the HR size and the scale for restoring an LR of this size.
 
         Args:
             size: width and height of LR.
-            hr_size: of the image; None: LR size times scale.
-            scale: as given to `downscale`; None: that of the network.
+            hr_size: width and height of the restored image; None for LR size times scale.
+            scale: scale that was given to `downscale`; None for the scale of the network.
 
         Raises:
-            UsageError: a scale out of range, or a size that is not of this LR.
+            UsageError: the scale is out of range, or `hr_size` does not fit the size of LR.
         """
         scale = self._checked_scale(scale)
         hr_size = hr_size or hr_size_of(size, scale)
@@ -284,7 +291,10 @@ class Rescaler(Placed):
         temperature: float,
         place: tuple[slice, slice] = (slice(0, None), slice(0, None)),
     ) -> torch.Tensor:
-        """LR and z as the state after the last operation; `place`: of `lr` in the whole LR."""
+        """Join LR and a random z into the state after the last operation.
+
+        `place` gives the rows and columns of the whole LR that `lr` covers.
+        """
         config = self.network.config
         rows, columns = whole_cells(self.network, *lr.shape[:2])
         height, width = rows // config.cell, columns // config.cell
@@ -306,7 +316,7 @@ class Rescaler(Placed):
 
 
 def padded_rows(hr: Pixels, height: int, width: int) -> Rows:
-    """Rows of the image, its last row and column repeated to height x width."""
+    """Return a reader of rows of HR, padded to height x width with its last row and column."""
 
     def read(rows: slice) -> torch.Tensor:
         index = np.minimum(np.arange(rows.start, min(rows.stop, height)), hr.shape[0] - 1)
@@ -316,13 +326,13 @@ def padded_rows(hr: Pixels, height: int, width: int) -> Rows:
 
 
 def resized_rows(hr: Pixels, height: int, width: int) -> Rows:
-    """Rows of the image resized bicubically to height x width, float32."""
+    """Return a reader of rows of HR, resized bicubically to height x width in float32."""
     planes = [resize(to_tensor(hr[:, :, c : c + 1]), height, width) for c in range(3)]
     return lambda rows: torch.cat([plane[:, :, rows] for plane in planes], dim=1)
 
 
 def _resized_channels(pixels: Pixels, height: int, width: int) -> Pixels:
-    """One channel at a time, so that memory stays at that of one."""
+    """Resize bicubically, one channel at a time to save memory."""
     planes = [
         to_pixels(resize(to_tensor(pixels[:, :, c : c + 1]), height, width), bits_of(pixels))
         for c in range(pixels.shape[2])
@@ -331,16 +341,16 @@ def _resized_channels(pixels: Pixels, height: int, width: int) -> Pixels:
 
 
 def resize_plane(plane: Pixels, height: int, width: int) -> Pixels:
-    """Bicubic resizing of one channel [H, W], such as alpha, at its depth."""
+    """Resize one channel [H, W], such as alpha, bicubically at its bit depth."""
     return _resized_channels(plane[:, :, None], height, width)[:, :, 0]
 
 
 def bicubic(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Bicubic resizing of an image [H, W, 3], at its depth: the baseline."""
+    """Resize an image [H, W, 3] bicubically at its bit depth: the baseline method."""
     return _resized_channels(pixels, height, width)
 
 
 def to_gray(pixels: Pixels) -> Pixels:
-    """The mean of the three channels, in each of them."""
+    """Replace each of the three channels by their mean."""
     mean: Pixels = np.rint(pixels.mean(axis=2, keepdims=True)).astype(pixels.dtype)
     return mean.repeat(3, axis=2)

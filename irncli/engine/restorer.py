@@ -1,4 +1,4 @@
-"""LR as a codec left it through a CRM: strips, retries. Arrays in, arrays out."""
+"""Restoration of decoded LR images by a CRM, strip by strip. Input and output are arrays."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ __all__ = ["Restorer"]
 
 @dataclass
 class Restorer(Placed):
-    """One CRM on one device: LR as a codec left it to LR as the network made it.
+    """One CRM on one device, which maps LR as decoded from a file to LR as the network made it.
 
-    Law: the same image and weights give the same 8-bit pixels on the CPU, those of the network on
-    the whole image, whatever the plan and the number of threads.
+    Law: on the CPU, the same image and weights give the same 8-bit pixels, equal to those of the
+    network run on the whole image, regardless of the plan and the number of threads.
 
     Attributes:
-        network: a CRM.
+        network: compression restoration module (CRM).
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
-        warn: told, in one sentence, when the device had to be given up.
-        plan: how images are cut; None: chosen.
+        precision: precision inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
+        warn: callback that receives a one-sentence message on fallback to the CPU.
+        plan: plan for cutting images into parts; None to choose one.
 
     Raises:
-        UsageError: an option out of range.
-        UnavailableError: no such device.
+        UsageError: an option is out of range.
+        UnavailableError: this machine has no such device.
     """
 
     network: CompressionRestoration
@@ -57,20 +57,20 @@ class Restorer(Placed):
         tables: NDArray[np.uint8] | None = None,
         tick: Callable[[float], None] = quiet,
     ) -> Pixels:
-        """LR as it was before the codec.
+        """Restore LR to its state before it was coded.
 
         Args:
-            lr: uint8 [h, w, 3].
-            tables: uint8 [2, 64], luma and chroma quantisation steps of the file in row order, 1 to
-                255; needed, and read, by a conditioned CRM only.
-            tick: told the share of the work that was just done.
+            lr: decoded LR image, uint8 [h, w, 3].
+            tables: luma and chroma quantisation steps of the file in row order, uint8 [2, 64], 1 to
+                255; required by a conditioned CRM, ignored by others.
+            tick: callback that receives the share of the work just completed.
 
         Returns:
-            uint8 [h, w, 3].
+            Restored LR image, uint8 [h, w, 3].
 
         Raises:
-            UsageError: no tables, or none of a JPEG file, for a conditioned CRM.
-            MemoryExhaustedError: not enough memory even for the smallest parts.
+            UsageError: the tables for a conditioned CRM are missing, or not those of a JPEG file.
+            MemoryExhaustedError: there is not enough memory even for the smallest parts.
         """
         described = self._described(tables)
         progress = _Progress(tick)
@@ -81,13 +81,13 @@ class Restorer(Placed):
             return None
         if tables is None:
             raise UsageError(
-                "this model reads the quantisation tables of a JPEG file, and there are none: give "
-                "the JPEG as it was written, or use a model for one quality"
+                "this model needs the quantisation tables of a JPEG file, but the input has none: "
+                "give the original JPEG file, or use a model for one quality"
             )
         if tables.shape != (2, 64) or not tables.all():
             raise UsageError(
                 f"quantisation tables of shape {list(tables.shape)} with steps from "
-                f"{tables.min(initial=255)}: expected [2, 64], from 1"
+                f"{tables.min(initial=255)}: expected shape [2, 64] with steps from 1"
             )
         return describe_tables(torch.from_numpy(tables.copy())[None])
 
@@ -100,7 +100,7 @@ class Restorer(Placed):
 
 
 class _Progress:
-    """Shares of the work as they are done; what is done again is told once."""
+    """Progress of the work; work that is repeated is reported only once."""
 
     def __init__(self, tick: Callable[[float], None]) -> None:
         self.tick, self.done, self.told = tick, 0.0, 0.0
@@ -113,7 +113,7 @@ class _Progress:
 
 
 class _Work:
-    """One image on one device, strip by strip."""
+    """Restoration of one image on one device, strip by strip."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class _Work:
         self.restored = np.empty_like(lr)
 
     def run(self) -> Pixels:
-        """Restore; where memory does not suffice, in smaller parts from there on."""
+        """Restore the image; if memory runs out, continue from there in smaller parts."""
         start, reach = 0, reach_of(self.network.config)
         while start < self.width:
             strip = spans(start, self.width, self.plan.strip, reach, self.width)[0]
@@ -159,7 +159,7 @@ class _Work:
             top = bottom
 
     def _smaller(self) -> Plan:
-        """Half of what did not fit."""
+        """Return the plan for about half the size of the parts that did not fit."""
         plan = self.plan.halved().fitted(self.height, self.width)
         if plan == self.plan:
             raise exhausted(self.device, f"a strip of {plan.strip} columns")

@@ -1,16 +1,16 @@
-"""A CRM run over an image from top to bottom, band by band, all its layers at once.
+"""Streaming of an image through a CRM, from top to bottom and through all layers, band by band.
 
-Each layer takes rows as they come, keeps the last few that it still needs (twice its reach), and
-hands on the rows that no later row can change:
+Each layer receives rows in order, keeps the last rows that it still needs (twice its reach), and
+passes on the rows that no later row can change:
 
     dense block of reach 5     keeps 10 rows of its input
     residual around three      keeps 15 rows of its input
-    skip around the trunk      keeps none: the first convolution is run again
+    skip around the trunk      keeps no rows: the first convolution is run again
 
-So memory is 45 rows of features an RRDB and three bands, however high the image is, where whole
-layers would need two copies of all features; and no row is computed twice but for the halo of a
-dense block. The first band is so high that something comes out of the last layer, the last one
-empties all layers. What comes out is that of the network on the whole image.
+Memory is therefore 45 rows of features per RRDB plus three bands, regardless of the height of the
+image, whereas whole layers would need two copies of all features. No row is computed twice, except
+in the halos of dense blocks. The first band is high enough for the last layer to return rows, and
+the last band empties all layers. The result equals that of the network on the whole image.
 """
 
 from __future__ import annotations
@@ -31,26 +31,29 @@ from irncli.model.dense import REACH, DenseBlock
 __all__ = ["Plan", "Stream", "reach_of"]
 
 Rows = Callable[[slice], torch.Tensor]
-"""Gives rows of the image or of its first features."""
+"""Function that returns rows of the image or of its first features."""
 
 Change = Callable[["_Window", slice], torch.Tensor]
-"""Takes a window and the rows of it that are wanted, gives those rows in a tensor of its own."""
+"""Function of a window and a slice of its rows that returns the result for these rows as a copy."""
 
 
 def reach_of(config: CrmConfig) -> int:
-    """Pixels from which an output pixel depends, in each direction: 123 for the paper's."""
+    """Return the distance, in pixels, over which an output pixel depends on the input.
+
+    For the paper's CRM, the distance is 123 pixels in each direction.
+    """
     return 3 * REACH * config.blocks + 3
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How an image is cut; the result does not depend on it.
+    """Plan for cutting an image into parts; the result does not depend on the plan.
 
     Attributes:
-        strip: columns of the image that are run from top to bottom together, their halo apart.
-        band: rows that are taken in at a time.
-        tile: rows and columns on which a dense block is run at a time.
-        least: rows of the smallest window.
+        strip: number of columns streamed from top to bottom together, without their halo.
+        band: number of rows read at a time.
+        tile: number of rows, and of columns, on which a dense block runs at a time.
+        least: number of rows of the smallest window.
     """
 
     strip: int
@@ -60,24 +63,28 @@ class Plan:
 
     @classmethod
     def chosen(cls, width: int, device: torch.device) -> Plan:
-        """What is fast on this device in bounded memory."""
+        """Return a plan that is fast on this device in bounded memory."""
         if device.type == "cpu":
             return cls(2048, max(64, min(128, (1 << 17) // width)), 96)
         return cls(4096, max(128, min(1024, (1 << 20) // width)), 1024)
 
     def fitted(self, height: int, width: int) -> Plan:
-        """For an image of this size, with windows of `MIN_WINDOW` pixels where it has as many."""
+        """Return the plan fitted to an image of this size.
+
+        Windows have at least `MIN_WINDOW` pixels, unless the image is smaller.
+        """
         narrow = max(2 * MIN_TILE, -(-MIN_WINDOW // min(height, MIN_TILE)))
         least = max(MIN_TILE, -(-MIN_WINDOW // min(width, 2 * MIN_TILE)))
-        # Even strips: spans would join a remainder to its neighbour, to twice the width.
+        # Make strips even, since spans would join a remainder to its neighbour, doubling the width.
         strip = width // -(-width // max(self.strip, narrow))
         return Plan(strip, max(self.band, least), max(self.tile, narrow, least), least)
 
     def bands(self, height: int, reach: int) -> list[Span]:
-        """Rows that are taken in at a time.
+        """Return the bands: the rows to read at a time.
 
-        Law: they cover the height once, in order. Of the first, each of the layers whose reaches
-        add up to `reach` has `least` rows to work on, of the others `band`.
+        Law: the bands cover the height once, in order. From the first band, each of the layers
+        whose reaches add up to `reach` has at least `least` rows to work on; from later bands, at
+        least `band` rows.
         """
         first = max(self.band, reach + self.least)
         rest = height - first
@@ -87,16 +94,16 @@ class Plan:
         return [*spans(0, first, first, 0, height), *spans(first, height, even, 0, height)]
 
     def halved(self) -> Plan:
-        """For about half the memory, as far as halos let it."""
+        """Return a plan for about half the memory, as far as the halos allow."""
         strip, band, tile = self.strip // 2, self.band // 2, self.tile // 2
         return Plan(max(4 * MIN_TILE, strip), max(MIN_TILE, band), max(MIN_TILE, tile))
 
 
 class _Kept:
-    """The last rows that went through a layer, in a place of their own for the whole run.
+    """Storage for the last input rows of a layer, allocated once for the whole run.
 
-    Small tensors made and kept between large ones that go would leave the heap full of holes:
-    measured, four times the memory.
+    Allocating small long-lived tensors between large short-lived ones would fragment the heap: it
+    took four times the memory in a measurement.
     """
 
     def __init__(self, count: int, like: torch.Tensor, features: int) -> None:
@@ -105,24 +112,24 @@ class _Kept:
         self.rows = self.store[:, :, :0]
 
     def replace(self, rows: torch.Tensor) -> None:
-        """Keep the last of these instead; they are as many at least."""
+        """Replace the kept rows by the last of these, which must be at least as many."""
         self.rows = self.store.copy_(rows[:, :, rows.shape[2] - self.store.shape[2] :])
 
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """Rows that were kept, and the new ones below them."""
+    """Window of the kept rows and the new rows below them."""
 
     kept: torch.Tensor
     new: torch.Tensor
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width."""
+        """Height and width of the window."""
         return self.kept.shape[2] + self.new.shape[2], self.new.shape[3]
 
     def cut(self, rows: slice, columns: slice) -> torch.Tensor:
-        """A part of it, copied."""
+        """Return a copy of a part of the window."""
         count = self.kept.shape[2]
         below = slice(max(0, rows.start - count), max(0, rows.stop - count))
         both = self.kept[:, :, rows, columns], self.new[:, :, below, columns]
@@ -130,21 +137,26 @@ class _Window:
 
 
 class _Layer:
-    """A function of some reach, run over rows as they come.
+    """Function of limited reach, applied to rows as they arrive.
 
-    Law: what `push` gives, put together, is the function of all rows put together.
+    Law: the rows returned by all calls of `push`, joined, equal the function of all rows, joined.
 
     Args:
-        change: the function.
-        reach: of it, in rows.
-        kept: for twice as many rows.
+        change: function to apply.
+        reach: reach of the function, in rows.
+        kept: storage for twice as many rows.
     """
 
     def __init__(self, change: Change, reach: int, kept: _Kept) -> None:
         self.change, self.reach, self.kept = change, reach, kept
 
     def push(self, rows: torch.Tensor, last: bool) -> torch.Tensor:
-        """Take in [1, C, rows, W], at least twice the reach; give the rows that are certain now."""
+        """Receive [1, C, rows, W] and return the output rows that no later row can change.
+
+        Args:
+            rows: new rows, at least twice as many as the reach.
+            last: true for the last rows of the image.
+        """
         window = _Window(self.kept.rows, rows)
         start = self.reach if self.kept.rows.shape[2] else 0
         done = self.change(window, slice(start, window.size[0] - (0 if last else self.reach)))
@@ -154,18 +166,18 @@ class _Layer:
 
 
 class _Residual:
-    """An RRDB over rows as they come.
+    """RRDB applied to rows as they arrive.
 
     Args:
-        layers: its residual dense blocks.
-        kept: for as many rows as their reaches add up to.
+        layers: residual dense blocks of the RRDB.
+        kept: storage for as many rows as the sum of the reaches of the layers.
     """
 
     def __init__(self, layers: list[_Layer], kept: _Kept) -> None:
         self.layers, self.kept = layers, kept
 
     def push(self, rows: torch.Tensor, last: bool) -> torch.Tensor:
-        """As of a layer."""
+        """Receive rows and return finished ones, as `_Layer.push` does."""
         inputs = rows
         for layer in self.layers:
             rows = layer.push(rows, last)
@@ -179,26 +191,26 @@ class _Residual:
 
 
 class _Sum:
-    """Rows as they come, plus what `other` gives for the same rows."""
+    """Sum of the rows that arrive and the same rows of `other`."""
 
     def __init__(self, other: Rows) -> None:
         self.other, self.start = other, 0
 
     def push(self, rows: torch.Tensor, last: bool) -> torch.Tensor:  # noqa: ARG002
-        """As of a layer."""
+        """Receive rows and return finished ones, as `_Layer.push` does."""
         place = slice(self.start, self.start + rows.shape[2])
         self.start = place.stop
         return rows.add_(self.other(place))
 
 
 class Stream:
-    """One CRM over one strip of an image, once.
+    """Single run of a CRM over one strip of an image.
 
     Args:
-        network: on the device where it shall run.
-        described: the tables, [1, TABLE_FEATURES], for a conditioned CRM.
-        plan: fitted to the image.
-        dtype: inside the dense blocks.
+        network: network on the device where it should run.
+        described: description of the tables, [1, TABLE_FEATURES], for a conditioned CRM.
+        plan: plan fitted to the image.
+        dtype: dtype inside the dense blocks.
     """
 
     def __init__(
@@ -213,12 +225,16 @@ class Stream:
     def run(
         self, read: Rows, height: int, advance: Callable[[float], None]
     ) -> Iterator[torch.Tensor]:
-        """Restore the strip: its rows from top to bottom, float32 [1, 3, some, W], not clamped.
+        """Restore the strip from top to bottom.
 
         Args:
-            read: gives rows of it as float32 [1, 3, rows, W] in [0, 1], on the device.
-            height: of the image.
-            advance: told the share of the strip's work that was just done.
+            read: function that returns rows of the strip as float32 [1, 3, rows, W] in [0, 1], on
+                the device.
+            height: height of the image in pixels.
+            advance: callback that receives the share of the strip's work just completed.
+
+        Yields:
+            Restored rows in order, float32 [1, 3, some, W], not clamped.
         """
 
         def first(rows: slice) -> torch.Tensor:
@@ -251,7 +267,7 @@ class Stream:
         return [*parts, _Sum(read)] if network.config.residual else parts
 
     def _dense(self, block: DenseBlock) -> Change:
-        """A residual dense block, x + 0.2 D(x), in tiles."""
+        """Return a function that runs a residual dense block, x + 0.2 D(x), in tiles."""
 
         def change(window: _Window, rows: slice) -> torch.Tensor:
             height, width = window.size

@@ -1,4 +1,4 @@
-"""Between images and what networks compute with."""
+"""Conversion between images and tensors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["Pixels", "bits_of", "to_bits", "to_pixels", "to_tensor"]
 
 
 def to_tensor(pixels: Pixels) -> torch.Tensor:
-    """uint8 or uint16 [H, W, C] to float32 [1, C, H, W] in [0, 1]."""
+    """Convert uint8 or uint16 [H, W, C] to float32 [1, C, H, W] in [0, 1]."""
     rows = torch.from_numpy(np.ascontiguousarray(pixels))
     return rows.permute(2, 0, 1)[None].float().div(most(pixels))
 
 
 def to_pixels(values: torch.Tensor, bits: int = 8) -> Pixels:
-    """[1, C, H, W] to the nearest values [H, W, C]: round((2**bits - 1) clamp(x, 0, 1))."""
+    """Convert [1, C, H, W] to pixels [H, W, C]: round((2**bits - 1) clamp(x, 0, 1))."""
     whole = values[0].clamp(0, 1).mul_(2**bits - 1).round_()
     stored = whole.byte() if bits == 8 else whole.to(torch.int32)
     array = stored.permute(1, 2, 0).cpu().numpy()

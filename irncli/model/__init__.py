@@ -1,4 +1,4 @@
-"""The networks: pure maths, forward and inverse. No files, devices or printing."""
+"""The networks, forward and inverse: pure mathematics without files, devices or printing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Network = InvertibleNetwork | CompressionRestoration
 
 
 def build(architecture: Architecture) -> Network:
-    """A freshly initialised network of the given architecture."""
+    """Return a newly initialised network of the given architecture."""
     if isinstance(architecture, CrmConfig):
         return CompressionRestoration(architecture)
     return InvertibleNetwork(architecture)

@@ -1,7 +1,8 @@
-"""MATLAB-style bicubic resizing: what LR is asked to look like, and the baseline.
+"""MATLAB-style bicubic resizing: the reference for LR, and the baseline for restoring.
 
-Antialiased when shrinking, kernel a = -0.5, borders mirrored with the edge pixel repeated, neither
-clipped nor rounded; the definition by which the field measures.
+Resizing is antialiased when shrinking, uses the kernel with a = -0.5, mirrors the borders with the
+edge pixel repeated, and neither clips nor rounds. This is the definition used for measurements in
+the super-resolution literature.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ __all__ = ["Window", "resize", "resize_matrix", "resize_window", "shrink"]
 
 
 def _cubic(x: torch.Tensor) -> torch.Tensor:
-    """Keys' kernel with a = -0.5."""
+    """Evaluate the kernel of Keys with a = -0.5."""
     x = x.abs()
     inner = 1.5 * x**3 - 2.5 * x**2 + 1
     outer = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
@@ -24,7 +25,10 @@ def _cubic(x: torch.Tensor) -> torch.Tensor:
 
 @lru_cache(maxsize=16)
 def _taps(size: int, target: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """For each of `target` outputs, the `size` input indices it reads and their float64 weights."""
+    """Return the input indices that each of `target` outputs reads, and their float64 weights.
+
+    Both have the shape [target, taps]; the indices run over `size` inputs.
+    """
     ratio = target / size
     width = 4 / min(ratio, 1.0)
     centres = (torch.arange(target, dtype=torch.float64) + 0.5) / ratio - 0.5
@@ -38,7 +42,7 @@ def _taps(size: int, target: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def resize_matrix(size: int, target: int) -> torch.Tensor:
-    """The [target, size] float64 matrix that resizes one axis."""
+    """Return the float64 matrix [target, size] that resizes one axis."""
     index, weights = _taps(size, target)
     return torch.zeros(target, size, dtype=torch.float64).scatter_add_(1, index, weights)
 
@@ -53,7 +57,7 @@ def _resize_axis(x: torch.Tensor, target: int, dim: int) -> torch.Tensor:
 def _weighted(
     x: torch.Tensor, index: torch.Tensor, weights: torch.Tensor, dim: int
 ) -> torch.Tensor:
-    """Sum of shifted gathers: memory stays at one output, whatever the width of the kernel."""
+    """Sum shifted gathers, so that memory does not grow with the width of the kernel."""
     index, weights = index.to(x.device), weights.to(x.device, x.dtype)
     shape = [1] * x.ndim
     shape[dim] = index.shape[0]
@@ -67,21 +71,21 @@ def _weighted(
 
 
 def resize(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Resize [..., H, W] to [..., height, width]; floating point, neither clipped nor rounded.
+    """Resize [..., H, W] in floating point to [..., height, width], neither clipped nor rounded.
 
-    Rows first, then columns, as the definition does; the two commute up to rounding.
+    Rows are resized first, then columns, as in the definition; the two commute up to rounding.
     """
     return _resize_axis(_resize_axis(x, height, -2), width, -1)
 
 
 @dataclass(frozen=True)
 class Window:
-    """Some of the pixels that resizing an axis makes.
+    """Part of the output pixels of an axis that is resized.
 
     Attributes:
-        size: pixels of the whole axis before.
-        target: and after.
-        part: those that are wanted.
+        size: number of pixels of the whole axis before resizing.
+        target: number of pixels of the whole axis after resizing.
+        part: slice of the output pixels to compute.
     """
 
     size: int
@@ -90,19 +94,19 @@ class Window:
 
     @property
     def source(self) -> slice:
-        """The pixels before that they depend on."""
+        """Slice of the input pixels on which the part depends."""
         index, _ = _taps(self.size, self.target)
         read = index[self.part]
         return slice(int(read.min()), int(read.max()) + 1)
 
 
 def resize_window(x: torch.Tensor, rows: Window, columns: Window) -> torch.Tensor:
-    """A part of `resize` of a whole image.
+    """Return a part of the result of `resize` for a whole image.
 
     Args:
-        x: the part of the image that it depends on, [..., `rows.source`, `columns.source`].
-        rows: wanted.
-        columns: the same.
+        x: input pixels on which the part depends, [..., `rows.source`, `columns.source`].
+        rows: window of rows to compute.
+        columns: window of columns to compute.
     """
     for window, dim in ((rows, -2), (columns, -1)):
         index, weights = _taps(window.size, window.target)
@@ -112,5 +116,5 @@ def resize_window(x: torch.Tensor, rows: Window, columns: Window) -> torch.Tenso
 
 
 def shrink(x: torch.Tensor, scale: int) -> torch.Tensor:
-    """Resize [..., H, W] to 1/scale; H and W must be multiples of the scale."""
+    """Resize [..., H, W] to 1/scale of its size; H and W must be multiples of the scale."""
     return resize(x, x.shape[-2] // scale, x.shape[-1] // scale)

@@ -1,4 +1,4 @@
-"""The coupling block: invertible whatever its learned functions are."""
+"""The coupling block, which is invertible for any learned functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Evaluate = Callable[[DenseBlock, torch.Tensor], torch.Tensor]
 
 
 def log_scale(h: torch.Tensor) -> torch.Tensor:
-    """The log-scale s = 2 sigmoid(h) - 1 in (-1, 1): no block scales by more than e."""
+    """Return the log-scale s = 2 sigmoid(h) - 1 in (-1, 1): no block scales by more than e."""
     return torch.sigmoid(h).mul(2).sub(1)
 
 
@@ -31,7 +31,7 @@ class CouplingBlock(nn.Module):
 
     Law: inverse(forward(a, b)) = (a, b) up to rounding, for any weights.
 
-    The state is channels [a, b]. Freshly made, the block is the identity.
+    The channels of the state are [a, b]. A newly created block is the identity.
 
     Source: IRN, section 3.2.
     """
@@ -45,7 +45,7 @@ class CouplingBlock(nn.Module):
         self.H = DenseBlock(low_channels, high_channels, growth)
 
     def forward(self, state: torch.Tensor) -> torch.Tensor:
-        """[N, a + b, H, W] to the same shape."""
+        """Map a state [N, a + b, H, W] to a state of the same shape."""
         a, b = state.split(self.split, dim=1)
         a = a + self.F(b)
         b = b * torch.exp(log_scale(self.H(a))) + self.G(a)

@@ -1,4 +1,4 @@
-"""Compression restoration module: undoes what a codec did to the LR image."""
+"""The compression restoration module (CRM), which undoes the coding losses of an LR image."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = [
 RESIDUAL_SCALE = 0.2
 
 TABLE_FEATURES = 6
-"""Numbers by which a conditioned CRM is told the quantisation tables."""
+"""Number of values that describe the quantisation tables to a conditioned CRM."""
 
 
 class ResidualInResidual(nn.Module):
-    """RRDB: three dense blocks, each a residual scaled by 0.2, inside one scaled by 0.2."""
+    """RRDB: three dense blocks as residuals scaled by 0.2, inside a residual scaled by 0.2."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class ResidualInResidual(nn.Module):
 
     @property
     def dense_blocks(self) -> list[DenseBlock]:
-        """The three, in order."""
+        """The three dense blocks in order."""
         return [self.get_submodule(f"RDB{k}") for k in (1, 2, 3)]  # type: ignore[misc]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -45,7 +45,7 @@ class ResidualInResidual(nn.Module):
 
 
 class ResidualDenseTrunk(nn.Sequential):
-    """A chain of residual-in-residual dense blocks at one size."""
+    """Chain of residual-in-residual dense blocks at one size."""
 
     def __init__(self, config: CrmConfig) -> None:
         blocks = (ResidualInResidual(config.features, config.growth) for _ in range(config.blocks))
@@ -53,18 +53,19 @@ class ResidualDenseTrunk(nn.Sequential):
 
 
 def describe_tables(tables: torch.Tensor) -> torch.Tensor:
-    """How coarsely a JPEG file was quantised, in numbers of the order of 1.
+    """Describe the coarseness of the quantisation of a JPEG file by values of the order of 1.
 
         log2 of the step, averaged over the low (u + v < 3), middle (< 7) and high frequencies
-        of each table, over 8
+        of each table, divided by 8
 
-    Tables rather than a quality number: every JPEG has them, whoever wrote it.
+    The description uses the tables rather than a quality setting, because every JPEG file contains
+    its tables, whichever encoder wrote the file.
 
     Args:
-        tables: [N, 2, 64], luma and chroma steps in row order, 1 to 255.
+        tables: luma and chroma quantisation steps in row order, [N, 2, 64], 1 to 255.
 
     Returns:
-        [N, TABLE_FEATURES].
+        Description of the tables, [N, TABLE_FEATURES].
     """
     frequency = torch.arange(8)[:, None] + torch.arange(8)
     bands = torch.stack((frequency < 3, (frequency >= 3) & (frequency < 7), frequency >= 7))
@@ -74,14 +75,14 @@ def describe_tables(tables: torch.Tensor) -> torch.Tensor:
 
 
 class CompressionRestoration(nn.Module):
-    """CRM: LR as the codec left it to LR as the network made it, [N, 3, H, W] both.
+    """CRM, which maps LR as decoded to LR as the network made it, both [N, 3, H, W].
 
         features = conv_first(low)
-        out = conv_last(features + trunk_conv(trunk(features)))        (+ low, where residual)
+        out = conv_last(features + trunk_conv(trunk(features)))        (+ low, if residual)
 
-    The paper's has no skip from input to output: the image passes through the features. A
-    residual one has, and starts as the identity. A conditioned one reads the description of the
-    quantisation tables as further, constant channels.
+    The paper's CRM has no skip from input to output: the image passes through the features. A
+    residual CRM has this skip, and a newly created one is the identity. A conditioned CRM reads the
+    description of the quantisation tables as additional, constant channels.
 
     Source: IRN extensions, section 3.5.
     """
@@ -102,11 +103,12 @@ class CompressionRestoration(nn.Module):
         """Restore a coded LR image.
 
         Args:
-            low: [N, 3, H, W], RGB in [0, 1].
-            tables: [N, 2, 64], quantisation steps; needed, and read, by a conditioned CRM only.
+            low: decoded LR image, [N, 3, H, W], RGB in [0, 1].
+            tables: quantisation steps, [N, 2, 64], 1 to 255; required by a conditioned CRM, ignored
+                by others.
 
         Returns:
-            [N, 3, H, W], about [0, 1], not clamped.
+            Restored LR image, [N, 3, H, W], in about [0, 1] but not clamped.
         """
         described = None
         if self.config.conditioned:
@@ -117,7 +119,12 @@ class CompressionRestoration(nn.Module):
         return low + out if self.config.residual else out
 
     def first(self, low: torch.Tensor, described: torch.Tensor | None) -> torch.Tensor:
-        """Features of an image [N, 3, H, W] and of its tables, described [N, TABLE_FEATURES]."""
+        """Return the first features of an image.
+
+        Args:
+            low: decoded LR image, [N, 3, H, W].
+            described: description of the tables, [N, TABLE_FEATURES]; None if not conditioned.
+        """
         if described is not None:
             planes = described[:, :, None, None].expand(-1, -1, *low.shape[2:])
             low = torch.cat((low, planes), dim=1)

@@ -1,4 +1,4 @@
-"""The dense block: the learned function inside every coupling block and the CRM."""
+"""The dense block: the learned function inside coupling blocks and the CRM."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["REACH", "SLOPE", "DenseBlock"]
 Convolve = Callable[[nn.Conv2d, torch.Tensor], torch.Tensor]
 
 REACH = 5
-"""Distance, in pixels, at which an output pixel of one dense block still depends on the input."""
+"""Distance, in pixels, over which an output pixel of a dense block depends on the input."""
 
 SLOPE = 0.2
-"""Negative slope of the leaky rectifier."""
+"""Negative slope of the leaky ReLU."""
 
 
 def _convolve(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
@@ -24,16 +24,16 @@ def _convolve(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
 
 
 class DenseBlock(nn.Module):
-    """Five 3x3 convolutions; each reads the input and all earlier outputs.
+    """Five 3x3 convolutions, each of which reads the input and all earlier outputs.
 
         y_k = lrelu(conv_k([x, y_1, ..., y_(k-1)])),  k = 1..4;   out = conv_5([x, y_1, ..., y_4])
 
-    Zero padding 1, so the size stays. Freshly made, the last convolution is zero, and so is the
-    output: whatever adds it starts as the identity.
+    Zero padding of 1 preserves the size. In a newly created block, the last convolution is zero and
+    so is the output: a layer that adds this output starts as the identity.
 
     Attributes:
-        autocast: dtype of the convolutions in training, bfloat16; None: that of the input. What
-            goes in and what comes out is float32 all the same.
+        autocast: dtype of the convolutions in training, bfloat16; None for the dtype of the input.
+            Input and output are float32 in either case.
 
     Source: IRN, section 3.2; ESRGAN, section 3.1 for the residual use.
     """
@@ -49,7 +49,7 @@ class DenseBlock(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Xavier normal x 0.1 for convolutions 1 to 4, zero for the fifth and for biases."""
+        """Initialise convolutions 1 to 4 by Xavier normal x 0.1, the fifth and biases to zero."""
         for conv in self.convs[:-1]:
             nn.init.xavier_normal_(conv.weight, gain=0.1)
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
@@ -62,14 +62,14 @@ class DenseBlock(nn.Module):
         return [self.get_submodule(f"conv{k}") for k in range(1, 6)]  # type: ignore[misc]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map [N, in, H, W] to [N, out, H, W], same dtype."""
+        """Map [N, in, H, W] to [N, out, H, W] of the same dtype."""
         if self.autocast is None:
             return self.output(x)
         with torch.autocast(x.device.type, dtype=self.autocast):
             return self.output(x).to(x.dtype)
 
     def output(self, x: torch.Tensor, convolve: Convolve = _convolve) -> torch.Tensor:
-        """Return the output in the dtype of `x`, with convolutions by `convolve`."""
+        """Return the output in the dtype of `x`, using `convolve` for the convolutions."""
         *hidden, last = self.convs
         features = x
         for conv in hidden:

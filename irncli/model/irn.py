@@ -1,7 +1,7 @@
 """The invertible network: a chain of transforms and coupling blocks.
 
-Notation: x the image (HR, or RGB for colour), low the small or gray image, z the latent, state
-the channels [low, high] between two operations.
+Notation: x is the image (HR, or RGB for colour), low the small or gray image, z the latent, and
+state the channels [low, high] between two operations.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class InvertibleNetwork(nn.Module):
     Law: inverse(*forward(x)) = x up to rounding, for any weights.
 
     Attributes:
-        config: the architecture.
+        config: architecture of the network.
         operations: transforms and coupling blocks in forward order.
-        latent_sigma: width of z per channel, [latent_channels]; 1 until it is measured.
+        latent_sigma: width of z per channel, [latent_channels]; 1 until measured.
 
     Source: IRN (ECCV 2020) and its extensions (IJCV 2022).
     """
@@ -55,10 +55,10 @@ class InvertibleNetwork(nn.Module):
         """Split an image into its low part and z.
 
         Args:
-            x: [N, 3, H, W], RGB in [0, 1], H and W multiples of the reduction.
+            x: image [N, 3, H, W], RGB in [0, 1]; H and W are multiples of the reduction.
 
         Returns:
-            low [N, picture_channels, H/scale, W/scale], neither clamped nor quantised, and
+            The low part [N, picture_channels, H/scale, W/scale], neither clamped nor quantised, and
             z [N, latent_channels, H/reduction, W/reduction].
         """
         for operation in self.chain:
@@ -66,14 +66,14 @@ class InvertibleNetwork(nn.Module):
         return self.split(x)
 
     def inverse(self, low: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """Join a low part and z into the image they came from; shapes as in `forward`."""
+        """Restore the image from a low part and z, with shapes as in `forward`."""
         x = self.join(low, z)
         for operation in reversed(self.chain):
             x = operation.inverse(x)
         return x
 
     def split(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The state after the last operation as low, an image, and z."""
+        """Split the state after the last operation into low, as an image, and z."""
         low, z = state.split((self.config.low_channels, self.config.latent_channels), dim=1)
         return functional.pixel_shuffle(low, self.config.cell), z
 

@@ -20,16 +20,16 @@ class _Quantize(torch.autograd.Function):
 
 
 def quantize(x: torch.Tensor) -> torch.Tensor:
-    """The nearest 8-bit value: round(255 * clamp(x, 0, 1)) / 255.
+    """Quantise to the nearest 8-bit values: round(255 * clamp(x, 0, 1)) / 255.
 
-    The gradient is the identity everywhere, outside [0, 1] too, so that a value that has left the
-    range can come back.
+    The gradient is the identity everywhere, even outside [0, 1], so that a value that has left the
+    range can return.
 
     Args:
-        x: any shape, floating point; not changed.
+        x: floating-point tensor of any shape; not changed.
 
     Returns:
-        Same shape and dtype, values k/255 with k in 0..255.
+        Tensor of the same shape and dtype with values k/255, k in 0..255.
 
     Source: IRN, section 3.4 (straight-through estimator).
     """

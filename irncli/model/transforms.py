@@ -1,9 +1,10 @@
 """Invertible changes of basis: Haar, learned downsampling, learned colour matrix.
 
-Every transform maps [N, C, H, W] to [N, C * factor**2, H / factor, W / factor] by one matrix that
-mixes the factor**2 pixels of a cell (for colour also their colours), and back. After a change of
-size, channels are band-major, index = band * C + colour, so that the first C channels are the
-small image; after a change of colours, the first factor**2 are the gray pixels of a cell.
+Every transform maps [N, C, H, W] to [N, C * factor**2, H / factor, W / factor] and back, by one
+matrix that mixes the factor**2 pixels of a cell (for colour, also their colours). After a Haar or
+learned transform, channels are band-major, index = band * C + colour, so that the first C channels
+are the small image. After a colour transform, the first factor**2 channels are the gray pixels of a
+cell.
 """
 
 from __future__ import annotations
@@ -25,18 +26,20 @@ __all__ = [
 ]
 
 HAAR_BANDS = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))
-"""Rows: mean, horizontal, vertical, diagonal. Columns: the pixels of a 2x2 cell in row order."""
+"""Haar matrix of a 2x2 cell, times 4. Rows: mean, horizontal, vertical, diagonal. Columns: the four
+pixels in row order."""
 
 PATTERN = 0.1
-"""Amplitude of the waves that hold the colours of a cell at first, over that of those colours."""
+"""Ratio of the initial amplitude of the waves that encode the colours of a cell to that of the
+colours themselves."""
 
 YUV_ROWS = ((0.299, 0.587, 0.114), (-0.147, -0.289, 0.436), (0.615, -0.515, -0.100))
 
 
 def cosine_waves(count: int) -> torch.Tensor:
-    """The orthonormal cosine basis (DCT-II): [count, count], float64, a wave in each row.
+    """Return the orthonormal cosine basis (DCT-II), float64 [count, count], one wave per row.
 
-    u_k[n] ~ cos(pi k (n + 1/2) / count), slowest first.
+    u_k[n] ~ cos(pi k (n + 1/2) / count), in order of increasing frequency.
     """
     n = torch.arange(count, dtype=torch.float64)
     waves = torch.cos(torch.pi * n[:, None] * (n + 0.5) / count)
@@ -45,21 +48,21 @@ def cosine_waves(count: int) -> torch.Tensor:
 
 
 def dct_matrix(factor: int) -> torch.Tensor:
-    """The cosine basis of a cell of `factor` x `factor` pixels: Haar's likeness for any factor.
+    """Return the cosine basis of a cell of `factor` x `factor` pixels, which generalises Haar.
 
-        row i N + j:   u_i (x) u_j / N,   u the orthonormal waves
+        row i N + j:   u_i (x) u_j / N,   where u are the orthonormal waves and N is the factor
 
-    Row 0 is the mean; at N = 2 it is Haar.
+    Row 0 is the mean; for N = 2, the matrix is that of Haar.
 
     Returns:
-        [factor**2, factor**2], float32, orthogonal up to its norm.
+        float32 matrix [factor**2, factor**2], orthogonal up to a scale factor.
     """
     waves = cosine_waves(factor) / factor**0.5
     return torch.kron(waves, waves).float()
 
 
 def _to_cells(x: torch.Tensor, factor: int) -> torch.Tensor:
-    """[N, C, H, W] to [N, C, factor**2, H/factor, W/factor], cell pixels in row order."""
+    """Convert [N, C, H, W] to [N, C, factor**2, H/factor, W/factor], cell pixels in row order."""
     n, c, height, width = x.shape
     cells = functional.pixel_unshuffle(x, factor)
     return cells.view(n, c, factor**2, height // factor, width // factor)
@@ -73,7 +76,7 @@ def _from_cells(cells: torch.Tensor, factor: int) -> torch.Tensor:
 class Haar(nn.Module):
     """Haar wavelet of 2x2 cells: (mean, horizontal, vertical, diagonal).
 
-    forward divides by 4, so that the first band is the box average; inverse does not scale.
+    `forward` divides by 4, so that the first band is the box average; `inverse` does not scale.
     Law: inverse(forward(x)) = x. H and W must be even.
 
     Source: IRN, section 3.2.
@@ -82,14 +85,14 @@ class Haar(nn.Module):
     factor = 2
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[N, C, H, W] to [N, 4C, H/2, W/2]."""
+        """Map [N, C, H, W] to [N, 4C, H/2, W/2]."""
         p, q, r, s = (x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1))
         top, bottom, top_step, bottom_step = p + q, r + s, p - q, r - s
         bands = (top + bottom, top_step + bottom_step, top - bottom, top_step - bottom_step)
         return torch.cat(bands, dim=1).div(4)
 
     def inverse(self, x: torch.Tensor) -> torch.Tensor:
-        """[N, 4C, H, W] to [N, C, 2H, 2W]."""
+        """Map [N, 4C, H, W] to [N, C, 2H, 2W]."""
         mean, horizontal, vertical, diagonal = x.chunk(4, dim=1)
         even, odd = mean + horizontal, mean - horizontal
         even_step, odd_step = vertical + diagonal, vertical - diagonal
@@ -105,8 +108,8 @@ class LearnedDownsampling(nn.Module):
 
         band_k = sum_j matrix[k, j] * pixel_j;   inverse by the inverse matrix
 
-    Freshly made, the matrix is the identity with row 0 the mean of the cell (at N = 2: Haar), so
-    that an untrained network downscales by the box average.
+    The initial matrix is the identity with row 0 replaced by the mean of the cell (for N = 2, the
+    Haar matrix), so that an untrained network downscales by the box average.
 
     Source: IRN extensions, section 3.3.
     """
@@ -121,7 +124,7 @@ class LearnedDownsampling(nn.Module):
         self.matrix = nn.Parameter(matrix)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[N, C, H, W] to [N, C * N * N, H/N, W/N]."""
+        """Map [N, C, H, W] to [N, C * N * N, H/N, W/N]."""
         cells = _to_cells(x, self.factor)
         return torch.einsum("kj,ncjhw->nkchw", self.matrix, cells).flatten(1, 2)
 
@@ -133,17 +136,18 @@ class LearnedDownsampling(nn.Module):
 
 
 def color_matrix(cell: int) -> torch.Tensor:
-    """Where a colour matrix starts: luma and two colour differences.
+    """Return the initial colour matrix: luma and two colour differences.
 
-    A single pixel has no place for colours in its gray value; a cell of them has. In the cosine
-    basis of the cell the two finest waves of the luma, next to nothing in a photograph, give way
-    to the means of the two colour differences, faint; they change places with them in the high
-    part. So an untrained network holds the colours of a cell already: of the Kodak images
-    37.9 dB come back with z = 0 from cells of 4x4, where luma alone leaves 22.7.
+    The gray value of a single pixel has no room for colours, but the gray values of a cell have. In
+    the cosine basis of the cell, the two finest waves of the luma are nearly zero in photographs.
+    They change places with the means of the two colour differences: the means, scaled to a small
+    amplitude, enter the gray pixels, and the waves enter the high part. An untrained network thus
+    already stores the colours of a cell: with z = 0, the Kodak images are restored with 37.9 dB
+    from cells of 4x4, but with 22.7 dB from luma alone.
 
     Returns:
-        [3 cell**2, 3 cell**2], columns: colour * cell**2 + pixel; the first cell**2 rows give the
-        gray pixels.
+        Matrix [3 cell**2, 3 cell**2] with columns colour * cell**2 + pixel, whose first cell**2
+        rows give the gray pixels.
     """
     yuv = torch.tensor(YUV_ROWS)
     if cell == 1:
@@ -157,7 +161,7 @@ def color_matrix(cell: int) -> torch.Tensor:
 
 
 class ColorTransform(nn.Module):
-    """A learned matrix on the colours of a cell of pixels; the cell of the paper is one pixel.
+    """Learned matrix on the colours of a cell of pixels; in the paper, a cell is one pixel.
 
     Source: IRN extensions, section 3.4, for one pixel.
     """
@@ -168,7 +172,7 @@ class ColorTransform(nn.Module):
         self.matrix = nn.Parameter(color_matrix(factor))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[N, 3, H, W] to [N, 3 factor**2, H/factor, W/factor]."""
+        """Map [N, 3, H, W] to [N, 3 factor**2, H/factor, W/factor]."""
         cells = functional.pixel_unshuffle(x, self.factor)
         return torch.einsum("kj,njhw->nkhw", self.matrix, cells)
 
@@ -182,7 +186,7 @@ Transform = Haar | LearnedDownsampling | ColorTransform
 
 
 def build_transform(level: Level) -> Transform:
-    """The transform that a level of the architecture names."""
+    """Build the transform of a level of the architecture."""
     if level.transform == "haar":
         return Haar()
     if level.transform == "learned":

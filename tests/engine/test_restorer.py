@@ -222,7 +222,9 @@ def test_a_device_that_is_too_small_is_given_up_with_a_warning(monkeypatch, nois
     restorer = Restorer(network, "cpu", warn=warn)
     restorer._device = torch.device("mps")
     assert np.array_equal(restorer.restore(lr), expected)
-    assert warnings == ["mps has too little memory for this image: going on on the CPU, slower"]
+    assert warnings == [
+        "mps has too little memory for this image: continuing on the CPU, which is slower"
+    ]
     assert restorer._device.type == "cpu"
 
 

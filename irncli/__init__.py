@@ -1,6 +1,6 @@
-"""irn: make an image small and get it back.
+"""irn: downscale images so that they can be restored.
 
-Importing this package is cheap: names that need torch are loaded on first use.
+Importing this package is cheap, since names that need torch are loaded on first use.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 _LAZY = ("Model", "Result", "compress", "decolor", "downscale", "load", "restore")
-"""Names that need torch."""
+"""Names that need torch, and are loaded on first use."""
 
 
 def __getattr__(name: str) -> Any:

@@ -18,10 +18,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 
 
 def _occupy_closed_streams() -> None:
-    """Keep files from getting the number of a standard stream that the caller has closed.
+    """Prevent files from getting the number of a standard stream that the caller has closed.
 
-    Its place is taken by a null device opened the wrong way round, so that data to it or from it
-    fail as they should; messages are dropped.
+    Each closed stream is replaced by the null device. Standard input is opened for writing and
+    standard output for reading, so that using them fails as it should; messages are dropped.
     """
     modes = {"stdin": os.O_WRONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
     for number, (name, mode) in enumerate(modes.items()):
@@ -31,16 +31,16 @@ def _occupy_closed_streams() -> None:
             if null != number:
                 os.close(null)
             direction = "r" if name == "stdin" else "w"
-            setattr(sys, name, open(number, direction, closefd=False))  # noqa: SIM115 -- stays
+            setattr(sys, name, open(number, direction, closefd=False))  # noqa: SIM115 -- stays open
 
 
 def main() -> None:
     """Run `irn` with the arguments of this process and exit with its status."""
-    # Importing only makes objects that stay: looking for garbage meanwhile is a quarter of the
-    # start.
+    # Imports only create objects that stay alive, and collecting garbage meanwhile would take a
+    # quarter of the startup time.
     gc.disable()
     try:
-        # Before the imports: they take a fifth of a second, and a signal may come in it.
+        # This precedes the imports, which take a fifth of a second in which a signal may arrive.
         signal.signal(signal.SIGTERM, _terminate)
         _occupy_closed_streams()
         from irncli.cli.app import run
@@ -51,7 +51,7 @@ def main() -> None:
     except KeyboardInterrupt as error:
         status = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
     if status in (INTERRUPTED, TERMINATED):
-        # Where an import was interrupted, Python would end by the signal instead of the status.
+        # After an interrupted import, Python would report the signal and not the exit status.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

@@ -288,13 +288,13 @@ def test_files_that_cannot_be_restored(model, noise, shelf, tmp_path):
         irncli.restore(path, max_pixels=200)
     other = serialise(shaken(SMALL["irn-x2"], seed=1), Card(name="small"))
     (shelf / "small.safetensors").write_bytes(other)
-    with pytest.raises(UnavailableError, match="pass --model to insist"):
+    with pytest.raises(UnavailableError, match="pass --model to use the installed ones"):
         irncli.restore(path)
-    with pytest.warns(UserWarning, match="here are weights"):
+    with pytest.warns(UserWarning, match="the installed weights are"):
         irncli.restore(path, 0, model=irncli.load("small", device="cpu"))
     assert irncli.restore(path, 0, model=model).size == (18, 16)
     (shelf / "small.safetensors").unlink()
-    with pytest.raises(UnavailableError, match="which is not here"):
+    with pytest.raises(UnavailableError, match="which is not installed"):
         irncli.restore(path)
 
 
@@ -319,7 +319,7 @@ def test_the_command_and_python_refuse_a_tag_alike(model, noise, tmp_path, scale
 
 def test_a_model_for_something_else_is_refused(model, color, noise, tmp_path):
     model.save(noise(8, 9), tmp_path / "a.png")
-    with pytest.raises(UnavailableError, match="gray is no rescaling model"):
+    with pytest.raises(UnavailableError, match="gray is not a rescaling model"):
         irncli.restore(tmp_path / "a.png", model=color)
 
 

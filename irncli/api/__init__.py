@@ -1,4 +1,4 @@
-"""The Python interface: what `irncli` itself makes public."""
+"""The Python interface: functions and classes that `irncli` exports."""
 
 from irncli.api.convert import compress, decolor, downscale
 from irncli.api.model import Model, load

@@ -1,4 +1,4 @@
-"""The Python interface: `irncli.downscale("photo.png", "small.png", scale=4)`, on files."""
+"""The Python interface for converting files, such as `irncli.downscale("photo.png", ...)`."""
 
 from __future__ import annotations
 
@@ -38,33 +38,34 @@ def downscale(
     precision: Precision = "auto",
     tile: int | None = None,
 ) -> Result:
-    """Make an image file small, as `irn downscale` does; `restore` brings it back.
+    """Make an image file small, as `irn downscale` does; `restore` restores the image.
 
     Args:
         file: path, or a binary file open for reading.
         output: path, or a binary file open for writing.
-        scale: HR size over LR size; None: that of the model, which is given then.
-        model: a Model, its name or its path; None: the usual one for the scale.
+        scale: HR size over LR size, more than 1; None: the scale of `model`, then required.
+        model: a Model, a name or a path; None: the default model for the scale.
         bits: bits per channel of the small image, 8 or 16.
-        refine: steps of refinement, 0 to 1000.
-        guard: compare with a plain small image, and repair or replace what is worse.
-        format: None: by the suffix of the path, else PNG.
-        quality: quality of JPEG, 1 to 100.
-        strip: leave out the metadata.
-        overwrite: replace a file that exists.
-        max_pixels: refuse larger images.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; of a Model its own.
-        precision: floating-point precision of the network; of a Model its own.
-        tile: side of a tile in HR pixels; 0: none; None: chosen; of a Model its own.
+        refine: number of refinement steps, 0 to 1000.
+        guard: compare with a plain small image, and repair or replace blocks that are worse.
+        format: format of the output; None: chosen by the suffix of the path, or PNG.
+        quality: quality of a JPEG, 1 to 100.
+        strip: leave out EXIF (except the orientation), XMP, DPI and text.
+        overwrite: replace an existing file.
+        max_pixels: refuse images with more pixels than this.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; a Model keeps its own.
+        precision: floating-point precision of the network; a Model keeps its own.
+        tile: side of a tile in HR pixels, at least 64; 0: no tiles; None: chosen automatically; a
+            Model keeps its own.
 
     Returns:
-        What was done.
+        The result of the operation.
 
     Raises:
-        InputMissingError, StorageError: there is no such file, or it cannot be read or written.
-        ImageError: it is no image, damaged, or too large.
+        InputMissingError, StorageError: there is no such file, or reading or writing failed.
+        ImageError: the file is not an image, is damaged, or is too large.
         UnavailableError: there is no such model or device.
-        UsageError: an option out of range, or options that contradict each other.
+        UsageError: an option is out of range, or options contradict each other.
         OutputError: the output exists, or cannot be created.
     """
     operation = Downscale(scale=scale, model=_given(model), bits=bits, refine=refine, guard=guard)
@@ -90,26 +91,26 @@ def decolor(
     precision: Precision = "auto",
     tile: int | None = None,
 ) -> Result:
-    """Make an image file gray, as `irn decolor` does; `restore` brings its colours back.
+    """Make an image file gray, as `irn decolor` does; `restore` restores the colours.
 
     Args:
         file: as in `downscale`.
         output: as in `downscale`.
-        model: a Model, its name or its path; None: irn-color.
+        model: a Model, a name or a path; None: `irn-color`.
         bits: bits per channel of the gray image, 8 or 16.
-        refine: steps of refinement, 0 to 1000.
-        guard: compare with luma, and repair or replace what is worse.
-        format: None: by the suffix of the path, else PNG.
-        quality: quality of JPEG, 1 to 100.
-        strip: leave out the metadata.
-        overwrite: replace a file that exists.
-        max_pixels: refuse larger images.
+        refine: number of refinement steps, 0 to 1000.
+        guard: compare with luma, and repair or replace blocks that are worse.
+        format: format of the output; None: chosen by the suffix of the path, or PNG.
+        quality: quality of a JPEG, 1 to 100.
+        strip: leave out EXIF (except the orientation), XMP, DPI and text.
+        overwrite: replace an existing file.
+        max_pixels: refuse images with more pixels than this.
         device: as in `downscale`.
         precision: as in `downscale`.
         tile: as in `downscale`.
 
     Returns:
-        What was done.
+        The result of the operation.
 
     Raises:
         IrnError: as in `downscale`.
@@ -141,33 +142,33 @@ def compress(
     precision: Precision = "auto",
     tile: int | None = None,
 ) -> Result:
-    """Compress an image file, as `irn compress` does; `restore` brings it back.
+    """Compress an image file, as `irn compress` does; `restore` restores the image.
 
     Args:
         file: path, or a binary file open for reading.
         output: path, or a binary file open for writing.
-        scale: HR size over LR size.
+        scale: HR size over LR size, more than 1.
         quality: quality of the codec, 1 to 100, unless one of the next three is given.
         target_size: largest size of the file, in bytes.
-        target_bpp: the same, in bits per pixel of the image.
+        target_bpp: largest size of the file, in bits per HR pixel.
         min_psnr: lowest RGB PSNR of the restored image, in dB.
-        codec: None: by the suffix of the path, else JPEG.
-        auto: write a plain JPEG where that is better.
-        report: restore and compare.
-        refine: steps of refinement, 0 to 1000.
-        model: a Model, its name or its path; None: the usual one for scale and codec.
-        strip: leave out the metadata.
-        overwrite: replace a file that exists.
-        max_pixels: refuse larger images.
+        codec: codec of the output; None: chosen by the suffix of the path, or JPEG.
+        auto: write a plain JPEG of the same size if that is the better image.
+        report: restore the image and compare it with a plain JPEG.
+        refine: number of refinement steps, 0 to 1000.
+        model: a Model, a name or a path; None: the default model for scale and codec.
+        strip: leave out EXIF (except the orientation), XMP, DPI and text.
+        overwrite: replace an existing file.
+        max_pixels: refuse images with more pixels than this.
         device: as in `downscale`.
         precision: as in `downscale`.
         tile: as in `downscale`.
 
     Returns:
-        What was done, with sizes and qualities in `report`.
+        The result, with sizes and qualities in `report`.
 
     Raises:
-        IrnError: as in `downscale`; UsageError also for a target that cannot be reached.
+        IrnError: as in `downscale`; UsageError also if a target cannot be reached.
     """
     target = Target(quality=quality, bytes=target_size, bits_per_pixel=target_bpp, psnr=min_psnr)
     operation = Compress(
@@ -184,7 +185,7 @@ def _given(model: str | Model | None) -> str | LoadedModel | None:
 
 @dataclass(frozen=True)
 class _Files:
-    """What is read and written, and how; see `downscale`."""
+    """Input, output and settings of a conversion; see `downscale`."""
 
     file: File
     output: File
@@ -196,7 +197,7 @@ class _Files:
 
 
 def _converted(operation: Operation, models: Models, files: _Files) -> Result:
-    """Read, run the operation, write, and warn of what was noticed."""
+    """Read the file, run the operation, write the output, and issue the warnings."""
     default: Format = "jpeg" if isinstance(operation, Compress) else "png"
     image_format = format_of(files.output, files.format, operation.formats, default)
     operation.check(image_format)

@@ -1,4 +1,4 @@
-"""Reading and writing for the Python interface: paths, or binary files that are open."""
+"""Input and output for the Python interface: paths, or binary files that are open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ File = str | os.PathLike[str] | BinaryIO
 
 
 def warn(texts: Iterable[str]) -> None:
-    """Issue warnings that point at the line where a function of the interface was called."""
+    """Issue warnings that point at the line from which the interface was called."""
     for text in texts:
         warnings.warn(text, UserWarning, stacklevel=3)
 
@@ -33,7 +33,7 @@ def read(file: File) -> bytes:
 
 
 def write(file: File, data: bytes, *, overwrite: bool) -> None:
-    """Write a file, whole or not at all where it is a path.
+    """Write a file; a file given as a path is written completely or not at all.
 
     Raises:
         OutputError: the file exists, or cannot be created.
@@ -51,7 +51,7 @@ def format_of(
     allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG,
     default: Format = "png",
 ) -> Format:
-    """Return the format to write: by the suffix of a path, else the one that was asked for.
+    """Return the format to write: that of the suffix of a path, the one asked for, or the default.
 
     Raises:
         UsageError: see `chosen_format`.

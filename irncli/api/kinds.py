@@ -1,4 +1,4 @@
-"""The kinds of images that the Python interface takes, and gives back."""
+"""Kinds of images that the Python interface accepts and returns."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from irncli.pixels import Pixels, bits_of, to_bits
 __all__ = ["Change", "Kind", "changed", "remade", "to_picture"]
 
 Kind = TypeVar("Kind", PillowImage, Pixels, torch.Tensor)
-"""A Pillow image, a uint8 or uint16 array, or a float tensor."""
+"""A Pillow image, a uint8 or uint16 array, or a floating-point tensor."""
 Change = Callable[[Picture], Picture]
 
 
 def changed(image: Kind, change: Change, *, gray: bool = False) -> Kind:
-    """An image of any kind, changed, as the kind that it was.
+    """Apply a change to an image, and return the result as the same kind of image.
 
     Args:
-        image: any of the kinds.
-        change: of the image.
-        gray: arrays are [H, W], tensors [1, H, W] or [N, 1, H, W], instead of those of colours.
+        image: an image of any kind.
+        change: function that is applied to each image of a batch.
+        gray: expect gray images: arrays [H, W], and tensors [1, H, W] or [N, 1, H, W].
 
     Raises:
-        UsageError: none of the kinds.
+        UsageError: the image is not of a supported kind.
     """
     if isinstance(image, torch.Tensor):
         batch = _batch(image, 1 if gray else 3)
@@ -44,33 +44,40 @@ def changed(image: Kind, change: Change, *, gray: bool = False) -> Kind:
 
 
 def to_picture(image: PillowImage | Pixels | torch.Tensor, *, gray: bool = False) -> Picture:
-    """One image of any kind; `gray` as in `changed`.
+    """Convert a single image of any kind to a Picture.
+
+    Args:
+        image: an image of any kind.
+        gray: expect a gray image: an array [H, W], or a tensor [1, H, W] or [1, 1, H, W].
 
     Raises:
-        UsageError: none of the kinds, or a batch of several.
+        UsageError: the image is not of a supported kind, or is a batch of several images.
     """
     if isinstance(image, torch.Tensor):
         batch = _batch(image, 1 if gray else 3)
         if len(batch) != 1:
-            raise UsageError(f"a batch of {len(batch)} images, expected one: take them singly")
+            raise UsageError(
+                f"found a batch of {len(batch)} images, expected one: pass them one by one"
+            )
         return _of_tensor(batch[0])
     if isinstance(image, np.ndarray):
         fits = image.ndim == 2 if gray else image.ndim == 3 and image.shape[2] == 3
         if image.dtype not in (np.uint8, np.uint16) or not fits or image.size == 0:
             raise UsageError(
-                f"array of {image.dtype} {list(image.shape)}, expected uint8 or uint16 "
+                f"found an array of {image.dtype} {list(image.shape)}, expected uint8 or uint16 "
                 f"{'[H, W]' if gray else '[H, W, 3]'}"
             )
         return Picture(image[:, :, None].repeat(3, axis=2), gray=True) if gray else Picture(image)
     if isinstance(image, PillowImage):
         return from_pillow(image)
     raise UsageError(
-        f"{type(image).__name__}, expected a PIL image, a uint8 or uint16 array or a float tensor"
+        f"found {type(image).__name__}, expected a PIL image, a uint8 or uint16 array, or a float "
+        "tensor"
     )
 
 
 def remade(picture: Picture, pixels: Pixels) -> Picture:
-    """The image with other pixels of any size: gray and alpha follow."""
+    """Return the image with other pixels of any size; gray stays gray, and alpha is resized."""
     height, width = pixels.shape[:2]
     alpha = picture.alpha
     if alpha is not None:
@@ -81,15 +88,15 @@ def remade(picture: Picture, pixels: Pixels) -> Picture:
 
 
 def _batch(image: torch.Tensor, channels: int) -> torch.Tensor:
-    """[N, C, H, W] of a tensor.
+    """Return a tensor as [N, C, H, W].
 
     Raises:
-        UsageError: of another shape or type.
+        UsageError: the tensor has another shape or type.
     """
     fits = image.ndim in (3, 4) and image.shape[-3] == channels and image.numel() > 0
     if not image.is_floating_point() or not fits:
         raise UsageError(
-            f"tensor of {image.dtype} {list(image.shape)}, expected floating point "
+            f"found a tensor of {image.dtype} {list(image.shape)}, expected floating point "
             f"[{channels}, H, W] or [N, {channels}, H, W] with values in [0, 1]"
         )
     return image[None] if image.ndim == 3 else image

@@ -1,4 +1,4 @@
-"""The Python interface: `irncli.load("irn-x4").downscale(image)` and back."""
+"""The Python interface for images in memory, such as `irncli.load("irn-x4").downscale(image)`."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ __all__ = ["Model", "given_up", "load"]
 
 
 class Model:
-    """A model on a device: one that makes images small, or one that makes them gray, and back.
+    """A model on a device, which makes images small or gray and restores them.
 
-    Images are PIL images, uint8 or uint16 arrays [H, W, 3], or float tensors [3, H, W] or
-    [N, 3, H, W] with values in [0, 1]; gray ones, of `decolor`, arrays [H, W] or tensors with one
-    channel. What goes in as one of these comes out as the same. The values are 8-bit ones, those of
-    a tensor too; of an array those that `bits` says. What goes in is not changed.
+    Images are PIL images, uint8 or uint16 arrays [H, W, 3], or floating-point tensors [3, H, W] or
+    [N, 3, H, W] with values in [0, 1]. The gray images of `decolor` are PIL images, arrays [H, W],
+    or tensors with one channel. Methods return an image of the same kind as their argument, which
+    they leave unchanged. The returned values have 8 bits, also in tensors; arrays have as many bits
+    as the argument `bits` says.
 
-    Where a device has too little memory for an image, a UserWarning says that the CPU goes on.
+    If a device has too little memory for an image, the CPU takes over and a UserWarning is issued.
 
-    A PIL image keeps its alpha, stays gray where it is gray (L, LA, 1), and keeps its colour
-    profile, EXIF, XMP and DPI in `info`.
+    A PIL image keeps its alpha, its colour profile, EXIF, XMP and DPI in `info`, and a gray image
+    (L, LA, 1) stays gray.
 
     Attributes:
         network: the invertible network, with `forward` and `inverse`.
-        card: what is known of the model.
-        weights_sha256: of its weights, by which a file names them.
-        rescaler: that runs the network on the device.
-        loaded: all of this, as the operations on files take it.
+        card: model card with data, licence, recipe and measurements.
+        weights_sha256: SHA-256 of the weights, as stored in tags.
+        rescaler: rescaler that runs the network on the device.
+        loaded: the model in the form that operations on files take.
     """
 
     network: InvertibleNetwork
@@ -62,7 +63,7 @@ class Model:
     ) -> None:
         network = checkpoint.network
         if not isinstance(network, InvertibleNetwork):
-            raise UsageError(f"{checkpoint.card.name} is no rescaling model, nor one of colour")
+            raise UsageError(f"{checkpoint.card.name} is not a rescaling or colour model")
         self.rescaler = Rescaler(network, device, precision, tile, given_up)
         self.loaded = LoadedModel(checkpoint, self.rescaler)
         self.network, self.card = network, checkpoint.card
@@ -70,29 +71,31 @@ class Model:
 
     @property
     def name(self) -> str:
-        """By which it was loaded; of a path the file name without its ending."""
+        """Name by which the model was loaded; for a path, the file name without its suffix."""
         return self.card.name
 
     @property
     def task(self) -> Literal["rescale", "color"]:
-        """What it does: `rescale` (downscale, upscale) or `color` (decolor, colorize)."""
+        """Task of the model: `rescale` (downscale, upscale) or `color` (decolor, colorize)."""
         return self.network.config.task
 
     @property
     def scale(self) -> int:
-        """Size of the large image over that of the small one; 1 of a colour model."""
+        """Size of the large image over that of the small one; 1 for a colour model."""
         return self.network.config.scale
 
     def downscale(self, image: Kind, scale: float | None = None, *, bits: int = 8) -> Kind:
-        """The small image of `image`: ceil(size / scale).
+        """Return the small image of `image`; width and height are ceil(size / scale).
 
         Args:
-            image: any of the kinds above.
-            scale: more than 1, at most that of the model, which is the default.
-            bits: of what is made: 8, or of an array 16.
+            image: an image of any kind listed in the documentation of the class.
+            scale: HR size over LR size, more than 1 and at most the scale of the model; None: the
+                scale of the model.
+            bits: bits per channel of the small image: 8, or 16 for an array.
 
         Raises:
-            UsageError: no such image, an option out of range, or a colour model.
+            UsageError: the image is not of these kinds, an option is out of range, or this is a
+                colour model.
         """
         self._require("rescale")
         _check_bits(image, bits)
@@ -113,19 +116,21 @@ class Model:
         scale: float | None = None,
         bits: int = 8,
     ) -> Kind:
-        """The large image of an `image` that `downscale` made.
+        """Return the large image of an `image` that `downscale` made.
 
         Args:
-            image: any of the kinds above.
-            seed: of z; None: drawn.
-            temperature: width of z in units of the recorded one; None: the model's default.
-            size: width and height of the large image; None: size of `image` times the scale.
-            scale: as given to `downscale`.
-            bits: of what is made: 8, or of an array 16.
+            image: an image of any kind listed in the documentation of the class.
+            seed: random seed of z, 0 to 2**64 - 1; None: drawn at random.
+            temperature: width of z, 0 to 100, as a multiple of the recorded standard deviations;
+                None: the default of the model.
+            size: width and height of the large image in pixels; None: size of `image` times the
+                scale.
+            scale: scale that was given to `downscale`.
+            bits: bits per channel of the large image: 8, or 16 for an array.
 
         Raises:
-            UsageError: no such image, an option out of range, a size that is not of this small
-                image, or a colour model.
+            UsageError: the image is not of these kinds, an option is out of range, `size` does not
+                match the small image, or this is a colour model.
         """
         self._require("rescale")
         _check_bits(image, bits)
@@ -133,17 +138,18 @@ class Model:
         return changed(image, lambda picture: remade(picture, inverse(picture.pixels)))
 
     def decolor(self, image: Kind, *, bits: int = 8) -> Kind:
-        """The gray image of `image`, of its size, in which its colours lie hidden.
+        """Return a gray image of the same size, which hides the colours of `image`.
 
         Args:
-            image: any of the kinds above.
-            bits: of what is made: 8, or of an array 16.
+            image: an image of any kind listed in the documentation of the class.
+            bits: bits per channel of the gray image: 8, or 16 for an array.
 
         Returns:
-            A PIL image L or LA, an array [H, W], a tensor [1, H, W] or [N, 1, H, W].
+            A PIL image L or LA, an array [H, W], or a tensor [1, H, W] or [N, 1, H, W].
 
         Raises:
-            UsageError: no such image, or a rescaling model.
+            UsageError: the image is not of these kinds, an option is out of range, or this is a
+                rescaling model.
         """
         self._require("color")
         _check_bits(image, bits)
@@ -162,16 +168,18 @@ class Model:
         *,
         bits: int = 8,
     ) -> Kind:
-        """The image of a gray one that `decolor` made.
+        """Return the colour image of a gray `image` that `decolor` made.
 
         Args:
-            image: gray, as `decolor` returns it.
-            seed: of z; None: drawn.
-            temperature: width of z in units of the recorded one; None: the model's default.
-            bits: of what is made: 8, or of an array 16.
+            image: gray image as returned by `decolor`.
+            seed: random seed of z, 0 to 2**64 - 1; None: drawn at random.
+            temperature: width of z, 0 to 100, as a multiple of the recorded standard deviations;
+                None: the default of the model.
+            bits: bits per channel of the colour image: 8, or 16 for an array.
 
         Raises:
-            UsageError: no such image, one with colours, or a rescaling model.
+            UsageError: the image is not of these kinds or has colours, an option is out of range,
+                or this is a rescaling model.
         """
         self._require("color")
         _check_bits(image, bits)
@@ -179,7 +187,7 @@ class Model:
 
         def change(picture: Picture) -> Picture:
             if not picture.gray:
-                raise UsageError("an image with colours, expected a gray one, such as of decolor")
+                raise UsageError("found an image with colours, expected a gray one made by decolor")
             return remade(replace(picture, gray=False), inverse(picture.pixels[:, :, :1]))
 
         return changed(image, change, gray=True)
@@ -196,24 +204,25 @@ class Model:
         quality: int = 95,
         overwrite: bool = False,
     ) -> None:
-        """Write a small image, or a gray one, with the tag by which `restore` restores it.
+        """Write a small or gray image with the tag that `restore` needs.
 
-        `size`, `scale` and `bits` are what `upscale` would have to be told; the file remembers it.
-        `irn upscale` and `irn colorize` read the same tag. PNG loses nothing.
+        `size`, `scale` and `bits` are those that `upscale` would need; the tag stores them, so that
+        `restore`, `irn upscale` and `irn colorize` need no options. PNG is lossless.
 
         Args:
-            small: what `downscale` or `decolor` made; no batch.
+            small: a single image made by `downscale` or `decolor`, not a batch.
             file: path, or a binary file open for writing.
-            size: width and height of the large image; None: size of `small` times the scale.
-            scale: as given to `downscale`.
-            bits: of the large image, 8 or 16.
-            format: None: by the suffix of the path, else PNG.
-            quality: of JPEG, 1 to 100.
-            overwrite: replace a file that exists.
+            size: width and height of the large image in pixels; None: size of `small` times the
+                scale.
+            scale: scale that was given to `downscale`.
+            bits: bits per channel of the large image, 8 or 16.
+            format: format of the file; None: chosen by the suffix of the path, or PNG.
+            quality: quality of a JPEG, 1 to 100.
+            overwrite: replace an existing file.
 
         Raises:
-            UsageError: no such image, an option out of range, a size that is not of this small
-                image, or what the format cannot hold.
+            UsageError: the image is not of these kinds, an option is out of range, `size` does not
+                match the small image, or the format cannot hold the image.
             OutputError: the file exists, or cannot be created.
             StorageError: the disk is full or fails.
         """
@@ -222,10 +231,10 @@ class Model:
         gray = self.task == "color"
         picture = to_picture(small, gray=gray)
         if gray and not picture.gray:
-            raise UsageError("an image with colours, expected a gray one, such as of decolor")
+            raise UsageError("found an image with colours, expected a gray one made by decolor")
         hr_size, scale = self.rescaler.settled(picture.size, size, scale)
         metadata = picture.metadata
-        # A profile of colours has no place in a gray file: it waits in the tag.
+        # A gray file cannot store a colour profile, so the tag stores it.
         icc = metadata.icc or b"" if gray else b""
 
         def tag(content_sha256: str) -> Tag:
@@ -241,10 +250,10 @@ class Model:
         warn(made.warnings)
 
     def _require(self, task: str) -> None:
-        """Raise UsageError unless this is a model for the task."""
+        """Raise UsageError unless this model is for the task."""
         if task != self.task:
             names = {"rescale": "downscale and upscale", "color": "decolor and colorize"}
-            raise UsageError(f"{self.name} is a model for {names[self.task]}: load another")
+            raise UsageError(f"{self.name} is a model for {names[self.task]}: load another model")
 
     def _inverse(
         self,
@@ -267,24 +276,25 @@ def load(
     precision: Precision = "auto",
     tile: int | None = None,
 ) -> Model:
-    """A model by its name (`irn models list`) or the path of a checkpoint.
+    """Load a model by name (see `irn models list`) or by the path of a checkpoint.
 
     Args:
-        name_or_path: a shipped or imported name, a `.safetensors`, or a `.pth` of the reference.
+        name_or_path: name of a shipped or imported model, or path of a `.safetensors` file or of a
+            `.pth` file of the reference.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
-        tile: side of a tile in HR pixels; 0: none; None: chosen.
+        precision: floating-point precision of the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
+        tile: side of a tile in HR pixels, at least 64; 0: no tiles; None: chosen automatically.
 
     Raises:
-        UnavailableError: no such model or device.
-        CheckpointError: a damaged or foreign file.
-        UsageError: a model that restores JPEG only, or an option out of range.
+        UnavailableError: there is no such model or device.
+        CheckpointError: the file is damaged or is not a checkpoint.
+        UsageError: the model only restores JPEG, or an option is out of range.
     """
     return Model(default_registry().load(str(name_or_path)), device, precision, tile)
 
 
 def given_up(message: str) -> None:
-    """Warn that the device was given up."""
+    """Warn that the work falls back to another device."""
     warnings.warn(message, UserWarning, stacklevel=2)
 
 

@@ -1,4 +1,4 @@
-"""The Python interface: `irncli.restore("small.png")` restores a file by its tag."""
+"""The Python interface for restoring files, such as `irncli.restore("small.png")`."""
 
 from __future__ import annotations
 
@@ -57,29 +57,31 @@ def restore(
     array: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> PillowImage | Pixels:
-    """Restore the image of a file that irn made: by `save`, `downscale`, `decolor` or `compress`.
+    """Restore the image of a file made by `save`, `downscale`, `decolor` or `compress`.
 
-    The pixels are those that `irn upscale` or `irn colorize` make of it. Whatever is in doubt, such
-    as pixels that were changed since, is a UserWarning.
+    The pixels are the same as those of `irn upscale` or `irn colorize`. Doubts about the file, such
+    as pixels that were changed since irn wrote them, are issued as a UserWarning.
 
     Args:
         file: path, or a binary file open for reading.
-        seed: of z; None: drawn at random.
-        temperature: width of z in units of the recorded one; None: that of the tag.
-        model: used whatever the tag says; None: that of the tag, on the best device here.
-        strict: refuse what is in doubt.
-        array: return an array [H, W, 3], uint8 or, where the image had 16 bits, uint16.
-        max_pixels: refuse larger images.
+        seed: random seed of z, 0 to 2**64 - 1; None: drawn at random.
+        temperature: width of z, 0 to 100, as a multiple of the recorded standard deviations; None:
+            the temperature of the tag.
+        model: model to use instead of that of the tag; None: the model of the tag, on the best
+            available device.
+        strict: raise an error in place of warnings about the tag.
+        array: return an array [H, W, 3] of uint8, or of uint16 if the image had 16 bits.
+        max_pixels: refuse images with more pixels than this, before or after restoration.
 
     Returns:
         A PIL image of 8 bits per channel with the metadata in `info`, or an array.
 
     Raises:
-        InputMissingError, StorageError: there is no such file, or it cannot be read.
-        ImageError: it is no image, damaged, or too large.
-        TagError: there is no tag, or an unusable one; with `strict`, whatever is in doubt.
-        UnavailableError: a model is missing here, is for another task, or has other weights now.
-        UsageError: an option out of range.
+        InputMissingError, StorageError: there is no such file, or the file cannot be read.
+        ImageError: the file is not an image, is damaged, or is too large.
+        TagError: there is no tag, or the tag is unusable; with `strict`, the file is in doubt.
+        UnavailableError: a model is not installed, is for another task, or has other weights.
+        UsageError: an option is out of range.
     """
     data = read(file)
     source = Source.decoded(ImageFile(data, max_pixels=max_pixels), deep=True)
@@ -100,7 +102,7 @@ def restore(
         )
     doubts: tuple[str, ...] = ()
     if found.bits > 8 and not array:
-        doubts = ("16 bits a channel were reduced to 8: array=True keeps them",)
+        doubts = ("16 bits per channel were reduced to 8: pass array=True to keep them",)
         plan = replace(plan, restoration=replace(found, bits=8))
     result = operation.run(models, source, plan, "png", 95, quiet)
     warn((*plan.warnings, *doubts, *result.warnings))

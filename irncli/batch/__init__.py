@@ -1,1 +1,1 @@
-"""Running an operation on many files: plan, read, run, write, report; here or on a cluster."""
+"""Batches of files: plan, read, run an operation, write and report, locally or on a cluster."""

@@ -1,7 +1,8 @@
-"""A batch on a Ray cluster (irncli[ray]); files are read and written on this machine.
+"""Batches on a Ray cluster (irncli[ray]). Files are read and written on this machine.
 
-Each worker is a Ray actor that keeps the network in memory; Ray places it on a machine with the
-CPUs or the GPU that it needs. A worker that dies is replaced, and its file goes to the next one.
+Each worker is a Ray actor that keeps the network in memory. Ray places the worker on a machine with
+the CPUs or the GPU that it needs. A worker that dies is replaced, and its file is retried on
+another one.
 """
 
 from __future__ import annotations
@@ -31,30 +32,31 @@ from irncli.zoo.model_bundle import pack
 __all__ = ["Layout", "cluster_converters", "layout_of"]
 
 ATTEMPTS = 4
-"""Number of workers that may die with the same file before the file is given up."""
+"""Number of workers that may die with the same file before irn gives up on that file."""
 CPUS = 4
-"""Largest number of CPUs per worker: more gain little, fewer take more memory."""
+"""Maximum number of CPUs per worker. More CPUs gain little; fewer would mean more workers and more
+memory."""
 POLL_SECONDS = 0.2
 """Interval at which waiting threads check the stop flag."""
 PATIENCE_SECONDS = 20.0
-"""Time without a worker after which a message says what is awaited."""
+"""Time to wait for a worker before a message says so."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # It would send the working directory, with all images, to every machine.
+    # Otherwise Ray would send the working directory, with all its images, to every machine.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
-"""Environment variables for Ray; those that the user has set take precedence."""
+"""Environment variables for Ray. Values that the user has set take precedence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How a cluster is used.
+    """Number of workers on a cluster, and the resources of each worker.
 
     Attributes:
-        workers: number of workers that fit at once if the cluster is idle.
-        cpus: CPUs per worker.
-        gpus: GPUs per worker.
+        workers: number of workers that can run at the same time on an idle cluster.
+        cpus: number of CPUs per worker.
+        gpus: number of GPUs per worker, 0 or 1.
     """
 
     workers: int
@@ -68,10 +70,10 @@ class Layout:
 
 
 def layout_of(nodes: Sequence[dict[str, float]], device: str) -> Layout:
-    """Return one worker for each GPU or, if there is none, for every few CPUs of the nodes.
+    """Return a layout with one worker per GPU or, without GPUs, with several CPUs per worker.
 
     Raises:
-        UnavailableError: the cluster lacks what was asked for.
+        UnavailableError: the cluster does not have the requested device.
     """
     gpus = sum(int(node.get("GPU", 0)) for node in nodes)
     if gpus and device != "cpu":
@@ -80,14 +82,16 @@ def layout_of(nodes: Sequence[dict[str, float]], device: str) -> Layout:
         raise UnavailableError("--device cuda: this cluster has no GPU; use --device cpu")
     counts = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
     if not counts:
-        raise UnavailableError("this cluster has no CPU to work with")
+        raise UnavailableError(
+            "found no CPUs in this cluster: add a machine that offers some to Ray"
+        )
     each = min(CPUS, *counts)
     return Layout(workers=sum(count // each for count in counts), cpus=each)
 
 
 @contextmanager
 def cluster_converters(job: Job, files: int) -> Iterator[Sequence[Converter]]:
-    """Provide the workers of a cluster for a batch of so many files, and release them at the end.
+    """Provide workers of a cluster for a batch of `files` files, and release them at the end.
 
     Raises:
         UnavailableError: there is no such cluster, or none of its workers can be used.
@@ -108,7 +112,7 @@ def cluster_converters(job: Job, files: int) -> Iterator[Sequence[Converter]]:
 def _sigterm_kept() -> Iterator[None]:
     """Raise Terminated after SIGTERM.
 
-    While Ray waits, it turns whatever a signal handler raises into a plain KeyboardInterrupt.
+    While Ray waits, any exception of a signal handler becomes a plain KeyboardInterrupt.
     """
     before = signal.getsignal(signal.SIGTERM)
     came = threading.Event()
@@ -130,7 +134,7 @@ def _sigterm_kept() -> Iterator[None]:
 
 
 def _connect(address: str) -> Any:
-    """Connect to a cluster, and return the ray module."""
+    """Connect to a cluster, and return the `ray` module."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     _check_reachable(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
@@ -139,8 +143,8 @@ def _connect(address: str) -> Any:
         import ray
         from ray._private import worker
 
-        # Ray writes messages about its nodes to standard output, where data go, and has no public
-        # option against that.
+        # Ray writes messages about its nodes to standard output, which is reserved for data, and
+        # there is no public option to prevent that.
         worker._worker_logs_enabled = False
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except ConnectionError as error:
@@ -149,17 +153,17 @@ def _connect(address: str) -> Any:
             "--ray HOST:PORT names another"
         ) from error
     except Exception as error:
-        # There are many kinds: other versions of Ray or Python, no permission, ...
+        # There are many possible causes: other versions of Ray or Python, no permission, ...
         reason = " ".join(str(error).split())[:400]
         raise UnavailableError(f"--ray {address}: {reason or type(error).__name__}") from error
     finally:
-        # Ray replaces the handler, and would exit with another status.
+        # Ray replaces the handler, and irn would then exit with another status.
         signal.signal(signal.SIGTERM, before)
     return ray
 
 
 def _check_reachable(address: str) -> None:
-    """Raise UnavailableError if nothing listens at HOST:PORT: Ray would try for a minute."""
+    """Raise UnavailableError if nothing listens at HOST:PORT, where Ray would try for a minute."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in address:
         return
@@ -177,9 +181,9 @@ class _Pool:
     """The workers of a batch: free, busy or starting.
 
     Args:
-        ray: the ray module.
-        job: the batch.
-        layout: how the cluster is used.
+        ray: the `ray` module.
+        job: job to be done with each file.
+        layout: number and resources of the workers.
     """
 
     def __init__(self, ray: Any, job: Job, layout: Layout) -> None:
@@ -196,7 +200,7 @@ class _Pool:
         """Start as many workers as the files need, and wait for the first.
 
         Raises:
-            UnavailableError: none can be used.
+            UnavailableError: no worker can be used.
         """
         wanted = min(files, self._layout.workers)
         for _ in range(wanted):
@@ -237,13 +241,13 @@ class _Pool:
         raise UnavailableError(f"no worker of the cluster can be used: {'; '.join(self._reasons)}")
 
     def give(self, worker: Any) -> None:
-        """Put a worker back among the free ones."""
+        """Return a worker to the free ones."""
         self._free.put((worker, None))
 
     def replace(self, worker: Any) -> None:
         """Start another worker in place of one that died or cannot be reached."""
-        self._say("irn: a worker died; its file goes to another")
-        self._start()  # first, so that there is always one
+        self._say("irn: a worker died; retrying its file on another")
+        self._start()  # before the other ends, so that the count never drops to 0
         self._end(worker)
 
     def result(self, pending: Any) -> Any:
@@ -263,13 +267,13 @@ class _Pool:
             self._say(message)
 
     def _is_usable(self, worker: Any, answer: Any) -> bool:
-        """Tell whether a new worker can be used. If not, it is ended, and the reason is kept."""
+        """Tell whether a new worker can be used; if not, stop the worker and record the reason."""
         try:
             version = self.result(answer)
             if version == __version__:
                 self.result(worker.begin.remote(self._spec, self._bundle))
                 return True
-            reason = f"it has irn {version}, expected {__version__}: install the same version there"
+            reason = f"found irn {version}, expected {__version__}: install the same version there"
         except self.lost as error:
             if not getattr(error, "actor_init_failed", False):
                 self.replace(worker)
@@ -294,7 +298,7 @@ def _last_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = lines[-1] if lines else type(error).__name__
     if "No module named 'irncli" in reason:
-        return f"it has no irn {__version__}: pip install 'irncli[ray]=={__version__}' there"
+        return f"irn is not installed there: pip install 'irncli[ray]=={__version__}'"
     return reason
 
 

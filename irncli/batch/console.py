@@ -1,4 +1,4 @@
-"""Standard streams, messages, and the records of what was done with each file."""
+"""Standard streams, messages, and the record of each file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["Console", "Record", "Reporter", "run_batch"]
 
 @dataclass
 class Record:
-    """What was done with one file; the keys of `--json`.
+    """The record of one file. The fields are the keys of `--json`.
 
     Attributes:
-        messages: for a person, on standard error; no key.
+        messages: messages for standard error; not a key of `--json`.
     """
 
     input: str
@@ -48,7 +48,7 @@ class Record:
     messages: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all keys, without those that are optional and empty."""
+        """Return all keys and values, except optional ones without a value."""
         optional = ("skipped", "refined", "guarded", "report", "forecast")
         everything = {k: v for k, v in asdict(self).items() if k != "messages"}
         return {k: v for k, v in everything.items() if k not in optional or v is not None}
@@ -56,7 +56,7 @@ class Record:
 
 @dataclass
 class Console:
-    """Data on standard output, messages on standard error."""
+    """Output of a command: data on standard output, messages on standard error."""
 
     quiet: bool = False
     json: bool = False
@@ -64,16 +64,16 @@ class Console:
     verbose: bool = False
 
     def say(self, message: str) -> None:
-        """Print a message; `--quiet` silences it."""
+        """Print a message, unless `--quiet` is given."""
         if not self.quiet:
             print(message, file=sys.stderr)  # noqa: T201
 
     def complain(self, message: str) -> None:
-        """Print an error, which is never silenced; control characters in it are escaped."""
+        """Print an error, even with `--quiet`; control characters are escaped."""
         print(f"irn: {shown(message)}", file=sys.stderr)  # noqa: T201
 
     def emit(self, record: Any) -> None:
-        """Print a JSON record on a line of standard output."""
+        """Print a JSON record on one line of standard output."""
         print(json.dumps(record, ensure_ascii=True), flush=True)  # noqa: T201
 
     def read(self, path: Path) -> bytes:
@@ -84,7 +84,7 @@ class Console:
             except OSError as error:
                 raise InputMissingError(f"standard input: {error.strerror or error}") from error
         if path.is_dir():
-            raise InputMissingError("no images in this directory: name one that has some")
+            raise InputMissingError("no images in this directory: name one that contains images")
         return read_input(path)
 
     def write(
@@ -99,15 +99,15 @@ class Console:
 
 
 class Reporter:
-    """Reports each file, in the order of the batch, whatever order they are done in.
+    """A reporter of files in the order of the batch, regardless of the order in which they end.
 
     Args:
-        console: where to say it.
-        total: files of the batch.
-        watch: called with each record; it returns what to print about it.
+        console: console to print to.
+        total: number of files in the batch.
+        watch: function that takes a record and returns more lines to print about the file.
 
     Attributes:
-        skipped: files that were done before.
+        skipped: number of files that were already done.
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class Reporter:
         self.skipped = 0
 
     def __len__(self) -> int:
-        """Number of files that are done or failed."""
+        """Return the number of files that are done or have failed."""
         return self._next + len(self._waiting)
 
     def done(self, index: int, record: Record, error: IrnError | None = None) -> None:
-        """Take note that the file with this index is done, or failed."""
+        """Report the file with this index, which is done or has failed."""
         if error is not None:
             if self._console.debug:
                 traceback.print_exception(error)
@@ -161,10 +161,10 @@ class Reporter:
 
 
 def _line(record: Record) -> str:
-    """Describe what was done with a file."""
+    """Return a line that describes what was done with a file."""
     said = f"irn: {shown(record.input)} -> {shown(record.output)}: "
     if record.skipped:
-        return said + "done before"
+        return said + "already done"
     sizes = [record.hr_size, record.lr_size]
     if record.seed is not None:
         sizes.reverse()
@@ -176,7 +176,7 @@ def _line(record: Record) -> str:
 def run_batch(
     paths: Sequence[Path], work: Callable[[Path, Record], None], console: Console
 ) -> ExitStatus:
-    """Do something quick with each input in turn; a failure does not stop the rest."""
+    """Do a quick task with each input in turn; a failed input does not stop the batch."""
     reporter = Reporter(console, len(paths))
     for index, path in enumerate(paths):
         record, failure = Record(input=str(path)), None

@@ -1,4 +1,4 @@
-"""`--dry-run`: report what a batch would do, and what it would take."""
+"""`--dry-run`: report what a batch would do, and the time and memory that it would need."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _MIB = 1 << 20
 
 @dataclass
 class DryRun:
-    """Goes through a batch and reads its images, but runs no network and writes nothing.
+    """A pass over a batch that reads the images but runs no network and writes nothing.
 
     Attributes:
-        job: of the command.
-        reporter: told of each file.
-        ledger: of outputs that were made; only read.
+        job: job of the command.
+        reporter: receives the record of each file.
+        ledger: outputs of earlier runs; it is only read.
     """
 
     job: Job
@@ -35,23 +35,23 @@ class DryRun:
     _rates: dict[tuple[str, bool], float] = field(default_factory=dict)
 
     def run(self, tasks: Iterable[Task]) -> None:
-        """Report what would be done with each file, and the time for all of them."""
+        """Report what would be done with each file, and the estimated time for all of them."""
         seconds = sum(self._said(task) for task in tasks)
         self.ledger.close()
         done = self.reporter.skipped
         self.job.tools.console.say(
-            f"irn: {len(self.reporter)} files, {f'{done} of them done before, ' if done else ''}"
+            f"irn: {len(self.reporter)} files, {f'{done} of them already done, ' if done else ''}"
             f"about {_spoken(seconds)}; nothing was written"
         )
 
     def _said(self, task: Task) -> float:
-        """Report a file, and return the seconds that it would take."""
+        """Report a file, and return the estimated time for it in seconds."""
         seconds: list[float] = []
         task.attempt(lambda: task.load(self.job, self.ledger))
         task.attempt(lambda: seconds.append(self._file(task)))
         if task.skipped:
             name = f"{shown(task.path)} -> {shown(task.output)}"
-            task.record.messages.append(f"{name}: done before")
+            task.record.messages.append(f"{name}: already done")
         self.reporter.done(task.index, task.record, task.error)
         return sum(seconds)
 
@@ -93,7 +93,7 @@ def _line(planned: Plan, found: dict[str, Any]) -> str:
     if planned.downs == 0:
         sizes.reverse()
     if planned.model is None or not planned.downs + planned.ups:
-        return f"{sizes[0]}, as it is"
+        return f"{sizes[0]}, unchanged"
     return (
         f"{sizes[0]} to {sizes[1]} by {planned.model.name}, {found['tiles']} tiles, about "
         f"{found['memory_bytes'] / _MIB:,.0f} MiB, {_spoken(found['seconds'])}"

@@ -1,4 +1,4 @@
-"""What every image command does with each input: decode, convert, encode."""
+"""The work that every image command does on each input: decode, convert, encode."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from irncli.operations.result import Operation, Plan, Source
 __all__ = ["Encode", "Job", "Summary", "Tools"]
 
 Encode = Callable[[], bytes]
-"""Makes the file of an image; it needs no network, so another thread may call it."""
+"""A function that encodes an image file. It runs no network, so another thread may call it."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What a job works with: streams, models, the bar, and the shared options."""
+    """The resources of a job: streams, models, the progress bar, and the shared options."""
 
     console: Console
     models: Models
@@ -31,14 +31,14 @@ class Tools:
 
 
 class Summary:
-    """What is printed about the files of a batch, besides warnings: nothing, for most commands."""
+    """Output about the files of a batch, besides warnings; by default there is none."""
 
     def add(self, record: Record) -> list[str]:  # noqa: ARG002
-        """Count a file that is done, and return what to print about it."""
+        """Take a finished file into account, and return the lines to print about it."""
         return []
 
     def lines(self) -> list[str]:
-        """Return what to print at the end of the batch."""
+        """Return the lines to print at the end of the batch."""
         return []
 
 
@@ -47,8 +47,8 @@ class Job:
     """The work of a command on each of its inputs.
 
     Attributes:
-        operation: what is done.
-        tools: what it is done with.
+        operation: operation to run on each input.
+        tools: resources for the work.
     """
 
     operation: Operation
@@ -56,14 +56,14 @@ class Job:
 
     @property
     def formats(self) -> tuple[Format, ...]:
-        """Formats that the command writes."""
+        """Formats that the command can write."""
         return self.operation.formats
 
     def open(self, data: bytes) -> ImageFile:
         """Open an input file.
 
         Raises:
-            ImageError: it is not an image, damaged, or too large.
+            ImageError: the file is not an image, is damaged, or is too large.
         """
         return ImageFile(data, max_pixels=self.tools.options.max_pixels)
 
@@ -71,7 +71,7 @@ class Job:
         """Decode an input file.
 
         Raises:
-            ImageError: its pixels cannot be read.
+            ImageError: the pixels cannot be read.
         """
         source = Source.decoded(file, deep=self.operation.deep, strip=self.tools.options.strip)
         record.bytes_in = len(file.data)
@@ -79,11 +79,11 @@ class Job:
         return source
 
     def model_name(self, image_format: Format) -> str | None:
-        """Return the name of the model for a format; None: each file decides."""
+        """Return the name of the model for a format, or None if it depends on the file."""
         return self.operation.model_name(self.tools.models, image_format)
 
     def plan(self, source: Source, image_format: Format, record: Record) -> Plan:
-        """Decide what `convert` is going to do, and put it into the record.
+        """Plan the conversion of an image, and enter the plan into the record.
 
         Raises:
             IrnError: this input cannot be converted.
@@ -95,7 +95,7 @@ class Job:
         return plan
 
     def convert(self, source: Source, image_format: Format, record: Record) -> Encode:
-        """Convert an image, put what was done into the record, and return what makes its file.
+        """Convert an image, fill in the record, and return a function that encodes the output.
 
         Raises:
             IrnError: this input cannot be converted.
@@ -120,7 +120,7 @@ class Job:
         return encoded
 
     def key(self, data: bytes, image_format: Format) -> str:
-        """Hash all that an output depends on: the input file, the options, the weights."""
+        """Hash everything that an output depends on: the input file, the options, the weights."""
         options, name = self.tools.options, self.model_name(image_format)
         weights = name and self.tools.models.recorded_sha256(name)
         shared = (image_format, options.quality, options.strip, options.precision, weights)

@@ -1,8 +1,8 @@
-"""Outputs that irn has made: a small database in the state directory of the user.
+"""A small database of the outputs that irn has made, in the state directory of the user.
 
-It lets `--skip-existing` tell an output that is done from one of another input, of other options,
-or of somebody else. It holds names and hashes, no images. Without it nothing but that is lost,
-so a database that cannot be written is no error.
+The database lets `--skip-existing` distinguish an output that is up to date from one that was made
+from another input, with other options, or by another program. It stores names and hashes, but no
+images. Only `--skip-existing` needs the database, so failing to write to it is not an error.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ CREATE TABLE IF NOT EXISTS looked_at (one INTEGER PRIMARY KEY, output BLOB NOT N
 """
 _PATIENCE_SECONDS = 5.0
 LOOKED_AT = 500
-"""Number of old entries that a run checks in turn, to remove those whose files are gone."""
+"""Number of old entries that a run checks, to remove those whose files no longer exist."""
 
 
 class Ledger:
-    """Outputs, each with the key of what it was made from. Safe for several threads.
+    """The outputs of earlier runs, each with a key for its input and settings. Thread-safe.
 
     Args:
-        path: of the database; made, with its directory, when first something is noted.
+        path: path of the database; the file and its directory are created when they are needed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class Ledger:
         self._noted = False
 
     def note(self, output: Path, key: str) -> None:
-        """Record that the file `output`, as it is now, was made from what `key` stands for."""
+        """Record that the current file `output` was made from the input and settings of `key`."""
         with self._lock, contextlib.suppress(OSError, sqlite3.Error):
             state = output.stat()
             row = (_name(output), key, state.st_size, state.st_mtime_ns)
@@ -53,7 +53,7 @@ class Ledger:
             self._noted = True
 
     def has(self, output: Path, key: str) -> bool:
-        """Tell whether `output` was made from what `key` stands for, and is unchanged."""
+        """Tell whether `output` was made from the input and settings of `key`, and is unchanged."""
         with self._lock, contextlib.suppress(OSError, sqlite3.Error):
             state = output.stat()
             if not self._path.exists():
@@ -65,7 +65,7 @@ class Ledger:
         return False
 
     def close(self) -> None:
-        """Close the database; if something was recorded, remove some entries of missing files."""
+        """Close the database; a run that added entries first removes some of missing files."""
         with self._lock:
             if self._noted:
                 self._forget()
@@ -96,12 +96,12 @@ class Ledger:
 
 
 def _name(output: Path) -> bytes:
-    """Return the real path of the directory with the name, so that a link is not followed."""
+    """Return the name in the real path of its directory; a link with that name is not followed."""
     return os.fsencode(real(output.parent) / output.name)
 
 
 def _is_gone(output: Path) -> bool:
-    """Tell whether a file is gone though its directory exists: drives may be unmounted."""
+    """Tell whether a file is missing from an existing directory; its drive may be unmounted."""
     return output.parent.is_dir() and not os.path.lexists(output)
 
 

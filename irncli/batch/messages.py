@@ -1,4 +1,4 @@
-"""Words that all commands share; imports nothing, since help starts with it."""
+"""Texts that all commands share. This module imports nothing, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TOO_LITTLE_MEMORY = "not enough memory: close other programs or use a machine wi
 
 
 def shown(path: object) -> str:
-    """A name as it can stand in one line: whatever would not be seen as itself is escaped."""
+    """Return a name that is safe to print on one line: unprintable characters are escaped."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
         for c in str(path).encode("utf-8", "backslashreplace").decode()

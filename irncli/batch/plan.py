@@ -1,4 +1,4 @@
-"""Plan a batch: which inputs there are, and where their outputs go."""
+"""The plan of a batch: its inputs, and the output of each input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def tile_side(text: str) -> int | None:
-    """Parse `--tile`; None stands for auto."""
+    """Parse `--tile`; return None for `auto`."""
     if text == "auto":
         return None
     if not text.isdecimal() or 0 < int(text) < 64:
@@ -33,11 +33,12 @@ def tile_side(text: str) -> int | None:
 
 
 def require_ray(address: str, device: str) -> None:
-    """Check that `--ray` goes with `--device` and that its package is installed.
+    """Check that `--ray` is compatible with `--device` and that Ray is installed.
 
     Raises:
-        UsageError: a device of this machine, or several; an address of Ray Client.
-        UnavailableError: the package is not installed.
+        UsageError: `device` is a particular device or several devices, or `address` is one for
+            Ray Client.
+        UnavailableError: Ray is not installed.
     """
     if "://" in address:
         raise UsageError(
@@ -46,7 +47,7 @@ def require_ray(address: str, device: str) -> None:
         )
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(
-            f"--device {device} with --ray: expected auto, cpu or cuda, Ray chooses among them"
+            f"--device {device} with --ray: expected auto, cpu or cuda, as Ray assigns devices"
         )
     if find_spec("ray") is None:
         raise UnavailableError("--ray needs Ray: pip install 'irncli[ray]', on every machine")
@@ -55,22 +56,22 @@ def require_ray(address: str, device: str) -> None:
 def output_format(
     output: Path, wanted: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
 ) -> Format:
-    """Return the format to write to a file, or to `-`; see `chosen_format`."""
+    """Return the format for an output file or `-`; see `chosen_format`."""
     return wanted or "png" if output == STREAM else chosen_format(output, wanted, allowed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Where the outputs of a batch go.
+    """The destination of the outputs of a batch.
 
     Attributes:
-        output: `-o`: a file for one input, or a template.
-        directory: `--output-dir`; trees are mirrored in it.
-        format: `--format` or `--codec`.
-        allowed: formats that the command writes.
-        label: stem of the default output of an input.
-        model: that `{model}` stands for; None: it is not known yet.
-        scale: the same of `{scale}`.
+        output: value of `-o`: an output file for a single input, or a template.
+        directory: value of `--output-dir`; directory trees are mirrored in this directory.
+        format: value of `--format` or `--codec`.
+        allowed: formats that the command can write.
+        label: function that returns the stem of the default output of an input.
+        model: value of `{model}` in a template; None if it is not known yet.
+        scale: value of `{scale}` in a template; None if it is not known yet.
     """
 
     output: Path | None = None
@@ -83,11 +84,11 @@ class Destination:
 
     @property
     def makes_directories(self) -> bool:
-        """Whether output directories are created: where output names are composed."""
+        """True if output directories are created: with `--output-dir`, and with a template."""
         return self.directory is not None or (self.output is not None and is_template(self.output))
 
     def of(self, source: Input, index: int) -> Path:
-        """Return the output of an input; the index in the batch counts from 1."""
+        """Return the output of an input; `index` is its position in the batch, from 1."""
         path, suffix = source.path, suffix_for_format(self.format or "png")
         if self.output is not None and is_template(self.output):
             stream = path == STREAM
@@ -114,18 +115,18 @@ class Destination:
 def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Path]], int]:
     """Pair each input with its output.
 
-    Images that were found in a directory and are the outputs of others there are left out, so
-    that a batch can be run again where it wrote.
+    Images that were found in a directory and are outputs of other inputs are left out, so that a
+    batch can be repeated in the directory that it writes to.
 
     Args:
-        sources: of the batch.
-        to: where outputs go.
+        sources: inputs of the batch.
+        to: destination of the outputs.
 
     Returns:
-        The pairs, and how many inputs were left out.
+        The pairs of input and output, and the number of inputs that were left out.
 
     Raises:
-        UsageError: arguments that contradict each other, before any work.
+        UsageError: the arguments contradict each other.
     """
     if to.output is not None and to.directory is not None:
         raise UsageError("-o and --output-dir exclude each other: give one")
@@ -148,10 +149,10 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Pa
 
 
 def make_directories(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """Create the directories that outputs go to.
+    """Create the directories of the outputs.
 
     Raises:
-        OutputError: one cannot be made.
+        OutputError: a directory cannot be created.
     """
     for folder in sorted({output.parent for _, output in pairs if output != STREAM}):
         make_directory(folder)

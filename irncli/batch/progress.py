@@ -1,4 +1,4 @@
-"""One progress bar with ETA for a whole batch, on a terminal only."""
+"""A progress bar with the remaining time of a batch, shown on terminals only."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from irncli.batch.messages import shown
 __all__ = ["Progress", "Stopped"]
 
 
-class Stopped(Exception):  # noqa: N818 -- no error: asked for
-    """The batch is to end: the work on this file is given up."""
+class Stopped(Exception):  # noqa: N818 -- not an error: the user asked for it
+    """Raised to abandon the work on a file when the batch is to stop."""
 
 
 class Progress:
-    """A bar on standard error; silent where that is no terminal. For several threads.
+    """A progress bar on standard error, hidden unless that is a terminal. Thread-safe.
 
     Args:
         quiet: show nothing.
-        records: lines go to standard output meanwhile; where that is a terminal, too, they stand
-            in for the bar, which they would tear.
+        records: records are printed to standard output; if that is a terminal as well, no bar is
+            shown, since the records would break it up.
 
     Attributes:
-        stop: when set, files that are being worked on end at their next tile.
+        stop: event that makes the work on each file stop after its current tile.
     """
 
     def __init__(self, *, quiet: bool = False, records: bool = False) -> None:
@@ -38,7 +38,7 @@ class Progress:
 
     @contextmanager
     def running(self, total: int) -> Iterator[None]:
-        """Show the bar of a batch of so many files."""
+        """Show the progress bar for a batch of `total` files."""
         if not self._shown:
             yield
             return
@@ -54,24 +54,24 @@ class Progress:
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(),
         )
-        console = Console(stderr=True, soft_wrap=True)  # messages are not broken into lines
-        # Only messages go above the bar: data are standard output's.
+        console = Console(stderr=True, soft_wrap=True)  # do not break messages into lines
+        # Only messages are printed above the bar; data go to standard output unchanged.
         with Bar(*columns, console=console, transient=True, redirect_stdout=False) as self._bar:
             self._task = self._bar.add_task("", total=total)
             yield
         self._bar = None
 
     def count(self, over: int) -> None:
-        """So many files are over, whether there was work in them or not."""
+        """Set the number of files that are finished, including those that were skipped."""
         if self._bar is not None:
             self._bar.update(self._task, completed=max(over, self._bar.tasks[0].completed))
 
     @contextmanager
     def file(self, name: str) -> Iterator[Callable[[float], None]]:
-        """Progress within one file: call what this gives with the shares that are done.
+        """Provide a function that reports progress within one file, as shares that were done.
 
         Raises:
-            Stopped: at such a call, after `stop` was set.
+            Stopped: the function was called after `stop` was set.
         """
         if self._bar is not None:
             self._bar.update(self._task, description=shown(name))

@@ -1,4 +1,4 @@
-"""Run a batch: the next file is read and the last one written while the network works."""
+"""The run of a batch: while the network works, the next file is read and the last one written."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _abandoned(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
 
 @dataclass
 class _Batch:
-    """The files of a batch. They are read and written here, wherever the networks run.
+    """The files of a batch, which are read and written by this process even on a cluster.
 
     Attributes:
-        job: what is done with each file.
-        tasks: files that were not started yet.
-        reporter: told of each file that is done.
+        job: job to be done with each file.
+        tasks: tasks that have not been started yet.
+        reporter: receives the record of each file that is done.
         ledger: outputs of earlier runs.
     """
 
@@ -64,7 +64,7 @@ class _Batch:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self, converter: Converter) -> None:
-        """Take one file after the other, until none is left or the batch is to stop."""
+        """Process one file after another until no file is left or the batch is to stop."""
         with _abandoned(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
             written: Future[None] | None = None
             ahead = self._ahead(reader, converter)
@@ -85,7 +85,7 @@ class _Batch:
                 written.result()
 
     def _arrived(self, ahead: Future[Task]) -> Task | None:
-        """Wait for a file to be read, and return it; None if the batch is to stop."""
+        """Wait until a file is read, and return its task, or None if the batch is to stop."""
         while not self.job.tools.progress.stop.is_set():
             if wait([ahead], timeout=POLL_SECONDS).done:
                 return ahead.result()
@@ -137,20 +137,20 @@ def run_job(
     scale: str | None = None,
     summary: Summary | None = None,
 ) -> int:
-    """Plan a batch and run an operation on each input.
+    """Plan a batch, and run an operation on each input.
 
     Args:
         options: settings of the batch.
-        label: stem of the default output of an input.
-        operation: what is done with each input.
-        scale: value of `{scale}` in a template; None: it differs between files.
-        summary: what is printed about the files.
+        label: function that returns the stem of the default output of an input.
+        operation: operation to run on each input.
+        scale: value of `{scale}` in a template; None if it differs between files.
+        summary: output about the files, besides warnings; None for no such output.
 
     Returns:
         The exit status.
 
     Raises:
-        IrnError: the options contradict each other, or nothing could be started.
+        IrnError: the options contradict each other, or the batch could not be started.
     """
     if options.ray is not None:
         require_ray(options.ray, options.device)
@@ -183,7 +183,7 @@ def run_job(
 
 
 def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
-    """Yield the tasks one at a time, so that finished ones take no memory."""
+    """Yield the tasks one at a time, so that finished tasks take no memory."""
     for index, (path, output) in enumerate(pairs):
         wanted = output_format(output, job.tools.options.image_format, job.formats)
         yield Task(index, path, output, wanted, Record(str(path), str(output)))
@@ -202,7 +202,7 @@ def _converters(jobs: Sequence[Job], files: int) -> Iterator[Sequence[Converter]
 
 
 def _work(batch: _Batch, converters: Sequence[Converter], progress: Progress) -> None:
-    """Run all converters at once, the first of them in this thread, where Ctrl-C arrives."""
+    """Run all converters concurrently, the first one in this thread, which receives Ctrl-C."""
     try:
         with ThreadPoolExecutor(max(1, len(converters) - 1)) as others:
             try:
@@ -228,7 +228,7 @@ def _pairs(
     )  # fmt: skip
     pairs, left_out = plan(_sources(options, console), to)
     if left_out:
-        console.say(f"irn: {left_out} images left out: they were made from others here")
+        console.say(f"irn: {left_out} images left out: they are outputs of other inputs")
     if options.json and any(output == STREAM for _, output in pairs):
         raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
     for _, output in pairs:
@@ -239,7 +239,7 @@ def _pairs(
 
 
 def _check_format(options: Settings, operation: Operation) -> None:
-    """Refuse a format that cannot hold what is asked for, before any file is read."""
+    """Refuse a format that cannot hold the requested result, before any file is read."""
     suffix = "" if options.output is None else options.output.suffix
     wanted = options.image_format or (format_for_suffix(suffix) if suffix else None)
     if wanted is not None:
@@ -249,7 +249,7 @@ def _check_format(options: Settings, operation: Operation) -> None:
 def _listed(path: Path, console: Console) -> list[Path]:
     try:
         names = listed(console.read(path))
-    except ImageError:  # it is empty, or no file
+    except ImageError:  # the file is empty, or is not a regular file
         names = []
     except IrnError as error:
         raise type(error)(f"--files-from {path}: {error}") from error
@@ -267,5 +267,5 @@ def _sources(options: Settings, console: Console) -> list[Input]:
             raise UsageError("--files-from - and the input -: standard input cannot be both")
         paths += _listed(options.files_from, console)
     if not paths and options.files_from is None:
-        raise UsageError("no input: name images or directories, - for standard input")
+        raise UsageError("no input: name images or directories, or - for standard input")
     return expand_inputs(paths, recursive=options.recursive, without=options.output_dir)

@@ -1,4 +1,4 @@
-"""The settings that every batch of files has, whatever is done with them."""
+"""Settings that are common to all batches, regardless of the operation."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Settings:
 
     Attributes:
         inputs: files and directories; `-` is standard input.
-        files_from: file that names more inputs.
-        recursive: also look below directories.
-        output: a file for one input, or a template.
+        files_from: file with the names of more inputs.
+        recursive: also read the subdirectories of directories.
+        output: output file for a single input, or a template.
         output_dir: directory of the outputs.
-        image_format: format of the outputs; None: by the suffix.
+        image_format: format of the outputs; None: chosen by the suffix.
         quality: quality of lossy formats, 1 to 100.
-        tile: side of a tile in HR pixels; `auto`, or 0 for none.
-        device: one, or several with commas between them.
-        ray: address of a Ray cluster; None: this machine.
+        tile: side of a tile in HR pixels, at least 64; `auto`, or 0 for no tiles.
+        device: device, or several devices separated by commas.
+        ray: address of a Ray cluster; None to use this machine only.
         precision: floating-point precision of the network.
-        max_pixels: refuse larger images.
-        overwrite: replace outputs that exist.
-        skip_existing: skip what was made before from the same file with the same settings.
-        dry_run: report what would be done, and write nothing.
-        strip: leave out the metadata.
+        max_pixels: refuse images with more pixels than this.
+        overwrite: replace existing outputs.
+        skip_existing: skip outputs that were made before from the same file with the same settings.
+        dry_run: report what would be done without writing anything.
+        strip: leave out EXIF (except the orientation), XMP, DPI and text.
         preserve_times: give outputs the times of their inputs.
         json: print records to standard output.
         quiet: print errors only.

@@ -1,4 +1,4 @@
-"""What commands print about a batch, file by file and at its end."""
+"""Lines that commands print about a batch: one for each file and a summary at the end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["CompressionTotals", "DrawnSeed"]
 
 
 class DrawnSeed(Summary):
-    """Prints the seed that was drawn for a batch, if a file needed it.
+    """The random seed of a batch, printed at the end if a file needed it.
 
     Args:
-        asked: the seed that the user gave; None: it is drawn.
+        asked: seed that the user gave; None to draw one at random.
     """
 
     def __init__(self, asked: int | None) -> None:
@@ -34,7 +34,7 @@ class DrawnSeed(Summary):
 
 
 class CompressionTotals(Summary):
-    """Prints sizes and qualities of compressed images: of each, and of all together."""
+    """Sizes and qualities of compressed images, printed for each image and for the batch."""
 
     def __init__(self) -> None:
         self._files = self._before = self._after = self._measured = 0
@@ -71,5 +71,5 @@ def _line(name: str, report: dict[str, Any]) -> str:
     if "psnr" in report:
         line += f", {report['psnr']:.2f} dB, SSIM {report['ssim']:.4f}"
         plain = report["plain_jpeg"]
-        line += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no plain JPEG does"
+        line += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no comparable plain JPEG"
     return line

@@ -1,4 +1,4 @@
-"""The files of a batch in progress, and what converts them: this process, or a cluster."""
+"""The tasks of a batch, and the converters that carry them out, locally or on a cluster."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from irncli.operations.result import Source
 __all__ = ["Converter", "LocalConverter", "Task"]
 
 AHEAD_PIXELS = 16_000_000
-"""Images up to this size are decoded and encoded while the network works on another. Of larger
-ones, only one is in memory at a time."""
+"""Largest image, in pixels, that is decoded and encoded while the network works on another one. Of
+larger images, only one is in memory at a time."""
 
 
 @dataclass
 class Task:
-    """One file in progress.
+    """A file of a batch and the state of the work on it.
 
     Attributes:
-        index: position in the batch.
+        index: position in the batch, from 0.
         path: input file.
         output: output file.
         format: format of the output.
-        record: what is known about the file.
-        data: bytes of the input.
-        key: hash of input and options, for the ledger.
-        large: too large to be in memory together with others.
-        source: the decoded input; None: not decoded yet.
-        seconds: time spent on it, waiting excluded.
-        error: why it failed.
-        skipped: it was already done.
+        record: record of the file.
+        data: bytes of the input file.
+        key: hash of the input, the options and the weights, for the ledger.
+        large: True if the image is too large to be in memory together with others.
+        source: decoded input; None if it is not decoded yet.
+        seconds: time spent on the file in seconds, without waiting.
+        error: error that ended the work; None if there is none.
+        skipped: True if the file was already done.
     """
 
     index: int
@@ -59,18 +59,18 @@ class Task:
 
     @property
     def over(self) -> bool:
-        """Tell whether nothing is left to do."""
+        """True if nothing is left to do."""
         return self.skipped or self.error is not None
 
     def load(self, job: Job, ledger: Ledger) -> None:
-        """Read the input, and find out whether its output exists and what it was made from.
+        """Read the input, and check whether the output exists and was made from this input.
 
         Args:
-            job: what is done with the file.
+            job: job to be done with the file.
             ledger: outputs of earlier runs.
 
         Raises:
-            OutputError: the output exists and is not to be replaced.
+            OutputError: the output exists and must not be replaced.
             IrnError: the input cannot be read.
         """
         options = job.tools.options
@@ -89,7 +89,7 @@ class Task:
             )
 
     def attempt(self, work: Callable[[], None]) -> None:
-        """Do a part of the work, unless the task has ended; an error of irn ends it."""
+        """Do a part of the work, unless the task is over; an IrnError ends the task."""
         if self.over:
             return
         began = time.perf_counter()
@@ -103,27 +103,27 @@ class Task:
 
 
 class Converter(ABC):
-    """Makes outputs from inputs that were read, one at a time."""
+    """A converter of inputs that have been read, one at a time."""
 
-    def prepare(self, task: Task) -> None:  # noqa: B027 -- most have nothing to do
-        """Do what can be done while the network works on another file.
+    def prepare(self, task: Task) -> None:  # noqa: B027 -- optional to implement
+        """Do the work that is possible while the network works on another file.
 
         Raises:
-            IrnError: this input cannot be done.
+            IrnError: this input cannot be converted.
         """
 
     @abstractmethod
     def convert(self, task: Task) -> Encode:
-        """Convert the input and return what makes the output file; fill in the record.
+        """Convert the input, fill in the record, and return a function that encodes the output.
 
         Raises:
-            IrnError: this input cannot be done.
+            IrnError: this input cannot be converted.
         """
 
 
 @dataclass
 class LocalConverter(Converter):
-    """Converts in this process, on the device of a job."""
+    """A converter that runs in this process, on the device of its job."""
 
     job: Job
 

@@ -1,4 +1,4 @@
-"""Output names from a template such as 'out/{stem}_x{scale}{ext}'."""
+"""Output names that are made from a template such as 'out/{stem}_x{scale}{ext}'."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from irncli.errors import UsageError
 __all__ = ["FIELDS", "fill", "is_template"]
 
 FIELDS = ("stem", "name", "ext", "scale", "model", "parent", "index")
-"""Name of the input without and with its ending, ending of the output, and what they say."""
+"""Fields of a template: the name of the input without and with its suffix, the suffix of the
+output, the scale, the name of the model, the directory of the input, and its position in the batch,
+from 1."""
 
 
 def is_template(output: Path) -> bool:
-    """Tell whether a path has fields to fill in; a literal brace is written twice."""
+    """Tell whether a path contains braces, which make it a template."""
     return "{" in str(output) or "}" in str(output)
 
 
 def fill(template: Path, values: Mapping[str, str | int | None]) -> Path:
-    """Fill in the fields of a path.
+    """Fill in the fields of a template.
 
     Args:
-        template: fields as `str.format` has them, without attributes or indices.
-        values: by field; None: not known before the file is read.
+        template: path with fields as for `str.format`, without attributes and indices; a literal
+            brace is written twice.
+        values: value of each field; None if the value is not known before the file is read.
 
     Raises:
-        UsageError: an unknown field, one that is not known, or a format that it cannot have.
+        UsageError: a field does not exist, has no known value, or has an unsuitable format.
     """
     made = ""
     try:
@@ -39,7 +42,7 @@ def fill(template: Path, values: Mapping[str, str | int | None]) -> Path:
     except (ValueError, TypeError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"-o {template}: {error}; a brace by itself is written twice") from error
+        raise UsageError(f"-o {template}: {error}; a literal brace is written twice") from error
     return Path(made)
 
 
@@ -48,7 +51,7 @@ def _value(
 ) -> str | int:
     if field not in FIELDS or conversion:
         known = ", ".join(f"{{{name}}}" for name in FIELDS)
-        raise UsageError(f"-o {template}: no field {{{field}}}; there are {known}")
+        raise UsageError(f"-o {template}: unknown field {{{field}}}: expected one of {known}")
     value = values[field]
     if value is None:
         raise UsageError(

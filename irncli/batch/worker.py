@@ -1,7 +1,7 @@
-"""A worker of a cluster: it makes the bytes of an output from those of an input.
+"""A worker of a cluster, which converts the bytes of an input file into those of an output file.
 
-Workers neither read nor write the files of a batch. So the machines need no common file system, and
-a worker that dies leaves nothing half written.
+Workers do not read or write the files of a batch themselves. Therefore, the machines need no shared
+file system, and a worker that dies leaves no incomplete file behind.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ __all__ = ["Converted", "FileConverter", "JobSpec", "Worker", "spec_of"]
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What all files of a batch have in common, as plain data.
+    """The specification of a batch as plain data, shared by all of its files.
 
     Attributes:
-        operation: what is done with each file.
-        options: settings of the batch, without file names.
-        device: device of a worker.
-        threads: CPU threads of a worker.
+        operation: operation to run on each file.
+        options: settings of the batch, without its file names.
+        device: device of each worker.
+        threads: number of CPU threads of each worker.
     """
 
     operation: Operation
@@ -51,9 +51,9 @@ class Converted:
 
     Attributes:
         record: record of the file.
-        data: the output file; empty after an error.
-        error: why there is no output.
-        messages: to print, about the worker.
+        data: bytes of the output file; empty after an error.
+        error: reason why there is no output; None if there is one.
+        messages: messages about the worker, to be printed.
     """
 
     record: Record
@@ -63,7 +63,7 @@ class Converted:
 
 
 def spec_of(job: Job, device: str, threads: int) -> JobSpec:
-    """Return the specification of the batch that `job` does in this process."""
+    """Return the specification with which a worker does the same as `job`."""
     options = replace(
         job.tools.options, inputs=None, files_from=None, output=None, output_dir=None
     )  # fmt: skip
@@ -74,8 +74,8 @@ class FileConverter:
     """Converts the files of one batch.
 
     Args:
-        spec: the batch.
-        registry: models, as they are on the machine that started the batch.
+        spec: specification of the batch.
+        registry: the models of the machine that started the batch.
     """
 
     def __init__(self, spec: JobSpec, registry: Registry) -> None:
@@ -88,7 +88,7 @@ class FileConverter:
         torch.set_num_threads(spec.threads)
 
     def make(self, record: Record, image_format: Format, data: bytes) -> Converted:
-        """Convert an input file; an IrnError becomes part of the result."""
+        """Convert an input file, and return any IrnError as part of the result."""
         job, made = self._job, Converted(record)
         try:
             made.data = job.convert(job.decode(job.open(data), record), image_format, record)()
@@ -101,7 +101,7 @@ class FileConverter:
 
 
 class Worker:
-    """A process that Ray starts on the cluster. It loads the network once and keeps it."""
+    """A process that Ray starts on the cluster; it loads the network once and keeps it."""
 
     _converter: FileConverter
 

@@ -1,4 +1,4 @@
-"""The Typer application. Commands import what they need when they run: help starts at once."""
+"""The Typer application. Commands import what they need when they run, so that help is fast."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ from irncli.errors import ExitStatus, IrnError, Terminated, UsageError
 __all__ = ["app", "run"]
 
 
-class _PassThrough(Exception):  # noqa: N818 -- no error: a wrapper
-    """An end that Typer would handle its own way, on its way to `run`."""
+class _PassThrough(Exception):  # noqa: N818 -- not an error: a wrapper
+    """A wrapper that carries an exception past Typer, which would handle it, to `run`."""
 
     def __init__(self, inner: BaseException) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class _PassThrough(Exception):  # noqa: N818 -- no error: a wrapper
 
 
 class _Commands(Commands):
-    """Ctrl-C and closed pipes reach `run`, where they get our message and status."""
+    """Commands that pass Ctrl-C and closed pipes on to `run`, for our message and exit status."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -58,7 +58,7 @@ class _Commands(Commands):
 
 NAME = "irn"
 COMPLETE = "_IRN_COMPLETE"
-"""In the environment where a shell asks how the line may go on."""
+"""Environment variable that is set when a shell asks for completions."""
 
 app = Program(name=NAME, cls=_Commands)
 
@@ -101,10 +101,10 @@ app.command("completion", rich_help_panel=PROGRAM)(completion.completion)
 
 
 def _light(words: Sequence[str]) -> Program:
-    """The application, in which only the commands among the words have their parameters.
+    """Return the application with parameters only for the commands among the words.
 
-    Typer takes a third of the time in which irn may start to read those of all commands, and the
-    list of commands needs their names and summaries alone.
+    Reading the parameters of all commands would take Typer a third of the startup time of irn, and
+    the list of commands only needs their names and summaries.
     """
     light = copy.copy(app)
     light.registered_commands = [
@@ -122,10 +122,10 @@ def _light(words: Sequence[str]) -> Program:
 
 
 def _listed(name: str | None, text: str | None, info: CommandInfo | TyperInfo) -> CommandInfo:
-    """A command that is good for nothing but the list of commands."""
+    """Return a command that only serves for the list of commands."""
 
     def nothing() -> None:
-        """Stand for a command that is not going to run."""
+        """Represent a command that is not going to run."""
 
     nothing.__doc__ = text
     return CommandInfo(
@@ -134,21 +134,21 @@ def _listed(name: str | None, text: str | None, info: CommandInfo | TyperInfo) -
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit status; whatever goes wrong ends here."""
+    """Run one command line, handle all errors, and return the exit status."""
     if COMPLETE in os.environ:
         _get_ready_for_shells()
-    # What Pillow has to say of odd metadata is for programmers.
+    # Warnings of Pillow about unusual metadata are meant for programmers.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         return _run(None if arguments is None else list(arguments))
     except Terminated:
-        _complain("terminated; nothing half written is left")
+        _complain("terminated; no incomplete file is left")
         return int(ExitStatus.TERMINATED)
     except KeyboardInterrupt:
-        _complain("interrupted; nothing half written is left")
+        _complain("interrupted; no incomplete file is left")
         return int(ExitStatus.INTERRUPTED)
     except BrokenPipeError:
-        _drop_output()  # the reader is gone: that is its right
+        _drop_output()  # the reader has closed the pipe, which is not an error
         return int(ExitStatus.OK)
     except IrnError as error:
         _complain(str(error))
@@ -171,7 +171,7 @@ def _run(arguments: list[str] | None) -> int:
     except _PassThrough as wrapper:
         raise wrapper.inner from None
     except Exception as error:
-        # Typer's own: what it found wrong with the arguments.
+        # An error that Typer found in the arguments.
         if not hasattr(error, "exit_code"):
             raise
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -182,22 +182,22 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _mistake(error: Any) -> str:
-    """What Typer found wrong with the arguments, in a line: what was got and what expected."""
+    """Return an error of Typer about the arguments as one line, with the value that was found."""
     said = str(error.format_message()).rstrip(".").replace("Value error, ", "")
     if error.__cause__ is not None and hasattr(error.__cause__, "errors"):
         got = error.__cause__.errors()[0]["input"]
         said = said.replace("Input should be", f"{got} should be")
     command = error.ctx.command_path if error.ctx else NAME
-    return f"{said}; '{command} --help' lists what there is"
+    return f"{said}; see '{command} --help'"
 
 
 def _unmistakable(arguments: list[str] | None) -> list[str] | None:
-    """Arguments in which the file ./- is not -, and none is empty, which would be . as a Path."""
+    """Refuse empty arguments, which Path would read as `.`, and make `./-` distinct from `-`."""
     words = sys.argv[1:] if arguments is None else arguments
     if "" in words:
         raise UsageError(
-            f"argument {words.index('') + 1} is empty: expected a name or a value (is a variable "
-            "of the shell not set?)"
+            f"argument {words.index('') + 1} is empty: expected a name or a value (is a shell "
+            "variable unset?)"
         )
     if "./-" not in words:
         return arguments
@@ -211,7 +211,7 @@ def _get_ready_for_shells() -> None:
 
 
 def _drop_output() -> None:
-    """Keep the interpreter from flushing at its end what could not be written."""
+    """Prevent the interpreter from flushing data that could not be written when it exits."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,4 +1,4 @@
-"""What `irn doctor` looks at. Each check says what it found, and none needs the others."""
+"""The checks of `irn doctor`. Each check is independent and reports its own findings."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ Verdict = Literal["ok", "warn", "fail"]
 
 GIB = 1 << 30
 LITTLE_MEMORY = GIB
-"""Bytes; a photograph of 24 megapixels needs about as many."""
+"""Free memory in bytes below which a warning is given; a photograph of 24 megapixels needs about
+this much."""
 STRIP = (slice(160, 224), slice(160, 480))
-"""Part of the bundled photograph for the self-test: several of the smallest tiles at x2."""
+"""Rows and columns of the bundled photograph for the self-test, which make several of the smallest
+tiles at x2."""
 LEAST_PSNR = 30.0
-"""In dB, of the self-test, where 36 dB are usual."""
+"""Lowest PSNR in dB for the self-test to pass; 36 dB is usual."""
 MOST_LOST = 0.1
-"""In dB, by what another device than the CPU may be worse."""
+"""Largest loss in PSNR, in dB, of another device compared with the CPU."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: `fail` is broken, `warn` may be in the way of something."""
+    """A finding of a check: `fail` is something broken, `warn` a possible problem."""
 
     verdict: Verdict
     check: str
@@ -44,7 +46,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """All checks, one after the other; one that breaks is a finding too."""
+    """Run all checks and yield their findings; an exception in a check is also a finding."""
     for name, check in CHECKS.items():
         try:
             for verdict, text in check():
@@ -69,7 +71,7 @@ def _program() -> Found:
 
 
 def _packages() -> Found:
-    """What irn cannot do without."""
+    """Check the packages that irn requires."""
     names = [name for name, extra in _requirements() if extra is None]
     found = {name: _version(name) for name in names}
     missing = [name for name in names if found[name] is None]
@@ -80,7 +82,7 @@ def _packages() -> Found:
 
 
 def _extras() -> Found:
-    """What irn can do without."""
+    """Report the optional packages of irn."""
     pairs = [(extra, name) for name, extra in _requirements() if extra is not None]
     here = [f"{extra} ({name} {_version(name)})" for extra, name in pairs if _version(name)]
     missing = [extra for extra, name in pairs if not _version(name)]
@@ -91,11 +93,13 @@ def _extras() -> Found:
 
 
 def _requirements() -> list[tuple[str, str | None]]:
-    """Packages that irn asks for, each with the extra that it belongs to."""
+    """Return the packages that irn depends on, each with the extra to which it belongs, if any."""
     try:
         lines = requires("irncli") or []
     except PackageNotFoundError:
-        raise LookupError("irn is not installed, it runs from a folder: pip install .") from None
+        raise LookupError(
+            "irn runs from a directory without being installed: pip install ."
+        ) from None
     extras = (re.search(r"extra == ['\"]([\w-]+)['\"]", line) for line in lines)
     names = (re.match(r"[\w.-]+", line) for line in lines)
     return [
@@ -148,7 +152,7 @@ def _memory() -> Found:
 
 
 def _data() -> Found:
-    """Where imported models go. Without it all else works."""
+    """Check the directory of imported models, which is only needed for importing."""
     from irncli.zoo.model_dirs import imported_folder
 
     folder = imported_folder()
@@ -160,14 +164,14 @@ def _data() -> Found:
 
 
 def _models() -> Found:
-    """Every model is whole: its tensors fit, are finite, and have the hash that is recorded."""
+    """Check that the tensors of every model fit, are finite, and have the recorded hash."""
     from irncli.errors import IrnError
     from irncli.zoo.checkpoint import read_checkpoint
     from irncli.zoo.registry import default_registry
 
     entries = default_registry().entries()
     if not any(entry.origin == "shipped" for entry in entries):
-        yield "fail", "irn came without its weights: install it again"
+        yield "fail", "irn was installed without its weights: reinstall it"
     whole = []
     for entry in entries:
         try:
@@ -181,7 +185,7 @@ def _models() -> Found:
 
 
 def _self_test() -> Found:
-    """An image down and up again, in one piece and in tiles, on the CPU and what else is here."""
+    """Downscale and restore an image, with and without tiles, on the CPU and the best device."""
     import numpy as np
 
     from irncli.api import load
@@ -198,10 +202,10 @@ def _self_test() -> Found:
     name = default_registry().for_scale(2)
     low, back = _down_and_up(load(name, "cpu", tile=0), hr)
     if not np.array_equal(decode(encode(Picture(low), image_format="png")).pixels, low):
-        yield "fail", "an image that was written and read is another"
+        yield "fail", "an image changed when it was written to a file and read back"
     tiled = _down_and_up(load(name, "cpu", tile=64), hr)
     if not (np.array_equal(tiled[0], low) and np.array_equal(tiled[1], back)):
-        yield "fail", "on this CPU tiles change what comes out: use --tile 0, and report it"
+        yield "fail", "tiles change the result on this CPU: use --tile 0, and report this"
     quality = psnr(luma(hr), luma(back), 2)
     if not quality >= LEAST_PSNR:
         yield "fail", f"{name} gives {quality:.1f} dB, expected {LEAST_PSNR:g} dB or more"

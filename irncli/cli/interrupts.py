@@ -1,4 +1,4 @@
-"""Signals that ask a long work to end at the next good moment."""
+"""Signals that ask a long-running task to stop at the next safe point."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _STATUSES = {
 
 
 class Interrupts:
-    """While the block runs, the first Ctrl-C or SIGTERM is only noted; a second one ends at once.
+    """A context in which the first Ctrl-C or SIGTERM only sets `status`; a second one ends at once.
 
     Attributes:
-        status: exit status of what was asked for, None so far.
+        status: exit status for the signal that was received; None if there was no signal.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def asked(self) -> bool:
-        """Whether the work is to end."""
+        """Tell whether a signal has asked the task to stop."""
         return self.status is not None
 
     def __enter__(self) -> Interrupts:

@@ -17,12 +17,12 @@ from irncli.cli.help import candidates, groups
 _INPUTS = typer.Argument(
     metavar="INPUT...",
     help="Images, or directories of images; - is standard input.",
-    readable=False,  # not checked here: one such file must not stop the others
+    readable=False,  # not checked here, since one unreadable file must not stop the others
     rich_help_panel=groups.FILES,
 )
 Inputs = Annotated[list[Path], _INPUTS]
 BatchInputs = Annotated[list[Path] | None, _INPUTS]
-"""Where --files-from may name them instead."""
+"""Inputs that are optional because `--files-from` can name them instead."""
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -311,14 +311,14 @@ _SHARED: dict[str, Any] = {
 }
 """The option of each field of `Settings`."""
 _LEADING = ("inputs", "files_from", "recursive", "output", "output_dir")
-"""Shared options that stand before those of the command."""
+"""Shared options that come before those of the command."""
 
 
 def settings_command(function: Callable[[Any], int]) -> Callable[..., int]:
     """Give a command the options that the dataclass of its settings declares.
 
-    The function takes that dataclass, whose fields are annotated with their options. Typer sees a
-    signature with a parameter for each field.
+    The function takes an instance of that dataclass, whose fields are annotated with their options.
+    Typer sees a signature with one parameter per field.
     """
     settings = get_type_hints(function)["settings"]
     hints = get_type_hints(settings, include_extras=True)
@@ -351,13 +351,14 @@ def _with_signature(
 def batch_command(
     *, formats: Any = FileFormat, without: Collection[str] = ()
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command the options that all batches share.
+    """Return a decorator that gives a command the options shared by all batches.
 
-    The function takes `Settings` and options of its own. Typer sees one signature with all of them.
+    The decorated function takes `Settings` and its own options. Typer sees one signature with all
+    options.
 
     Args:
-        formats: the option `--format` of this command.
-        without: fields of `Settings` that the command sets itself.
+        formats: annotation of the option `--format` of the command.
+        without: names of the fields of `Settings` that the command sets itself.
     """
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:

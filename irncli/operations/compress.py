@@ -1,4 +1,4 @@
-"""The operation of `irn compress`: the coded file of a small image."""
+"""The operation of `irn compress`, which encodes a small image."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from irncli.operations.result import (
 __all__ = ["RESTORER", "Compress", "Target", "model_for"]
 
 RESTORER = "crm-jpeg"
-"""The compression restoration module that is used where it is installed."""
+"""Name of the compression restoration module that is used if it is installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What the file should be; at most one of the last three is given.
+    """The target for an output file. At most one of the last three attributes may be given.
 
     Attributes:
-        quality: quality of the codec, where nothing is searched.
-        bytes: largest size of the file.
-        bits_per_pixel: the same, in bits per pixel of HR.
-        psnr: lowest RGB PSNR of the restored image, in dB.
+        quality: quality of the codec, 1 to 100, unless another target is given.
+        bytes: largest size of the file in bytes.
+        bits_per_pixel: largest size of the file in bits per HR pixel.
+        psnr: lowest RGB PSNR of the restored image in dB.
     """
 
     quality: int = 90
@@ -65,7 +65,7 @@ class Target:
 
     @property
     def searched(self) -> list[str]:
-        """Options whose value decides the quality."""
+        """Given options that determine the quality."""
         given = {
             "--target-size": self.bytes,
             "--target-bpp": self.bits_per_pixel,
@@ -74,14 +74,14 @@ class Target:
         return [name for name, value in given.items() if value is not None]
 
     def most_bytes(self, hr_pixels: int) -> int | None:
-        """Return the largest size for an image of so many pixels; None: no limit."""
+        """Return the largest file size in bytes for this number of pixels, or None for no limit."""
         if self.bits_per_pixel is not None:
             return int(self.bits_per_pixel * hr_pixels / 8)
         return self.bytes
 
 
 def model_for(scale: float, codec: Format) -> str:
-    """Return the name of the usual model: PNG loses nothing and needs no robust one."""
+    """Return the name of the default model; PNG is lossless and does not need a robust model."""
     if codec == "png":
         return f"irn-x{2 if scale <= 2 else 4}"
     return f"irn-jpeg-x{2 if scale <= 2 else 4}"
@@ -89,15 +89,15 @@ def model_for(scale: float, codec: Format) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Compress(Operation):
-    """Make an image small and encode that.
+    """The operation that makes an image small and encodes the result.
 
     Attributes:
         scale: HR size over LR size.
-        model: name of the model; None: by scale and codec.
-        target: quality, size or PSNR of the file.
-        auto: write a plain JPEG of the same bytes where that is the better image.
-        report: restore and compare; `auto` needs it.
-        refine: steps of refinement.
+        model: model, or the name of one; None: chosen by scale and codec.
+        target: quality, size or PSNR to aim for.
+        auto: write a plain JPEG of the same size if that is the better image.
+        report: restore the image and compare it with a plain JPEG; required by `auto`.
+        refine: number of refinement steps, 0 to 1000.
     """
 
     formats = EVERY_FORMAT
@@ -112,17 +112,19 @@ class Compress(Operation):
     def __post_init__(self) -> None:
         check_scale(self.scale)
         if self.auto and not self.report:
-            raise UsageError("--auto with --no-report: it chooses by what the report measures")
+            raise UsageError(
+                "--auto with --no-report: --auto needs the report, leave out --no-report"
+            )
 
     def check(self, image_format: Format) -> None:
         """See Operation."""
         if self.target.searched and image_format == "png":
             raise UsageError(
-                f"{self.target.searched[0]} with PNG: that loses nothing, it has no quality"
+                f"{self.target.searched[0]} with PNG: PNG has no quality, choose a lossy codec"
             )
         if self.auto and image_format != "jpeg":
             raise UsageError(
-                f"--auto with {image_format.upper()}: it chooses between irn and a plain JPEG"
+                f"--auto with {image_format.upper()}: expected JPEG, to compare with a plain JPEG"
             )
 
     def identity(self) -> list[str]:
@@ -150,7 +152,7 @@ class Compress(Operation):
         self, models: Models, source: Source, plan: Plan, image_format: Format, quality: int,
         tick: Tick,
     ) -> Result:  # fmt: skip
-        """See Operation; the quality is that of the target."""
+        """See Operation. The quality comes from the target, so `quality` is ignored."""
         del quality
         assert plan.model is not None  # noqa: S101
         restorer = self._restorer(models, image_format)
@@ -165,7 +167,7 @@ class Compress(Operation):
 
 @dataclass(frozen=True)
 class _Coded:
-    """A file, its quality, and, where it was needed, what is restored from it."""
+    """An encoded file, its quality, and the image restored from the file, if that was needed."""
 
     data: bytes
     quality: int
@@ -176,12 +178,12 @@ class _Compression:
     """The compression of one image.
 
     Args:
-        settings: of the operation.
+        settings: the operation with its settings.
         source: the image.
-        plan: for it.
-        model: that makes it small.
-        restorer: undoes the codec, if there is one.
-        codec: format of the file.
+        plan: plan for the image.
+        model: model that makes the image small.
+        restorer: module that undoes the losses of the codec; None if there is no such module.
+        codec: format of the output file.
         tick: called with the share of the work that was just done.
     """
 
@@ -202,12 +204,12 @@ class _Compression:
         fields: dict[str, Any] = {"gray": given.gray}
         self.icc = given.metadata.icc
         if not holds_profile(given, codec):
-            # It waits in the tag, as that of a decoloured image does.
+            # The profile is stored in the tag instead, as for a decoloured image.
             fields["icc"] = self.icc
             given = replace(given, metadata=replace(given.metadata, icc=None))
         image, lost = fitted(given, codec)
         self.warnings += lost
-        # Colours that nobody sees become those around them; nor are they measured.
+        # Invisible colours are replaced by those around them, and are not measured.
         self.image = replace(image, pixels=bleed(image.pixels, image.alpha))
         neutral = self.image.neutral
         fields["neutral"] = neutral and not image.gray
@@ -224,7 +226,7 @@ class _Compression:
             self.warnings.append(text)
 
     def run(self) -> Result:
-        """Make the image small, search the quality, refine, and report."""
+        """Make the image small, search for the quality, refine the image, and report."""
         steps = self.settings.refine
         share = 1 / (1 + STEP_COST * steps)
         low = self._small(lambda done: self.tick(done * share))
@@ -263,7 +265,7 @@ class _Compression:
             if found is None:
                 least = len(at(1).data)
                 raise UsageError(
-                    f"{limit} bytes are too few: the smallest file is {least} bytes, "
+                    f"{limit} bytes is too small: the smallest file is {least} bytes, "
                     f"{8 * least / (width * height):.3f} bits per pixel"
                 )
             return found[1]
@@ -283,7 +285,7 @@ class _Compression:
         found = least_reaching(restored, lambda coded: quality_of(coded) >= wanted)
         if found is None:
             best = quality_of(restored(100))
-            raise UsageError(f"{wanted:g} dB are out of reach: quality 100 has {best:.2f} dB")
+            raise UsageError(f"{wanted:g} dB is out of reach: quality 100 gives {best:.2f} dB")
         return found[1]
 
     def _restored(self, coded: _Coded) -> Pixels:
@@ -302,7 +304,7 @@ class _Compression:
         return replace(low, pixels=pixels), gain_of(found)
 
     def _report(self, coded: _Coded) -> tuple[dict[str, Any], Plain | None]:
-        """Measure a file, and find the plain JPEG of its size."""
+        """Measure a file, and find the plain JPEG of the same size."""
         image, size = self.image, len(coded.data)
         width, height = image.size
         report: dict[str, Any] = {
@@ -317,7 +319,7 @@ class _Compression:
         back = self._restored(coded) if coded.restored is None else coded.restored
         report["psnr"] = round(psnr(back, image.pixels), 3)
         report["ssim"] = round(ssim(back, image.pixels), 5)
-        # A JPEG has no transparency.
+        # A JPEG cannot store transparency, so there is nothing to compare with.
         plain = plain_jpeg(image.pixels, size) if image.alpha is None else None
         report["plain_jpeg"] = plain and {
             "quality": plain.quality,
@@ -328,11 +330,11 @@ class _Compression:
         return report, plain
 
     def _better_plain(self, plain: Plain, made: Result) -> Result:
-        """Say that a plain JPEG of these bytes is better; with `auto`, take it."""
+        """Return the better plain JPEG as the result with `auto`; otherwise only warn about it."""
         if not self.settings.auto:
             self.warnings.append(
-                "a plain JPEG of these bytes is the better image: a lower quality or size is "
-                "where irn gains, or pass --auto"
+                "a plain JPEG of the same size is the better image: choose a lower quality or "
+                "size, where irn gains, or pass --auto"
             )
             return made
         whole = replace(self.image, metadata=replace(self.image.metadata, icc=self.icc))

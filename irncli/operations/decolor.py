@@ -17,7 +17,7 @@ __all__ = ["Decolor"]
 
 @dataclass(frozen=True, kw_only=True)
 class Decolor(Forward):
-    """Make an image gray. One that is gray already keeps its values exactly."""
+    """The operation that makes an image gray. A gray image keeps its exact values."""
 
     def model_name(self, models: Models, image_format: Format) -> str:  # noqa: ARG002
         """See Operation."""
@@ -40,12 +40,12 @@ class Decolor(Forward):
         assert model is not None  # noqa: S101
         if gray:
             made, plane, alpha = None, image.pixels[:, :, :1], image.alpha
-            warnings: tuple[str, ...] = ("it is gray already: its values stay as they are",)
+            warnings: tuple[str, ...] = ("the image is already gray: its values are kept",)
         else:
             made = self.made(model, image, 1, image_format, quality, tick)
             plane, warnings = made.guarded.pixels, made.warnings
             alpha = None if image.alpha is None else to_bits(image.alpha, self.bits)
-        # A colour profile has no place in a gray file: it waits in the tag.
+        # A gray file cannot store a colour profile, so the tag stores it.
         icc = b"" if image.gray else image.metadata.icc or b""
         metadata = image.metadata if image.gray else replace(image.metadata, icc=None)
         pixels = np.repeat(plane, 3, axis=2)

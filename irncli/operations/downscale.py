@@ -18,10 +18,10 @@ __all__ = ["Downscale"]
 
 @dataclass(frozen=True, kw_only=True)
 class Downscale(Forward):
-    """Make an image small.
+    """The operation that makes an image small.
 
     Attributes:
-        scale: HR size over LR size; None: that of the model.
+        scale: HR size over LR size, more than 1; None: the scale of the model.
     """
 
     scale: float | None = None

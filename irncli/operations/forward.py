@@ -1,4 +1,4 @@
-"""From HR to LR: the network, refinement, and the guard. Shared by `downscale` and `decolor`."""
+"""The forward pass from HR to LR, with refinement and guard, for `downscale` and `decolor`."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from irncli.pixels import Pixels, to_bits
 __all__ = ["Forward", "Made", "gain_of", "tag_of"]
 
 GUARD_SHARE = 0.05
-"""Share of the progress of a file that is kept for the guard, which takes longer where an image is
-no photograph."""
+"""Share of the progress of a file, 0 to 1, that is reserved for the guard. The guard takes longer
+on images that are not photographs."""
 MUCH_BICUBIC = 0.1
-"""Share of an image above which a warning says that the network does not restore it."""
+"""Share of an image, 0 to 1, above which a warning says that the network restores it badly."""
 
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """LR of an image, with what is known of it.
+    """The LR of an image, with the results of refinement and guard.
 
     Attributes:
-        guarded: LR, and where it is restored without the network.
-        refined: see Result.
-        checked: the guard was on.
+        guarded: LR, and the blocks that are restored without the network.
+        refined: PSNR in dB, `before` and `after` refinement; None without refinement.
+        checked: True if the guard was on.
     """
 
     guarded: Guarded
@@ -47,7 +47,7 @@ class Made:
 
     @property
     def shares(self) -> dict[str, float] | None:
-        """Shares of blocks that the guard repaired and replaced; None: it was off."""
+        """Shares of blocks that the guard repaired and replaced; None if the guard was off."""
         if not self.checked:
             return None
         guarded = self.guarded
@@ -55,7 +55,7 @@ class Made:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A sentence where the network restores little of the image."""
+        """A warning if a large part of the image is restored without the network."""
         if not self.checked or round(self.guarded.bicubic, 4) <= MUCH_BICUBIC:
             return ()
         bicubic = round(self.guarded.bicubic, 4)
@@ -66,7 +66,7 @@ class Made:
 
     @property
     def marks(self) -> dict[str, Any]:
-        """Fields of the tag that say where the image is restored without the network."""
+        """Fields of the tag that mark the blocks restored without the network."""
         if self.guarded.blocks is None:
             return {}
         return {"bicubic": pack(self.guarded.blocks), "tint": self.guarded.tint}
@@ -77,10 +77,10 @@ class Forward(Operation):
     """An operation that runs the network forward.
 
     Attributes:
-        model: name of the model; None: the usual one.
+        model: model, or the name of one; None: the default model.
         bits: bits per channel of the small image, 8 or 16.
-        refine: steps of refinement.
-        guard: compare LR with a plain one, and repair or replace what is worse.
+        refine: number of refinement steps, 0 to 1000.
+        guard: compare LR with the plain LR, and repair or replace blocks that are worse.
     """
 
     deep = True
@@ -94,12 +94,16 @@ class Forward(Operation):
         if self.bits not in (8, 16):
             raise UsageError(f"--bits {self.bits}: expected 8 or 16")
         if self.bits == 16 and self.refine:
-            raise UsageError("--refine works on small images of 8 bits: leave out --bits 16")
+            raise UsageError(
+                "--refine needs a small image with 8 bits per channel: leave out --bits 16"
+            )
 
     def check(self, image_format: Format) -> None:
         """See Operation."""
         if self.bits > 8 and image_format != "png":
-            raise UsageError(f"--bits 16 does not fit a {image_format.upper()}: use PNG")
+            raise UsageError(
+                f"--bits 16 with {image_format.upper()}: only PNG stores 16 bits, use PNG"
+            )
 
     def identity(self) -> list[str]:
         """See Operation."""
@@ -123,14 +127,14 @@ class Forward(Operation):
         quality: int,
         tick: Tick,
     ) -> Made:
-        """Run the network, refine what it gives, and guard that.
+        """Run the network on an image, refine the LR, and guard it.
 
         Args:
             model: the model.
             image: HR.
             scale: HR size over LR size.
-            image_format: format that LR is going to have; it may lose something.
-            quality: quality of a lossy format.
+            image_format: format in which LR will be stored; it may be lossy.
+            quality: quality of a lossy format, 1 to 100.
             tick: called with the share of the work that was just done.
         """
         pixels, rescaler = bleed(image.pixels, image.alpha), model.rescaler
@@ -160,12 +164,12 @@ class Forward(Operation):
 
 
 def gain_of(found: Refined) -> dict[str, float]:
-    """Return PSNR in dB before and after refinement, as records have it."""
+    """Return the PSNR in dB before and after refinement, rounded for records."""
     return {"before": round(found.before, 3), "after": round(found.after, 3)}
 
 
 def through_file(image_format: Format, quality: int, *, gray: bool) -> Callable[[Pixels], Pixels]:
-    """Return what gives the pixels that a file of this format will hold of an LR."""
+    """Return a function that returns the pixels of an LR after it was stored in this format."""
 
     def filed(low: Pixels) -> Pixels:
         image = Picture(np.broadcast_to(low, (*low.shape[:2], 3)), gray=gray)
@@ -176,7 +180,7 @@ def through_file(image_format: Format, quality: int, *, gray: bool) -> Callable[
 
 
 def tag_of(image: Picture, model: LoadedModel, scale: float, **fields: Any) -> TagOf:
-    """Return what makes the tag of the small image of `image` from the hash of its pixels."""
+    """Return a function that makes the tag of the small image of `image`, given its pixel hash."""
 
     def tag(content_sha256: str) -> Tag:
         return Tag(

@@ -1,4 +1,4 @@
-"""Models that are ready to run: each is read once and stays on its device."""
+"""Models that are ready to run. Each model is loaded once and stays on its device."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from irncli.zoo.registry import Registry, default_registry
 __all__ = ["COLOR_MODEL", "TASK_NAMES", "LoadedModel", "LoadedRestorer", "Models", "name_of"]
 
 COLOR_MODEL = "irn-color"
-"""The model of `decolor` and `colorize` unless another is named."""
+"""Name of the default model of `decolor` and `colorize`."""
 TASK_NAMES = {"rescale": "rescaling", "color": "colour"}
-"""How messages call the models of each task."""
+"""Words for the models of each task in messages."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LoadedModel:
 
     Attributes:
         checkpoint: weights and model card.
-        rescaler: runs the network.
+        rescaler: rescaler that runs the network.
     """
 
     checkpoint: Checkpoint
@@ -38,12 +38,12 @@ class LoadedModel:
 
     @property
     def name(self) -> str:
-        """Name by which the model was found."""
+        """Name of the model in the registry, or the stem of its file."""
         return self.checkpoint.card.name
 
     @property
     def task(self) -> Literal["rescale", "color"]:
-        """`rescale` (downscale, upscale) or `color` (decolor, colorize)."""
+        """Task of the model: `rescale` (downscale, upscale) or `color` (decolor, colorize)."""
         return self.rescaler.network.config.task
 
     @property
@@ -53,12 +53,12 @@ class LoadedModel:
 
     @property
     def temperature(self) -> float:
-        """Default width of z, in units of the recorded one."""
+        """Default width of z, as a multiple of the recorded standard deviations."""
         return self.checkpoint.card.temperature
 
     @property
     def weights_sha256(self) -> str:
-        """Hash of the weights, by which a tag names them."""
+        """SHA-256 of the weights, as stored in tags."""
         return self.checkpoint.weights_sha256
 
 
@@ -68,7 +68,7 @@ class LoadedRestorer:
 
     Attributes:
         checkpoint: weights and model card.
-        restorer: runs the module.
+        restorer: restorer that runs the module.
     """
 
     checkpoint: Checkpoint
@@ -76,25 +76,25 @@ class LoadedRestorer:
 
     @property
     def name(self) -> str:
-        """Name by which the module was found."""
+        """Name of the module in the registry, or the stem of its file."""
         return self.checkpoint.card.name
 
     @property
     def weights_sha256(self) -> str:
-        """Hash of the weights, by which a tag names them."""
+        """SHA-256 of the weights, as stored in tags."""
         return self.checkpoint.weights_sha256
 
 
 @dataclass
 class Models:
-    """The models of a device, loaded when they are first asked for.
+    """The models of a device, each loaded on first use.
 
     Attributes:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: floating-point precision of the network.
-        tile: side of a tile in HR pixels; 0: no tiles; None: chosen automatically.
-        warn: called with a message when the device had to be given up.
-        registry: where names are looked up.
+        tile: side of a tile in HR pixels, at least 64; 0: no tiles; None: chosen automatically.
+        warn: called with a message if the work falls back to another device.
+        registry: registry in which names are looked up.
     """
 
     device: str = "auto"
@@ -107,7 +107,7 @@ class Models:
     _hashes: dict[str, str | None] = field(default_factory=dict)
 
     def recorded_sha256(self, name: str) -> str | None:
-        """Return the hash that the file of a model records, without loading its weights.
+        """Return the weights hash recorded in the file of a model, without loading the weights.
 
         Raises:
             UnavailableError: there is no such model.
@@ -117,11 +117,11 @@ class Models:
         return self._hashes[name]
 
     def load(self, model: str | LoadedModel, task: str | None = "rescale") -> LoadedModel:
-        """Load an invertible model, or return the one that was loaded before or is given.
+        """Return an invertible model, and load it unless it was loaded before.
 
         Args:
-            model: a name out of the registry, a path, or a model that is loaded already.
-            task: `rescale` or `color`; None: either.
+            model: a name in the registry, a path, or a model that is already loaded.
+            task: required task, `rescale` or `color`; None: any task.
 
         Raises:
             UnavailableError: there is no such model, or it is for another task.
@@ -139,7 +139,7 @@ class Models:
         return require_task(self._models[name], task)
 
     def load_restorer(self, name: str) -> LoadedRestorer:
-        """Load a compression restoration module, or return the one that was loaded before.
+        """Return a compression restoration module, and load it unless it was loaded before.
 
         Raises:
             UnavailableError: there is no such model, or it is of another kind.
@@ -148,22 +148,22 @@ class Models:
             checkpoint = self.registry.load(name)
             network = checkpoint.network
             if not isinstance(network, CompressionRestoration):
-                raise UnavailableError(f"{name} restores no compressed LR: see 'irn models list'")
+                raise UnavailableError(f"{name} is not a restoration module: see 'irn models list'")
             restorer = Restorer(network, self.device, self.precision, self.warn)
             self._restorers[name] = LoadedRestorer(checkpoint, restorer)
         return self._restorers[name]
 
 
 def name_of(model: str | LoadedModel) -> str:
-    """Return the name of a model that is given by its name or itself."""
+    """Return the name of a model that is given by name or as a loaded model."""
     return model if isinstance(model, str) else model.name
 
 
 def require_task(model: LoadedModel, task: str | None) -> LoadedModel:
-    """Return the model if it is one for this task.
+    """Return the model if it is for this task.
 
     Raises:
-        UnavailableError: it is for another.
+        UnavailableError: the model is for another task.
     """
     if task not in (None, model.task):
         raise UnavailableError(_refusal(model.name, task))
@@ -172,4 +172,4 @@ def require_task(model: LoadedModel, task: str | None) -> LoadedModel:
 
 def _refusal(name: str, task: str | None) -> str:
     wanted = "rescaling or colour" if task is None else TASK_NAMES[task]
-    return f"{name} is no {wanted} model: see 'irn models list'"
+    return f"{name} is not a {wanted} model: see 'irn models list'"

@@ -1,4 +1,4 @@
-"""How a small or gray image is restored: by its tag, or by what the user asks for."""
+"""Parameters for restoring a small or gray image, taken from its tag or from the user."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from irncli.zoo.named import other_weights, require_named
 __all__ = ["Request", "Restoration", "resolve"]
 
 COMMANDS = {"rescale": "irn upscale", "color": "irn colorize"}
-"""The command that restores the images of each task."""
+"""Command that restores the images of each task."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asks for.
+    """The request of the user.
 
     Attributes:
-        task: `rescale` or `color`; None: that of the tag.
-        model: used whatever the tag says; None: the model of the tag.
-        scale: HR size over LR size of images without a tag.
-        strict: refuse whatever would be a warning about the tag.
+        task: `rescale` or `color`; None: the task of the tag.
+        model: model to use instead of that of the tag; None: the model of the tag.
+        scale: HR size over LR size, for images without a tag.
+        strict: raise an error in place of a warning about the tag.
     """
 
     task: str | None
@@ -45,17 +45,18 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Restoration:
-    """How one image is restored.
+    """The parameters for restoring one image.
 
     Attributes:
-        model: None: the file holds the image itself.
-        restorer: undoes the codec before the network runs; None: nothing is undone.
+        model: model that restores the image; None if the file holds the image itself.
+        restorer: module that undoes the losses of the codec before the network runs; None: these
+            losses are not undone.
         scale: HR size over LR size.
-        hr_size: width and height of the restored image.
+        hr_size: width and height of the restored image in pixels.
         temperature: default width of z.
-        bits: bits per channel of the restored image.
-        tag: tag of the file, if it has one.
-        warnings: what may keep the image from being restored well, a sentence each.
+        bits: bits per channel of the restored image, 8 or 16.
+        tag: tag of the file; None if there is no tag.
+        warnings: reasons why the image may not be restored well, one sentence each.
     """
 
     model: LoadedModel | None
@@ -69,18 +70,18 @@ class Restoration:
 
 
 def resolve(models: Models, request: Request, file: ImageFile, bits: int) -> Restoration:
-    """Find the model, the scale and the size with which a small image is restored.
+    """Find the model, the scale and the size for restoring a small image.
 
     Args:
-        models: where models are loaded from.
-        request: of the user.
+        models: models to load from.
+        request: request of the user.
         file: the small image.
-        bits: bits per channel of the small image.
+        bits: bits per channel of the small image, 8 or 16.
 
     Raises:
-        TagError: there is no tag and the user names no model; the tag is for another command, or
-            unusable; with `strict`, anything that would be a warning.
-        UnavailableError: a model is missing here, or has other weights than the tag says.
+        TagError: there is no tag and the user names no model; the tag is unusable or is for another
+            command; with `strict`, anything that would otherwise be a warning.
+        UnavailableError: a model is not installed, or its weights are not those named in the tag.
     """
     doubts = _Doubts(strict=request.strict)
     size, tag = (file.header.width, file.header.height), file.tag
@@ -95,7 +96,7 @@ def resolve(models: Models, request: Request, file: ImageFile, bits: int) -> Res
             warnings=doubts.settled(),
         )  # fmt: skip
     if request.task not in (None, tag.task):
-        raise TagError(f"irn made this file for '{COMMANDS[tag.task]}': use that")
+        raise TagError(f"irn made this file for '{COMMANDS[tag.task]}': use that command")
     if tag.task == "rescale" and tag.scale <= 1:
         raise TagError(f"the irn tag of this file is not usable: scale {tag.scale:g}")
     model = _tagged_model(models, tag, request, doubts)
@@ -104,7 +105,7 @@ def resolve(models: Models, request: Request, file: ImageFile, bits: int) -> Res
         doubts.add("the pixels were changed since irn wrote them: fine detail cannot be restored")
     hr_size = restored_size(tag.hr_size, tag.scale, size)
     if hr_size != tag.hr_size:
-        doubts.add(f"resized since: restoring to {hr_size[0]}x{hr_size[1]}")
+        doubts.add(f"the image was resized since: restoring to {hr_size[0]}x{hr_size[1]}")
     return Restoration(
         model=model, restorer=restorer, scale=tag.scale, hr_size=hr_size,
         temperature=tag.temperature, bits=tag.bits, tag=tag, warnings=doubts.settled(),
@@ -112,10 +113,10 @@ def resolve(models: Models, request: Request, file: ImageFile, bits: int) -> Res
 
 
 class _Doubts:
-    """Warnings about a file; with `strict`, errors.
+    """Warnings about a file, which become an error with `strict`.
 
     Attributes:
-        texts: a sentence each.
+        texts: the warnings, one sentence each.
     """
 
     def __init__(self, *, strict: bool) -> None:
@@ -128,14 +129,14 @@ class _Doubts:
         self._refused += (text,)
 
     def note(self, text: str) -> None:
-        """Add what is a warning even with `strict`."""
+        """Add a text that is a warning even with `strict`."""
         self.texts += (text,) * bool(text)
 
     def settled(self) -> tuple[str, ...]:
         """Return the warnings.
 
         Raises:
-            TagError: there is a doubt, and `strict` was asked for.
+            TagError: with `strict`, a warning was added by `add`.
         """
         if self._strict and self._refused:
             raise TagError(f"{'; '.join(self._refused)} (--strict)")
@@ -152,11 +153,11 @@ def _untagged(
             "model with --model or --scale"
         )
     if color:
-        doubts.add("no irn tag: irn restores colours, it does not guess them")
+        doubts.add("no irn tag: irn restores colours and does not guess them")
         doubts.settled()
         model = models.load(request.model or COLOR_MODEL, "color")
     else:
-        doubts.add("no irn tag: plain super-resolution is not what irn is for")
+        doubts.add("no irn tag: irn is not designed for plain super-resolution")
         doubts.settled()
         name = request.model or models.registry.for_scale(request.scale or 1)
         model = models.load(name, "rescale")
@@ -173,10 +174,14 @@ def _tagged_model(models: Models, tag: Tag, request: Request, doubts: _Doubts) -
     model = models.load(request.model or tag.model, tag.task)
     message = other_weights(model.weights_sha256, tag.model, tag.weights_sha256)
     if message and request.model is None:
-        raise UnavailableError(f"{message}: import the old ones, or pass --model to insist")
+        raise UnavailableError(
+            f"{message}: import the original weights, or pass --model to use the installed ones"
+        )
     doubts.note(message)
     if tag.scale > model.scale:
-        raise UnavailableError(f"{model.name} is x{model.scale}, the tag says x{tag.scale:g}")
+        raise UnavailableError(
+            f"{model.name} has scale {model.scale}, expected {tag.scale:g} or more, as in the tag"
+        )
     return model
 
 
@@ -185,6 +190,7 @@ def _tagged_restorer(models: Models, tag: Tag, doubts: _Doubts) -> LoadedRestore
         return None
     require_named(models.registry, tag.restorer, tag.restorer_sha256)
     restorer = models.load_restorer(tag.restorer)
-    # It gives back LR as the network made it: other weights are another estimate of the same image.
+    # A restorer estimates the LR that the network made. With other weights, this is just another
+    # estimate of the same image, so a warning is enough.
     doubts.note(other_weights(restorer.weights_sha256, tag.restorer, tag.restorer_sha256))
     return restorer

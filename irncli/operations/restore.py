@@ -1,4 +1,4 @@
-"""The operation of `irn upscale` and `irn colorize`: a small or gray image back to what it was."""
+"""The operation of `irn upscale` and `irn colorize`, which restores a small or gray image."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from irncli.pixels import Pixels, to_bits
 __all__ = ["Restore", "RestorePlan"]
 
 RESTORER_SHARE = 0.8
-"""Share of the work that a compression restoration module has, where there is one."""
+"""Share of the work, 0 to 1, that a compression restoration module takes if one is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestorePlan(Plan):
-    """A plan, with all that the tag says.
+    """A plan that includes the parameters of restoration.
 
     Attributes:
-        restoration: how the image is restored.
+        restoration: parameters with which the image is restored.
     """
 
     restoration: Restoration
@@ -38,14 +38,14 @@ class RestorePlan(Plan):
 
 @dataclass(frozen=True, kw_only=True)
 class Restore(Operation):
-    """Restore a small or gray image.
+    """The operation that restores a small or gray image.
 
     Attributes:
-        request: what the user asks for.
-        seed: of z; None: `drawn`.
-        temperature: width of z; None: that of the tag.
-        drawn: seed that was drawn for all files together.
-        max_pixels: refuse an image that would become larger.
+        request: request of the user.
+        seed: random seed of z, 0 to 2**64 - 1; None to use `drawn`.
+        temperature: width of z; None: the temperature of the tag.
+        drawn: random seed that was drawn once for all files of the batch.
+        max_pixels: largest number of pixels that a restored image may have.
     """
 
     formats = EVERY_FORMAT
@@ -69,7 +69,7 @@ class Restore(Operation):
     def identity(self) -> list[str]:
         """See Operation."""
         request = self.request
-        # These words are in the keys of files that were made already.
+        # This text is part of the stored keys of existing outputs, so it must not change.
         asked = (
             f"Wishes(task={request.task!r}, model={self.named!r}, scale={request.scale!r}, "
             f"strict={request.strict!r})"
@@ -84,8 +84,8 @@ class Restore(Operation):
         width, height = found.hr_size
         if width * height > self.max_pixels:
             raise ImageError(
-                f"it would become {width}x{height}, more than --max-pixels {self.max_pixels}: "
-                "raise it if you trust the file"
+                f"the restored image would be {width}x{height}, more than --max-pixels "
+                f"{self.max_pixels}: raise it if you trust the file"
             )
         tag = found.tag
         as_it_is = tag is not None and tag.task == "color" and tag.gray
@@ -105,7 +105,7 @@ class Restore(Operation):
         found, image = plan.restoration, source.image
         color = found.model is not None and found.model.task == "color"
         if color and not image.neutral:
-            raise ImageError("it has colours, expected a gray image: 'irn decolor' makes them")
+            raise ImageError("found colours, expected a gray image made by 'irn decolor'")
         warnings: list[str] = []
         seed = temperature = None
         if plan.model is not None:
@@ -123,7 +123,7 @@ class Restore(Operation):
 
 @dataclass(frozen=True, eq=False)
 class _Inverse:
-    """The network run backwards on one image."""
+    """The inverse run of the network on one image."""
 
     model: LoadedModel
     restoration: Restoration
@@ -133,13 +133,13 @@ class _Inverse:
     warnings: list[str]
 
     def coloured(self, image: Picture) -> Picture:
-        """Return a gray image in its colours."""
+        """Return a gray image with its colours restored."""
         return replace(
             image, pixels=self._pixels(image.pixels[:, :, :1]), alpha=self._alpha(image), gray=False
         )
 
     def enlarged(self, image: Picture, file: ImageFile) -> Picture:
-        """Return a small image in its original size."""
+        """Return a small image restored to its original size."""
         width, height = self.restoration.hr_size
         restorer, tag = self.restoration.restorer, self.restoration.tag
         low = image.pixels
@@ -173,7 +173,9 @@ class _Inverse:
         try:
             tables = file.tables
         except ImageError:
-            self.warnings.append("it is no JPEG any more: what that lost is not restored")
+            self.warnings.append(
+                "the file is no longer a JPEG: the losses of that format are not restored"
+            )
             return low
         return restorer.restorer.restore(
             to_bits(low, 8), tables, lambda done: self.tick(done * RESTORER_SHARE)
@@ -181,12 +183,12 @@ class _Inverse:
 
 
 def _fallback(low: Pixels, tag: Tag | None, scale: int) -> Fallback | None:
-    """Return what is used where the tag says that the network is not."""
+    """Return the fallback for blocks that the tag marks as restored without the network."""
     return None if tag is None else Fallback.chosen(low, tag.blocks, scale, tag.tint)
 
 
 def _untagged(metadata: Metadata, tag: Tag | None) -> Metadata:
-    """Return the metadata without our tag, with the colour profile that waited in it."""
+    """Return the metadata without our tag, with the colour profile that the tag stores, if any."""
     icc = metadata.icc if tag is None or not tag.icc else tag.icc
     try:
         return replace(metadata, icc=icc, xmp=remove(metadata.xmp))

@@ -1,4 +1,4 @@
-"""What an operation is given, what it plans, and what it returns."""
+"""The interface of operations: their sources, plans and results."""
 
 from __future__ import annotations
 
@@ -29,19 +29,21 @@ __all__ = [
 ]
 
 Tick = Callable[[float], None]
-"""Called with the share of the work that was just done; it may raise an exception to end it."""
+"""A function that is called with the share of the work that was just done, 0 to 1. The function may
+raise an exception to end the work."""
 MAX_SCALE = 64
+"""Largest HR size over LR size that is accepted."""
 TagOf = Callable[[str], Tag]
-"""Makes the tag of a small image from the hash of its pixels."""
+"""A function that returns the tag of a small image, given the hash of the pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An image file that was read.
+    """An image file that has been read.
 
     Attributes:
-        image: its pixels and metadata.
-        file: the file; its metadata are there even where they were stripped from `image`.
+        image: pixels and metadata of the file.
+        file: the opened file, with all metadata even if they were stripped from `image`.
     """
 
     image: Picture
@@ -52,12 +54,12 @@ class Source:
         """Decode a file.
 
         Args:
-            file: just opened.
-            deep: keep 16 bits per channel.
-            strip: leave out the metadata.
+            file: the opened file.
+            deep: keep 16 bits per channel; otherwise the image is reduced to 8.
+            strip: leave out EXIF (except the orientation), XMP, DPI and text.
 
         Raises:
-            ImageError: its pixels cannot be read.
+            ImageError: the pixels cannot be read.
         """
         image = file.decode(deep=deep)
         if strip:
@@ -67,16 +69,16 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an operation is going to do with a file.
+    """The plan of an operation for one file.
 
     Attributes:
-        model: named in the record; None: the file holds the image itself.
+        model: model to be used; None if the file holds the image itself.
         scale: HR size over LR size.
-        hr_size: width and height of the larger image.
-        lr_size: width and height of the smaller one.
-        downs: runs of the network that make the image small, or what takes as long; 0: none.
-        ups: runs that restore it.
-        warnings: a sentence each.
+        hr_size: width and height of the larger image in pixels.
+        lr_size: width and height of the smaller image in pixels.
+        downs: number of forward runs of the network, or of work that takes as long; 0: none.
+        ups: number of inverse runs of the network; 0: none.
+        warnings: warnings about the file, one sentence each.
     """
 
     model: LoadedModel | None
@@ -90,11 +92,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Encoded:
-    """An output file.
+    """An encoded output file.
 
     Attributes:
-        data: its bytes.
-        warnings: what the format cannot hold, a sentence each.
+        data: bytes of the file.
+        warnings: warnings about data that the format cannot hold, one sentence each.
     """
 
     data: bytes
@@ -103,19 +105,21 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """What an operation did.
+    """The result of an operation.
 
     Attributes:
         image: the image that was made.
-        encode: makes its file. It needs no network, so another thread may call it.
-        model: name of the model that was used; None: none was.
-        lr_size: width and height of the small image.
-        seed: of z, where one was used.
-        temperature: width of z, where one was used.
-        warnings: a sentence each.
-        refined: PSNR in dB `before` and `after` refinement.
-        guarded: shares of blocks that the guard `repaired` and made `bicubic`.
-        report: sizes and qualities of a compressed image.
+        encode: function that encodes the output file. It runs no network, so another thread may
+            call it.
+        model: name of the model that was used; None if no model was used.
+        lr_size: width and height of the small image in pixels.
+        seed: random seed of z, 0 to 2**64 - 1; None if z was not used.
+        temperature: width of z; None if z was not used.
+        warnings: warnings about the image, one sentence each.
+        refined: PSNR in dB, `before` and `after` refinement; None without refinement.
+        guarded: shares of blocks, 0 to 1, that the guard `repaired` and made `bicubic`; None if
+            there was no guard.
+        report: sizes and qualities of a compressed image; None for other operations.
     """
 
     image: Picture
@@ -131,12 +135,13 @@ class Result:
 
 
 class Operation(ABC):
-    """What is done to an image; its fields are the settings.
+    """An operation on an image. The fields of a subclass are its settings.
 
     Attributes:
-        formats: formats that it writes.
-        deep: it handles 16 bits per channel; otherwise images are reduced to 8 when they are read.
-        model: the model that the user asked for, or its name; None: the usual one.
+        formats: formats that the operation can write.
+        deep: True if the operation handles 16 bits per channel; otherwise images are reduced to 8
+            bits when they are read.
+        model: model that the user asked for, or the name of that model; None: the default model.
     """
 
     formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
@@ -146,30 +151,30 @@ class Operation(ABC):
 
     @property
     def named(self) -> str | None:
-        """Name of the model that the user asked for."""
+        """Name of the model that the user asked for; None: the default model."""
         return None if self.model is None else name_of(self.model)
 
-    def check(self, image_format: Format) -> None:  # noqa: B027 -- most write every format alike
-        """Refuse a format that cannot hold what the settings ask for.
+    def check(self, image_format: Format) -> None:  # noqa: B027 -- optional to implement
+        """Refuse a format that the settings cannot be used with.
 
         Raises:
-            UsageError: it cannot.
+            UsageError: the settings cannot be used with this format.
         """
 
     def model_name(self, models: Models, image_format: Format) -> str | None:  # noqa: ARG002
-        """Return the name of the model that is used for a format; None: the file decides."""
+        """Return the name of the model for a format, or None if it depends on the file."""
         return None
 
     @abstractmethod
     def identity(self) -> list[str]:
-        """List the settings on which the result depends, for the key of `--skip-existing`."""
+        """List the settings that affect the result, for the key of `--skip-existing`."""
 
     @abstractmethod
     def plan(self, models: Models, source: Source, image_format: Format) -> Plan:
-        """Decide what is going to be done.
+        """Plan the operation on an image.
 
         Raises:
-            IrnError: it cannot be done.
+            IrnError: the operation is not possible on this image.
         """
 
     @abstractmethod
@@ -177,26 +182,26 @@ class Operation(ABC):
         self, models: Models, source: Source, plan: Plan, image_format: Format, quality: int,
         tick: Tick,
     ) -> Result:  # fmt: skip
-        """Do it.
+        """Carry out the operation on an image.
 
         Args:
-            models: where models are loaded from.
+            models: models to load from.
             source: the image.
-            plan: made by `plan` for this image.
+            plan: the plan that `plan` returned for this image.
             image_format: format of the output file.
             quality: quality of lossy formats, 1 to 100.
             tick: called with the share of the work that was just done.
 
         Raises:
-            IrnError: it cannot be done.
+            IrnError: the operation is not possible on this image.
         """
 
 
 def check_scale(scale: float | None) -> None:
-    """Refuse a scale that no model could have.
+    """Refuse a scale that is out of range.
 
     Raises:
-        UsageError: it is out of range.
+        UsageError: the scale is out of range.
     """
     if scale is not None and not 1 < scale <= MAX_SCALE:
         raise UsageError(f"--scale {scale:g}: expected more than 1 and at most {MAX_SCALE}")
@@ -205,7 +210,7 @@ def check_scale(scale: float | None) -> None:
 def encoder(
     image: Picture, image_format: Format, quality: int, tag: TagOf | None = None
 ) -> Callable[[], Encoded]:
-    """Return what makes the file of an image, with a tag in its XMP if one is given."""
+    """Return a function that encodes an image, with a tag in the XMP packet if one is given."""
 
     def encoded() -> Encoded:
         held, lost = fitted(image, image_format)
@@ -218,9 +223,9 @@ def encoder(
 
 
 def with_tag(metadata: Metadata, tag: TagOf, warn: Callable[[str], None]) -> Callable[[str], bytes]:
-    """Return what makes the XMP packet of a small image from the hash of its pixels.
+    """Return a function that makes the XMP packet of a small image from the hash of the pixels.
 
-    The packet keeps what the image had. If that cannot be parsed it is dropped, with a warning.
+    The packet keeps the XMP of the image. XMP that cannot be parsed is dropped, with a warning.
     """
 
     def packet(content_sha256: str) -> bytes:

@@ -180,9 +180,9 @@ def test_templates_name_the_outputs(irn, tree, model, tmp_path):
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("{nope}.png", "no field {nope}"),
-        ("{stem.x}.png", "no field {stem.x}"),
-        ("{stem!r}.png", "no field {stem}"),
+        ("{nope}.png", "unknown field {nope}"),
+        ("{stem.x}.png", "unknown field {stem.x}"),
+        ("{stem!r}.png", "unknown field {stem}"),
         ("{stem", "written twice"),
         ("{stem:d}.png", "written twice"),
         ("{scale}.png", "is not known before a file is read"),
@@ -320,7 +320,7 @@ def test_a_dry_run_decides_as_the_run_does(irn, tree, model, tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "o").rglob("*.png")}
     dry = irn(*words, "--dry-run")
     assert {path: path.read_bytes() for path in (tmp_path / "o").rglob("*.png")} == before
-    assert "2 of them done before" in dry.lines[-2]
+    assert "2 of them already done" in dry.lines[-2]
     wet = irn(*words)
     assert dry.status == wet.status == 1
 
@@ -412,7 +412,7 @@ def test_a_batch_ends_when_asked(tmp_path, model, number, status):
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == status
-    assert "nothing half written is left" in said
+    assert "no incomplete file is left" in said
     assert len(said.splitlines()) == 1
     made = os.listdir(out)
     assert 3 <= len(made) < 200

@@ -161,7 +161,7 @@ def test_recompressed_since_it_is_restored_with_a_warning(irn, photograph, model
     with Image.open(small) as image:
         image.save(small.with_suffix(".webp"), lossless=True, xmp=packet)
     result = irn("upscale", small.with_suffix(".webp"), "--temperature", 0, "--overwrite")
-    assert "no JPEG any more" in result.err
+    assert "no longer a JPEG" in result.err
 
 
 def test_a_restorer_that_is_not_there_is_said(irn, photograph, models, tmp_path):

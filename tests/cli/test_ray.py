@@ -113,7 +113,7 @@ def test_what_irn_refuses_comes_back_as_a_result(place, tmp_path):
         Record("0"), "png", data
     )
     assert isinstance(made.error, UnavailableError)
-    assert "there are: tiny" in str(made.error)
+    assert "available: tiny" in str(made.error)
 
 
 def test_workers_are_of_the_size_of_the_cluster():
@@ -289,9 +289,9 @@ def test_a_cluster_of_which_a_node_is_killed(place):
         assert batch.returncode == 1
         said = (place / "said").read_text().splitlines()
         # A busy machine takes its time to give room to the next worker, and that is said.
-        waiting = "irn: waiting for the cluster to have room for a worker"
+        waiting = "irn: waiting for free resources in the cluster"
         assert set(said) - set(local.stderr.splitlines()) - {waiting} == {
-            "irn: a worker died: its file goes to another"
+            "irn: a worker died; retrying its file on another"
         }
         assert records("".join(lines)) == records(local.stdout)
         for path in (place / "local").iterdir():
@@ -304,7 +304,7 @@ def test_a_cluster_of_which_a_node_is_killed(place):
             batch.send_signal(signal.SIGTERM)
         assert batch.returncode == 143
         last = (place / "said").read_text().splitlines()[-1]
-        assert last == "irn: terminated; nothing half written is left"
+        assert last == "irn: terminated; no incomplete file is left"
         assert {path.suffix for path in (place / "ended").iterdir()} == {".png"}
 
 

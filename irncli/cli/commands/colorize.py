@@ -1,4 +1,4 @@
-"""`irn colorize`: gray images back to the colours they were made of."""
+"""`irn colorize`: restore the colours of gray images."""
 
 from __future__ import annotations
 

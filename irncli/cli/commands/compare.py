@@ -1,4 +1,4 @@
-"""`irn compare`: two images in numbers, as one image, or as a page."""
+"""`irn compare`: compare two images in numbers, in one image, or on a page."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def compare(settings: Settings) -> int:
 
 
 class _Record:
-    """The record of `--json`: it always has all keys, null where nothing is known."""
+    """The record of `--json`, which always has all keys; unknown values are null."""
 
     def __init__(self, settings: Settings) -> None:
         output = None if settings.output is None else str(settings.output)
@@ -162,14 +162,16 @@ class _Record:
 
 
 def _kind(settings: Settings) -> Kind | None:
-    """Return what to write; None: nothing.
+    """Return the kind of output, or None if nothing is written.
 
     Raises:
-        UsageError: arguments that contradict each other.
+        UsageError: the arguments contradict each other.
     """
     output = settings.output
     if settings.a == STREAM and settings.b == STREAM:
-        raise UsageError("A and B are both -: standard input holds one image, name the other")
+        raise UsageError(
+            "A and B are both -: standard input holds one image, name a file for the other"
+        )
     if output is None:
         if settings.kind is not None:
             raise UsageError(f"--format {settings.kind} without an output: give -o FILE, or -o -")
@@ -184,7 +186,7 @@ def _kind(settings: Settings) -> Kind | None:
         return settings.kind
     by_suffix = _SUFFIXES.get(output.suffix.lower())
     if by_suffix is None:
-        got = f"not {output.suffix}" if output.suffix else "say which by a suffix or --format"
+        got = f"not {output.suffix}" if output.suffix else "choose one by a suffix or --format"
         raise UsageError(f"{output}: irn compare writes .png and .html, {got}")
     if settings.kind not in (None, by_suffix):
         raise UsageError(
@@ -230,7 +232,7 @@ def _read(path: Path, max_pixels: int, console: Console) -> Picture:
 
 
 def _shown(path: Path) -> str:
-    """Return the name of a file on one line, without anything that a terminal would interpret."""
+    """Return the name of a file in which unprintable characters are replaced."""
     name = "standard input" if path == STREAM else path.name
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
 
@@ -248,7 +250,7 @@ def _made(pair: Pair, numbers: Numbers, settings: Settings, kind: Kind | None) -
 def _print(
     settings: Settings, console: Console, pair: Pair, numbers: Numbers, notes: list[str]
 ) -> None:
-    """Print the numbers, to standard output unless something else goes there, and the notes."""
+    """Print the notes and the numbers; the numbers go to standard output, unless the image does."""
     for note in notes:
         console.say(f"irn: {note}")
     if settings.json or (settings.quiet and settings.output is not None):

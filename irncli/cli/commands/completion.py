@@ -1,4 +1,4 @@
-"""`irn completion`: the script that makes a shell complete the arguments of irn."""
+"""`irn completion`: print a shell script that completes the arguments of irn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`irn compress`: images to JPEG files of a fraction of their size."""
+"""`irn compress`: make images small and encode them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as `200KB`, `1.5MB` or `64KiB`.
+    """Return the number of bytes of a size such as `200KB`, `1.5MB` or `64KiB`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not a size.
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     if not found or found[2].upper() not in _UNITS:

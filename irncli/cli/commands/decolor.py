@@ -1,4 +1,4 @@
-"""`irn decolor`: colour images to gray ones that can be restored."""
+"""`irn decolor`: make colour images gray so that the colours can be restored."""
 
 from __future__ import annotations
 

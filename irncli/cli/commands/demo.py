@@ -1,4 +1,4 @@
-"""`irn demo`: a photograph made small and brought back, with the numbers."""
+"""`irn demo`: downscale and restore a bundled photograph, and print the quality."""
 
 from __future__ import annotations
 

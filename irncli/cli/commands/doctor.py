@@ -1,4 +1,4 @@
-"""`irn doctor`: whether all is well here."""
+"""`irn doctor`: check the installation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def doctor(json: options.Json = False) -> int:
     Exit status:
       1  something is broken: see the lines that begin with fail
     """
-    # Not by `Console`: that needs Pillow, which may be what is broken.
+    # `Console` is not used, since it needs Pillow, which may be broken.
     from json import dumps
 
     from irncli.cli.checks import examine

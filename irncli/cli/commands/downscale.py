@@ -1,4 +1,4 @@
-"""`irn downscale`: images to small images that can be restored."""
+"""`irn downscale`: make images small so that they can be restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`irn eval`: how good models and filters are, on directories of images."""
+"""`irn eval`: measure models and filters on directories of images."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def evaluate(settings: Settings) -> int:
 
 
 def _read(paths: list[Path]) -> list[Record]:
-    """Read the records of `--from`; errors name the file."""
+    """Read the records of `--from`; error messages name the file."""
     from irncli.eval.records import loads, merge
     from irncli.io.paths import read_input
 
@@ -95,10 +95,10 @@ def _measure(settings: Settings, console: Console, outputs: Outputs) -> ExitStat
 
 
 class _Failures:
-    """Images that could not be measured; each message is printed once.
+    """The images that could not be measured. Each message is printed only once.
 
     Attributes:
-        paths: the images.
+        paths: paths of these images.
     """
 
     def __init__(self, console: Console) -> None:

@@ -20,7 +20,7 @@ BASELINES = ("bicubic", "lanczos")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is measured, how, and where the results go."""
+    """Settings of `irn eval`: what to measure, and where to write the results."""
 
     data: Annotated[
         list[Path] | None,
@@ -200,7 +200,7 @@ class Settings:
         """Refuse options that cannot be parsed or contradict each other.
 
         Raises:
-            UsageError: there are such options.
+            UsageError: an option is invalid, or options contradict each other.
         """
         foreign: dict[str, object] = {"--qualities": self.qualities, "--restorer": self.restorer}
         if self.task == "compress":
@@ -228,7 +228,7 @@ class Settings:
         """Return the scale as a whole number.
 
         Raises:
-            UsageError: it is not one.
+            UsageError: the scale is not a whole number from 2 to 64.
         """
         if self.scale is None:
             return None
@@ -240,20 +240,20 @@ class Settings:
         """Return the names of the baselines.
 
         Raises:
-            UsageError: an unknown one.
+            UsageError: a baseline is unknown.
         """
         text = self.baseline
         names = [] if text is None else [name.strip() for name in text.split(",")]
         for name in names:
             if name not in BASELINES:
-                raise UsageError(f"no baseline {name!r}; there are: {', '.join(BASELINES)}")
+                raise UsageError(f"unknown baseline {name!r}: expected {', '.join(BASELINES)}")
         return list(dict.fromkeys(names))
 
     def chosen_qualities(self) -> tuple[int, ...] | None:
-        """Return the qualities in rising order, each once; None: the usual ones.
+        """Return the distinct qualities in ascending order, or None for the default qualities.
 
         Raises:
-            UsageError: something that is not a quality.
+            UsageError: a quality is not a number from 1 to 100.
         """
         if self.qualities is None:
             return None

@@ -1,4 +1,4 @@
-"""Where the results of `irn eval` go: tables, files, images. Checked before the work starts."""
+"""Outputs of `irn eval`: tables, files and images, all checked before the work starts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Outputs", "SavedImages", "Showing"]
 
 @dataclass(frozen=True)
 class Showing:
-    """How the records of a task are shown: as table, CSV, Markdown page and PNG chart."""
+    """Functions that show the records of a task as table, CSV, Markdown page and PNG chart."""
 
     table: Callable[[Sequence[Record]], str]
     csv: Callable[[Sequence[Record]], str]
@@ -46,7 +46,7 @@ SHOWING = {
 
 @dataclass(frozen=True)
 class Outputs:
-    """Writes the files that the settings ask for; `-` is standard output."""
+    """The output files that the settings ask for; `-` is standard output."""
 
     console: Console
     settings: Settings
@@ -56,12 +56,13 @@ class Outputs:
         return [path for path in wanted if path is not None]
 
     def refuse(self, inputs: Sequence[Path]) -> None:
-        """Refuse what could not be written in the end.
+        """Refuse outputs that could not be written after the work.
 
         Raises:
-            UsageError: two outputs to one place, an output that is an input, or a chart not .png.
-            OutputError: a file that exists, or is in a directory that does not exist.
-            UnavailableError: a chart without matplotlib.
+            UsageError: two outputs have the same path, an output is an input, or the chart is not
+                a .png.
+            OutputError: an output exists, or its directory does not exist.
+            UnavailableError: matplotlib, which charts need, is not installed.
         """
         places = [path if path == STREAM else real(path) for path in self._files()]
         for path, place in zip(self._files(), places, strict=True):
@@ -82,7 +83,7 @@ class Outputs:
             plot.require()
 
     def write(self, records: Sequence[Record]) -> None:
-        """Write all files, and the table: to standard output unless a file goes there."""
+        """Write all files and print the table, on standard error if standard output gets a file."""
         if self.settings.remark is not None:
             records = [record | {"remark": self.settings.remark} for record in records]
         show = SHOWING[task_of(records)]
@@ -103,17 +104,19 @@ class Outputs:
 
 
 class SavedImages:
-    """`--save`: for each set and contestant a folder of LR, restored images and comparisons.
+    """The images of `--save`: LR, restored images and comparisons, by set and contestant.
+
+    The files are {root}/{set}/{model}/{stem}.png, {stem}_lr.png and {stem}_montage.png.
 
     Args:
-        root: DIR/{set}/{model}/{stem}.png, {stem}_lr.png, {stem}_montage.png.
-        sets: what is measured.
-        contestants: by whom.
-        overwrite: replace files that exist.
+        root: value of `--save`.
+        sets: sets of images to be measured.
+        contestants: models and filters to be measured.
+        overwrite: replace existing files.
 
     Raises:
-        UsageError: two images of one name in a set, or an output that is an input.
-        OutputError: a file exists, or a folder cannot be made.
+        UsageError: two images of a set have the same name, or an output is an input.
+        OutputError: a file exists, or a directory cannot be created.
     """
 
     def __init__(
@@ -145,7 +148,7 @@ class SavedImages:
         return self.root / images.name / name
 
     def keeper(self, images: ImageSet, contestant: Contestant) -> Callable[[Sample], None]:
-        """What writes the files of one image."""
+        """Return a function that writes the files of one image."""
         folder = self._folder(images, contestant)
 
         def keep(sample: Sample) -> None:

@@ -1,4 +1,4 @@
-"""The two studies of `irn eval`: rescaling (and colour), and compression."""
+"""The two studies of `irn eval`: rescaling (including colour), and compression."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ NO_RESTORER = "none"
 
 
 def study_of(settings: Settings, console: Console, sets: Sequence[ImageSet]) -> Study:
-    """Return the study that the settings ask for.
+    """Return the study for the given settings.
 
     Args:
-        settings: of the command.
-        console: told of warnings.
-        sets: what is going to be measured.
+        settings: settings of the command.
+        console: console for warnings.
+        sets: sets of images to be measured.
 
     Raises:
-        UsageError: models or options that do not go together.
-        UnavailableError: no such model or device.
-        OutputError: an image to be saved exists.
+        UsageError: models or options are incompatible.
+        UnavailableError: there is no such model or device.
+        OutputError: an image to be saved already exists.
     """
     models = Models(settings.device, settings.precision, tile_side(settings.tile), console.say)
     if settings.task == "compress":
@@ -87,7 +87,7 @@ def _rescaling(
 
 
 def _panel(settings: Settings, console: Console) -> Panel | None:
-    """Return the perceptual metrics; give one warning for all that are missing."""
+    """Return the perceptual metrics, and print one warning for all that are missing."""
     if settings.perceptual is None:
         return None
     panel = Panel(parse_names(settings.perceptual), resolve_device(settings.device))

@@ -1,4 +1,4 @@
-"""`irn info`: what is in a file, and what restoring it would need."""
+"""`irn info`: show the content of a file, and what is needed to restore the image."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def info(
 
 
 def _described(file: ImageFile) -> dict[str, Any]:
-    """Return the record of a file, tag first.
+    """Return the record of a file, with the tag first.
 
     Raises:
-        ImageError: it is damaged.
-        TagError: it has no tag, or an unusable one.
+        ImageError: the file is damaged.
+        TagError: the file has no tag, or the tag is unusable.
     """
     from irncli.errors import TagError
 
@@ -97,14 +97,14 @@ def _facts(file: ImageFile) -> dict[str, Any]:
 
 
 def _line(file: dict[str, Any]) -> str:
-    """Say what a file is, in a few words."""
+    """Return a short description of a file."""
     width, height = file["size"]
     text = f"{file['format'].upper()} of {width}x{height}, {file['mode']}, {file['bits']} bits"
     return f"{text}, with {', '.join(file['carries'])}" if file["carries"] else text
 
 
 def _restoring(tag: Tag) -> dict[str, Any]:
-    """Return what restoring takes, and whether it is here."""
+    """Return what is needed to restore the image, and whether it is available here."""
     width, height = tag.hr_size
     model = None if tag.task == "plain" else _state(tag.model, tag.weights_sha256)
     restorer = _state(tag.restorer, tag.restorer_sha256) if tag.restorer else None
@@ -112,13 +112,13 @@ def _restoring(tag: Tag) -> dict[str, Any]:
         "megapixels": round(width * height / 1e6, 3),
         "model": model,
         "restorer": restorer,
-        # Other weights of a restorer are taken, with a warning; of a model they are not.
+        # A restorer with other weights is used, with a warning; a model with other weights is not.
         "possible": model in (None, "here") and restorer != "missing",
     }
 
 
 def _state(name: str, sha256: str) -> State:
-    """Tell whether the model that a tag names is here, with the weights that it names."""
+    """Tell whether the model named in a tag is installed, and has the weights named in the tag."""
     from irncli.zoo.model_dirs import entries, imported_folder, recorded_sha256, shipped_folder
 
     for entry in entries(shipped_folder(), imported_folder()):

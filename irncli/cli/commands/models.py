@@ -1,4 +1,4 @@
-"""`irn models`: which there are, what is known of them, whether they are whole, and new ones."""
+"""`irn models`: list, describe, verify and import models."""
 
 from __future__ import annotations
 

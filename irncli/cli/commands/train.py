@@ -1,4 +1,4 @@
-"""`irn train`: weights from images."""
+"""`irn train`: train a model on images."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def train(settings: Settings) -> int:
 
 
 def _recipe(name: str, settings: Settings) -> Recipe:
-    """Return a preset with what first the file and then the command line change."""
+    """Return a preset with the changes of the `--config` file, and then those of `--set`."""
     from irncli.train.presets import preset
     from irncli.train.recipe import parse_assignments, parse_toml
 
@@ -272,7 +272,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
 def _reporter(
     console: Console, tick: Callable[[float], None], every: int
 ) -> Callable[[Progress], None]:
-    """Return what moves the bar with each step, and prints a line now and then."""
+    """Return a function that moves the bar at each step, and prints a line every `every` steps."""
     spent = 0.0
 
     def report(progress: Progress) -> None:

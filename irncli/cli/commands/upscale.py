@@ -1,4 +1,4 @@
-"""`irn upscale`: small images back to what they were made of."""
+"""`irn upscale`: restore small images."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def upscale(
 def restore_files(
     settings: Settings, request: Request, seed: int | None, temperature: float | None, label: str
 ) -> int:
-    """Restore the images of a batch; the label ends the names of its outputs."""
+    """Restore the images of a batch; `label` is appended to the stems of default outputs."""
     from irncli.batch.run import run_job
     from irncli.batch.summaries import DrawnSeed
     from irncli.operations.restore import Restore

@@ -1,1 +1,1 @@
-"""Help texts, manual pages and completion, all of the same definitions."""
+"""Help texts, manual pages and shell completion, all made from the same definitions."""

@@ -1,6 +1,6 @@
-"""What a shell offers as the value of an option when TAB is pressed.
+"""Values that a shell offers for an option when TAB is pressed.
 
-Only names of files are looked at: a shell does not wait for torch.
+Only file names are examined, since importing torch would be too slow for a shell.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ __all__ = ["devices", "models", "presets"]
 
 
 def models(incomplete: str) -> list[str]:
-    """Names of the models that are here."""
+    """Return the names of the shipped and imported models that complete `incomplete`."""
     from irncli.zoo.model_dirs import entries, imported_folder, shipped_folder
 
     names = [entry.name for entry in entries(shipped_folder(), imported_folder())]
@@ -17,12 +17,12 @@ def models(incomplete: str) -> list[str]:
 
 
 def presets(incomplete: str) -> list[tuple[str, str]]:
-    """Names of what can be trained, and what each is for."""
+    """Return the names and purposes of the training presets that complete `incomplete`."""
     from irncli.zoo.catalogue import CATALOGUE
 
     return [item for item in CATALOGUE.items() if item[0].startswith(incomplete)]
 
 
 def devices(incomplete: str) -> list[str]:
-    """Names that `--device` knows."""
+    """Return the device names that complete `incomplete`."""
     return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]

@@ -1,7 +1,7 @@
-"""Names of the groups in which help and manual list options and commands, in this order.
+"""Titles of the groups in which help and manual pages list options and commands.
 
-A parameter or command names its group by `rich_help_panel`, Typer's own place for it. What names
-none, or one that is not here, comes after these.
+A parameter or command names its group in `rich_help_panel`, as usual with Typer. Groups are listed
+in the order of `ORDER`; options and commands without a group, or with another one, come last.
 """
 
 from __future__ import annotations

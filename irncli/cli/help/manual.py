@@ -1,8 +1,9 @@
-"""Manual pages, of the same definitions as `--help`.
+"""Manual pages, made from the same definitions as `--help`.
 
     python -m irncli.cli.help.manual man
 
-writes the page of every command into a folder, and takes away pages of commands that are no more.
+writes the page of every command into a directory, and deletes the pages of commands that no longer
+exist.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["main", "pages", "roff"]
 
 SECTION = "1"
 LINE = 72
-"""Characters of a line of prose, which roff fills anew."""
+"""Number of characters per line of prose in the source; roff fills the lines again."""
 
 ENVIRONMENT = (
     Row("XDG_DATA_HOME", "where the data of users lie on Linux, instead of ~/.local/share"),
@@ -31,7 +32,8 @@ ENVIRONMENT = (
     Row("NO_COLOR", "if it is set, progress has no colours"),
     Row("COLUMNS", "width of help and progress, instead of that of the terminal"),
 )
-"""Variables that every command heeds, itself or through torch, rich and platformdirs."""
+"""Environment variables that affect every command, directly or through torch, rich and
+platformdirs."""
 
 FILES = (
     Row("~/.local/share/irn/models/", "imported models on Linux; 'irn doctor' says where they are"),
@@ -52,11 +54,11 @@ def file_name(page: Page) -> str:
 
 
 def roff(page: Page, others: Sequence[Page]) -> str:
-    """The manual page of a command.
+    """Return the manual page of a command as roff.
 
     Args:
-        page: of the command.
-        others: of all commands, to refer to those beside it.
+        page: page of the command.
+        others: pages of all commands, for references to related ones.
     """
     lines = [
         f'.TH {_escape(_dashed(page).upper())} {SECTION} "" "irn {_escape(__version__)}" "irn"',
@@ -87,7 +89,7 @@ def _uncapitalised(summary: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text as roff prints it: nothing in it is a request, and what is typed can be copied."""
+    """Escape text for roff, so that nothing is taken for a request and commands can be copied."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     for character, name in (("'", "aq"), ("`", "ga"), ("^", "ha"), ("~", "ti"), ('"', "dq")):
         text = text.replace(character, f"\\({name}")
@@ -107,7 +109,7 @@ def _paragraphs(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _groups(page: Page) -> Iterator[str]:
-    """Commands, and then the options under one heading."""
+    """Yield the commands, and then all options under one heading."""
     for group in page.groups:
         if group.commands:
             yield from _definitions(group.title.upper(), group.rows)
@@ -132,7 +134,7 @@ def _rows(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _term(term: str) -> str:
-    """What is typed as it stands is bold; what stands for something else has capitals: italic."""
+    """Set literal words in bold, and placeholders, which have capital letters, in italics."""
     return re.sub(r"\S+?(?=,?(?:\s|$))", lambda found: _styled(found[0]), term)
 
 
@@ -151,7 +153,7 @@ def _examples(examples: str) -> Iterator[str]:
 
 
 def _statuses(page: Page) -> list[Row]:
-    """All, in order; what one means for this command in place of what it means for all."""
+    """Return all exit statuses in order; meanings for this command replace the common ones."""
     own = {_first(row): row for row in page.statuses}
     told = {number for row in page.statuses for number in row.term.split(", ")}
     common = {_first(row): row for row in common_statuses() if row.term not in told}
@@ -163,7 +165,7 @@ def _first(row: Row) -> int:
 
 
 def _references(page: Page, others: Sequence[Page]) -> Iterator[str]:
-    """The program, what is above and below, and what stands beside it in its group."""
+    """Yield references to parent and child pages, and to pages of the same group."""
     near = [other for other in others if other is not page and _near(page.name, other.name)]
     beside = [
         other
@@ -185,7 +187,7 @@ def _near(name: str, other: str) -> bool:
 
 
 def main(folder: Path) -> None:
-    """Write all pages into a folder."""
+    """Write all pages into a directory."""
     folder.mkdir(parents=True, exist_ok=True)
     everything = pages()
     for page in everything:
@@ -198,5 +200,5 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m irncli.cli.help.manual FOLDER")
+        sys.exit("usage: python -m irncli.cli.help.manual DIRECTORY")
     main(Path(sys.argv[1]))

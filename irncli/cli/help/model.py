@@ -1,4 +1,4 @@
-"""What is to be said of a command, in help and manual alike: read off the command itself."""
+"""Content of help and manual pages, derived from the commands themselves."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ STATUSES = {
     ExitStatus.INTERRUPTED: "interrupted by Ctrl-C",
     ExitStatus.TERMINATED: "terminated",
 }
-"""What each exit status means, whichever command ends with it."""
+"""Meaning of each exit status that is common to all commands."""
 
 _BLOCK = re.compile(r"^(Examples|Exit status|Environment):\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Row:
-    """An option, an argument or a command, and what it is."""
+    """An option, an argument or a command, with its description."""
 
     term: str
     text: str
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows under a title: of commands, or else of options and arguments."""
+    """A titled group of rows, which are either commands, or options and arguments."""
 
     title: str
     rows: tuple[Row, ...]
@@ -51,18 +51,19 @@ class Group:
 
 @dataclass(frozen=True)
 class Page:
-    """Help on one command.
+    """The help of one command.
 
     Attributes:
-        name: as it is called: `irn models list`.
-        usage: what follows the name on the command line.
-        summary: one sentence.
-        paragraphs: after it.
-        groups: of options and commands.
-        examples: lines for a shell, comments among them.
-        statuses: what exit statuses mean for this command in particular; of the program: for all.
-        environment: variables that this command alone reads.
-        panel: group in which its parent lists it.
+        name: full name of the command, such as `irn models list`.
+        usage: arguments that follow the name on the command line.
+        summary: summary of the command, one sentence.
+        paragraphs: paragraphs that follow the summary.
+        groups: groups of options and commands.
+        examples: lines for a shell, including comments.
+        statuses: exit statuses with a particular meaning for this command; for the program itself,
+            the common exit statuses.
+        environment: environment variables that only this command reads.
+        panel: title of the group in which the parent lists this command.
     """
 
     name: str
@@ -77,7 +78,7 @@ class Page:
 
 
 def describe(command: Any, ctx: Any) -> Page:
-    """The page of a command of Typer's, seen from its context."""
+    """Return the page of a Typer command in a context."""
     text, *blocks = _BLOCK.split(inspect.cleandoc(command.help or ""))
     named = {
         name: inspect.cleandoc(body) for name, body in zip(blocks[::2], blocks[1::2], strict=True)
@@ -97,12 +98,12 @@ def describe(command: Any, ctx: Any) -> Page:
 
 
 def common_statuses() -> tuple[Row, ...]:
-    """The exit statuses that every command may end with."""
+    """Return the exit statuses that are common to all commands."""
     return tuple(Row(str(int(status)), text) for status, text in STATUSES.items())
 
 
 def walk(command: Any, ctx: Any) -> Iterator[Page]:
-    """The page of a command, and then those of all below it that are not hidden."""
+    """Yield the page of a command, and then those of all its subcommands that are not hidden."""
     yield describe(command, ctx)
     for name, child in _children(command):
         yield from walk(child, type(ctx)(child, parent=ctx, info_name=name))
@@ -123,7 +124,7 @@ def _usage(command: Any, ctx: Any) -> Iterator[str]:
 
 
 def _rows(block: str) -> tuple[Row, ...]:
-    """Rows of a block of the docstring: a term, two spaces or more, and the text."""
+    """Parse a block of a docstring; each line has a term, two or more spaces, and a text."""
     pairs = (re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in block.splitlines())
     return tuple(Row(term, text) for term, text in pairs)
 
@@ -147,7 +148,7 @@ def _parameters(command: Any, ctx: Any) -> Iterator[Group]:
     help_option = command.get_help_option(ctx)
     shown = [each for each in command.get_params(ctx) if not each.hidden]
     panels = {id(each): each.rich_help_panel or OTHERS for each in shown}
-    # Help has no group of its own where there is one that it can join.
+    # --help joins the group of messages, if there is one.
     if help_option is not None and MESSAGES in panels.values():
         panels[id(help_option)] = MESSAGES
     for title, members in _grouped([(each, None, panels[id(each)]) for each in shown]):
@@ -155,7 +156,7 @@ def _parameters(command: Any, ctx: Any) -> Iterator[Group]:
 
 
 def _grouped(items: list[tuple[Any, Any, str]]) -> Iterator[tuple[str, list[tuple[Any, Any]]]]:
-    """Items by their groups: known ones in our order, then others as they come."""
+    """Yield items by group, first the groups of `ORDER`, then others in order of appearance."""
     order = {title: place for place, title in enumerate(ORDER)}
     for _, _, title in items:
         order.setdefault(title, len(order))
@@ -165,7 +166,7 @@ def _grouped(items: list[tuple[Any, Any, str]]) -> Iterator[tuple[str, list[tupl
 
 
 def _term(parameter: Any) -> str:
-    """As it is typed: `-o, --output FILE`; long names stand below each other."""
+    """Return a parameter as it is typed: `-o, --output FILE`; long names are aligned."""
     if parameter.param_type_name == "argument":
         return str(parameter.metavar)
     names = sorted([*parameter.opts], key=lambda name: len(name) - len(name.lstrip("-")))
@@ -182,7 +183,7 @@ def _value(parameter: Any) -> str:
 
 
 def _text(parameter: Any) -> str:
-    """What it is, the numbers that it takes, and what it is without being given."""
+    """Return the description of a parameter, with its range and its default value."""
     remarks = [*_range(parameter), *_default(parameter)]
     text = parameter.help or ""
     return f"{text} [{'; '.join(remarks)}]".strip() if remarks else text

@@ -1,4 +1,4 @@
-"""The help of commands, as plain text: rich costs half of the time in which irn may start."""
+"""The help of commands as plain text; importing rich would take half of the startup time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ __all__ = ["Command", "Commands", "Program", "text_of"]
 
 MARGIN = 2
 MAX_TERM = 26
-"""Characters of a term beside which its text begins; a longer one stands on a line by itself."""
+"""Largest number of characters of a term that shares its line with the text. A longer term is put
+on a line by itself."""
 
 
 def text_of(page: Page, width: int) -> str:
-    """The help of a command, at most `width` characters wide."""
+    """Return the help of a command, at most `width` characters wide."""
     parts = [_wrapped(f"Usage: {page.name} ", page.usage, width)]
     parts += ["\n".join(_paragraph(each, width)) for each in (page.summary, *page.paragraphs)]
     column = _column(page.groups)
@@ -53,7 +54,7 @@ def _section(title: str, lines: Sequence[str]) -> str:
 
 
 def _column(groups: Sequence[Group]) -> int:
-    """Width of the terms: one for all groups, so that their texts stand below each other."""
+    """Return the width of the terms, common to all groups so that their texts are aligned."""
     return _longest([row for group in groups for row in group.rows])
 
 
@@ -77,27 +78,27 @@ def _row(row: Row, column: int, width: int) -> Iterator[str]:
 
 
 class _Grouped:
-    """Help in groups, for commands of Typer's; it calls these methods."""
+    """A mixin for Typer commands that prints options in groups; Typer calls these methods."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
         formatter.write(text_of(describe(self, ctx), formatter.width))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """What stands on the line of usage beside an error."""
+        """Return the usage that is printed with an error."""
         return [describe(self, ctx).usage]
 
 
 class Command(_Grouped, TyperCommand):
-    """A command whose help comes in groups."""
+    """A command whose help lists options in groups."""
 
 
 class Commands(_Grouped, TyperGroup):
-    """A group of commands whose help comes in groups."""
+    """A command with subcommands, whose help lists them in groups."""
 
 
 class Program(typer.Typer):
-    """A Typer application whose help is ours, all the way down; `-h` asks for it too."""
+    """A Typer application in which every command prints our help, also with `-h`."""
 
     def __init__(self, **settings: Any) -> None:
         ours = {
@@ -111,5 +112,5 @@ class Program(typer.Typer):
         super().__init__(**{**ours, **settings})
 
     def command(self, *arguments: Any, **settings: Any) -> Callable[..., Any]:
-        """As Typer's, with our help."""
+        """Register a command as Typer does, but with our help."""
         return super().command(*arguments, **{"cls": Command, **settings})

@@ -1,7 +1,8 @@
-"""How bash, zsh and fish are told what may come next: by Typer, but without what makes it slow.
+"""Shell completion for bash, zsh and fish, by Typer but without its slow parts.
 
-Typer loads rich to take markup out of help, and pydantic to check values: each costs as much as all
-else together. Our help has no markup, and a line that is being typed needs no check.
+Typer loads rich to remove markup from help texts, and pydantic to check values. Each of them takes
+as long as everything else together. Our help has no markup, and a line that is still being typed
+need not be checked.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def _as_typed(parameter: Any, ctx: Any, value: Any) -> Any:  # noqa: ARG001
 
 
 def get_ready() -> None:
-    """Make this process one that answers a shell, by Typer, and does nothing else."""
+    """Prepare this process for answering a completion request of a shell through Typer."""
     for kind in (TyperArgument, TyperOption):
         kind.process_value = _as_typed  # type: ignore[method-assign,assignment]
     completion_init()
@@ -42,5 +43,5 @@ def get_ready() -> None:
 
 
 def script(shell: str) -> str:
-    """What makes a shell ask irn."""
+    """Return the script that makes a shell ask irn for completions."""
     return get_completion_script(prog_name="irn", complete_var="_IRN_COMPLETE", shell=shell)

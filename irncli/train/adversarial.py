@@ -1,4 +1,4 @@
-"""The adversary of IRN+: a VGG-style discriminator that tells restored images from real ones."""
+"""Adversary of IRN+: a VGG-style discriminator that tells restored images from real ones."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _WIDTHS = (64, 128, 256, 512, 512)
 
 
 class Discriminator(nn.Module):
-    """VGG-128: pairs of convolutions, each pair halving the size, then two linear layers.
+    """VGG-128: pairs of convolutions that halve the size, followed by two linear layers.
 
-    [N, 3, H, W] with H and W from 128 to 159 to one logit an image [N, 1]: high for real ones.
+    Maps [N, 3, H, W], with H and W from 128 to 159, to one logit per image, [N, 1], which is high
+    for real images.
 
     Source: ESRGAN, section 3; the reference implementation of IRN+.
     """
@@ -45,7 +46,7 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """A logit for each image."""
+        """Return one logit per image, [N, 1]."""
         return self.judge(self.features(images).flatten(1))  # type: ignore[no-any-return]
 
 
@@ -54,15 +55,17 @@ def _against(logits: torch.Tensor, verdict: float) -> torch.Tensor:
 
 
 class Opponent:
-    """A discriminator with its optimiser.
+    """Discriminator together with its optimiser.
+
+    Losses:
 
         discriminator   BCE(D(real), 1) + BCE(D(restored), 0)
         network         BCE(D(restored), 1)
 
     Args:
-        config: rates.
-        device: where it learns.
-        parallel: several ranks learn it together.
+        config: adversary section of the recipe.
+        device: device that holds the discriminator.
+        parallel: True if several ranks train the discriminator together.
     """
 
     def __init__(self, config: Adversary, device: torch.device, *, parallel: bool) -> None:
@@ -70,7 +73,7 @@ class Opponent:
         self.discriminator = Discriminator().to(device)
         self.module: nn.Module = self.discriminator
         if parallel:
-            # Two passes before one backward: buffers must not be overwritten in between.
+            # Broadcast buffers would be overwritten between the two forward passes of `learn`.
             self.module = DistributedDataParallel(self.discriminator, broadcast_buffers=False)
         betas = (0.9, config.adversary_beta2)
         self.optimiser = torch.optim.Adam(
@@ -78,33 +81,39 @@ class Opponent:
         )
 
     def loss_of(self, restored: torch.Tensor) -> torch.Tensor:
-        """What the network is to lessen: restored images taken for restored ones."""
+        """Return the adversarial loss of the network, BCE(D(restored), 1); D is frozen."""
         self.discriminator.requires_grad_(False)
         return _against(self.discriminator(restored), 1.0)
 
     def learn(self, real: torch.Tensor, restored: torch.Tensor, factor: float) -> torch.Tensor:
-        """One step of the discriminator; `factor` on its learning rate. Returns its loss."""
+        """Train the discriminator for one step and return its loss.
+
+        Args:
+            real: original images, [N, 3, H, W].
+            restored: restored images, [N, 3, H, W].
+            factor: factor on the learning rate of the discriminator.
+        """
         self.discriminator.requires_grad_(True)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.adversary_rate * factor
-        # In two passes, as the reference does: batch statistics of real and restored stay apart.
+        # Two passes, as in the reference, keep the batch statistics of real and restored apart.
         loss = _against(self.module(real), 1.0) + _against(self.module(restored.detach()), 0.0)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        # The norm of the averaged gradients: so that all ranks decide alike.
+        # The gradients are already averaged over ranks, so all ranks take the same decision.
         norm = nn.utils.clip_grad_norm_(self.discriminator.parameters(), float("inf"))
         if bool(torch.isfinite(norm)):
             self.optimiser.step()
         return loss.detach()
 
     def state(self) -> dict[str, Any]:
-        """For resuming."""
+        """Return the state that is needed to resume."""
         return {
             "discriminator": self.discriminator.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a state that `state` returned."""
+        """Load a state that `state` returned."""
         self.discriminator.load_state_dict(state["discriminator"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -1,4 +1,4 @@
-"""JPEG inside the training step, by the encoder and decoder that write and read the files."""
+"""JPEG inside the training step, with the encoder and decoder that are used for files."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ _YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -
 def jpeg_round_trip(
     low: torch.Tensor, qualities: Sequence[int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """LR images as they come back from JPEG files (4:4:4).
+    """Encode LR images as JPEG files (4:4:4) and decode them.
 
     Args:
-        low: [N, 3, H, W], 8-bit values in [0, 1]; not changed.
-        qualities: one for each image, 1 to 100.
+        low: LR images [N, 3, H, W], 8-bit values in [0, 1]; not modified.
+        qualities: JPEG quality of each image, 1 to 100.
 
     Returns:
-        What the files decode to, as `low`, and their quantisation tables [N, 2, 64].
+        The decoded images, in the shape and type of `low`, and the quantisation tables of the
+        files, [N, 2, 64].
     """
     eight_bit = low.mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     coded, tables = [], []
@@ -42,23 +43,23 @@ def jpeg_round_trip(
 
 
 def straight_through(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """`value`, with the gradient going to `like` as if nothing had happened in between."""
+    """Return `value`, and pass its gradient straight through to `like`."""
     return like + (value - like).detach()
 
 
 def jpeg_bits(low: torch.Tensor, tables: torch.Tensor) -> torch.Tensor:
-    """What grows with the bits that a JPEG file of LR takes, differentiable: [N], for a pixel.
+    """Estimate the bits per pixel of LR as a JPEG file, [N], in a differentiable way.
 
-        the mean over pixels of sum over planes of log2(1 + (2 c / q)^2) / 2
+        mean over pixels of sum over planes of log2(1 + (2 c / q)^2) / 2
 
-    with c the DCT coefficients of 8x8 blocks of YCbCr, the first of a block less that of the block
-    to its left, and q their quantisation steps: next to nothing below half a step, one bit more
-    whenever a coefficient doubles. The true size is two to three times as large; the logarithms go
-    together.
+    Here c are the DCT coefficients of the 8x8 blocks of YCbCr, the first coefficient of a block
+    minus that of the block to its left, and q are the quantisation steps. A coefficient costs
+    almost nothing below half a step, and one more bit whenever it doubles. The true size is two to
+    three times as large, but the logarithms of both rise and fall together.
 
     Args:
-        low: [N, 3, H, W] in [0, 1], sides multiples of 8.
-        tables: [N, 2, 64], luma and chroma steps in row order.
+        low: LR images [N, 3, H, W] in [0, 1], with sides that are multiples of 8.
+        tables: luma and chroma quantisation steps in row order, [N, 2, 64].
     """
     height, width = low.shape[2:]
     planes = torch.einsum("dc,nchw->ndhw", low.new_tensor(_YCBCR), 255 * low)

@@ -1,4 +1,4 @@
-"""How the dense blocks are computed in training: precision, layout, compiler."""
+"""Precision, memory layout and compilation of the dense blocks in training."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["prepare", "training_dtype"]
 
 
 def training_dtype(compute: Compute, device: torch.device) -> torch.dtype | None:
-    """Inside the dense blocks; None is float32.
+    """Return the dtype to use inside the dense blocks; None means float32.
 
-    `auto` is bfloat16 where the device multiplies it: float16 would need its losses scaled, and
-    emulated bfloat16 is slower than float32.
+    `auto` selects bfloat16 on devices with instructions for bfloat16: float16 would need loss
+    scaling, and emulated bfloat16 is slower than float32.
     """
     wanted = compute.precision == "bf16"
     if compute.precision == "auto":
@@ -37,9 +37,9 @@ def _has_bfloat16(device: torch.device) -> bool:
 def prepare(
     network: nn.Module, compute: Compute, device: torch.device, say: Callable[[str], None]
 ) -> None:
-    """Set precision, layout and compiler of a network that is about to be trained, in place.
+    """Set the precision, layout and compilation of a network for training, in place.
 
-    Where compiling does not work here, that is said, and the blocks run as they are.
+    If torch.compile does not work, `say` is told, and the blocks run without it.
     """
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     blocks = [module for module in network.modules() if isinstance(module, DenseBlock)]
@@ -49,19 +49,19 @@ def prepare(
         return
     failure = _try_to_compile(blocks[0], device)
     if failure:
-        say(f"torch.compile does not work here ({failure}): going on without it")
+        say(f"torch.compile does not work here ({failure}): continuing without it")
         return
     for block in blocks:
         block.compile(dynamic=True)
 
 
 def _try_to_compile(block: DenseBlock, device: torch.device) -> str:
-    """Why it does not work; empty where it does."""
+    """Compile and run one block; return the reason of a failure, or "" on success."""
     channels = block.convs[0].in_channels
     crops = torch.rand((1, channels, 16, 16), device=device, requires_grad=True)
     try:
         torch.compile(block)(crops).sum().backward()
-    except Exception as error:  # compilers fail in many ways
+    except Exception as error:  # compilers raise many kinds of exceptions
         lines = str(error).strip().splitlines()
         return lines[0][:200] if lines else type(error).__name__
     finally:

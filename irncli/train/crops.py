@@ -1,7 +1,7 @@
 """Random crops with their targets, from images held as bytes on the device.
 
-What a step draws depends on seed, step and size of the batch alone, so a resumed run draws what the
-uninterrupted one would have drawn; each rank takes its share of the batch.
+The draws of a step depend only on the seed, the step and the batch size, so a resumed run draws
+what the uninterrupted run would have drawn. Each rank takes its share of the batch.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from irncli.train.hard import hard_crop
 __all__ = ["CropSampler", "to_luma"]
 
 ZOOMS = 8
-"""Factors between the least zoom and 1 of which a step draws one."""
+"""Number of zoom factors, from 1 to the smallest, of which each step draws one."""
 DEVICE_SHARE = 0.25
-"""Share of the free memory of a GPU that images may take."""
+"""Share of the free memory of a GPU that the images may take."""
 
 Indices = NDArray[np.int64]
 
 
 def to_luma(rgb: torch.Tensor) -> torch.Tensor:
-    """The usual gray image of RGB: [N, 3, H, W] to [N, 1, H, W]."""
+    """Convert RGB to luma: [N, 3, H, W] to [N, 1, H, W]."""
     weights = torch.tensor(YUV_ROWS[0], device=rgb.device, dtype=rgb.dtype)
     return torch.einsum("c,nchw->nhw", weights, rgb)[:, None]
 
 
 @dataclass(frozen=True)
 class _Store:
-    """All images end to end, uint8, and where each begins."""
+    """Concatenated values of all images, uint8, with the start and size of each image."""
 
     values: torch.Tensor
     starts: Indices
@@ -62,21 +62,21 @@ def _fits(size: int, device: torch.device) -> bool:
 
 
 class CropSampler:
-    """Random crops, flipped and transposed, each with its target.
+    """Sampler of random crops, flipped and transposed, each with its target.
 
-    A crop's LR target equals that region of the bicubic LR of the whole image: it is computed
-    from the crop and the few pixels around it that the kernel reads, mirrored at the borders of
-    the image and not at those of the crop. At scale 1 (colour) the target is the luma.
+    The LR target of a crop equals the same region of the bicubic LR of the whole image: the target
+    is computed from the crop and the few surrounding pixels that the kernel reads, mirrored at the
+    borders of the image and not at those of the crop. At scale 1 (colour) the target is the luma.
 
     Args:
-        images: uint8 [3, H, W] each; larger ones are drawn more often.
-        scale: HR size over LR size.
-        device: where crops are wanted.
-        seed: of all draws.
-        zoom_least: images are shrunk bicubically by a factor between this one and 1.
-        hard: the chance that a crop is replaced by a synthetic one, `irncli.train.hard`.
-        rank: this process draws crops rank, rank + ranks, ... of each batch.
-        ranks: processes.
+        images: training images, uint8 [3, H, W] each; larger images are drawn more often.
+        scale: HR size divided by LR size.
+        device: device on which crops are returned.
+        seed: random seed of all draws.
+        zoom_least: smallest factor by which images are shrunk bicubically; the largest is 1.
+        hard: probability that a crop is replaced by a synthetic one (`irncli.train.hard`).
+        rank: number of this process, which draws crops rank, rank + ranks, ... of each batch.
+        ranks: number of processes.
     """
 
     def __init__(
@@ -100,15 +100,15 @@ class CropSampler:
         self.weights = areas / areas.sum()
 
     def draw(self, step: int, count: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Crops of a step, those of this rank.
+        """Draw this rank's crops of a step.
 
         Args:
-            step: from 0.
-            count: crops of all ranks together.
-            side: of a crop in HR pixels, a multiple of the scale.
+            step: number of the step, from 0.
+            count: number of crops of all ranks together.
+            side: side of a crop in HR pixels, a multiple of the scale.
 
         Returns:
-            HR [n, 3, side, side] in [0, 1] and its target, float32, on the device.
+            HR crops [n, 3, side, side] in [0, 1] and their targets, float32, on the device.
         """
         rng = np.random.default_rng((self.seed, step))
         zoom = float(rng.choice(self.zooms))
@@ -126,7 +126,7 @@ class CropSampler:
     def _windows(
         self, chosen: Indices, places: NDArray[np.float64], turns: Indices, side: int, zoom: float
     ) -> torch.Tensor:
-        """Crops with their margins, float32 in [0, 1]."""
+        """Return crops with their margins, float32 in [0, 1]."""
         whole = side + 2 * self.margin
         source = round(whole / zoom)
         first, second, strides = self._axes(chosen, places, turns, source)
@@ -144,8 +144,10 @@ class CropSampler:
         return (matrix @ pixels @ matrix.T).clamp_(0, 1).mul_(255).round_().div_(255)
 
     def _replace(self, wide: torch.Tensor, step: int, numbers: range) -> None:
-        """Put synthetic crops, margins included, in the place of some: by seed, step and number
-        of the crop in the batch, whichever rank draws it.
+        """Replace some crops, margins included, by synthetic ones, in place.
+
+        The result depends on the seed, the step and the number of the crop in the batch, not on
+        the rank that draws the crop.
         """
         for window, number in zip(wide, numbers, strict=True):
             rng = np.random.default_rng((self.seed, step, number, 2))
@@ -158,7 +160,7 @@ class CropSampler:
     def _axes(
         self, chosen: Indices, places: NDArray[np.float64], turns: Indices, source: int
     ) -> tuple[Indices, Indices, Indices]:
-        """Indices along both axes of each window, in one of eight orientations, and strides."""
+        """Return indices along both axes of each window, in one of 8 orientations, and strides."""
         heights, widths = self.store.heights[chosen], self.store.widths[chosen]
         rows, columns = (
             self._mirrored(sizes, places[:, k], source) for k, sizes in enumerate((heights, widths))
@@ -174,7 +176,7 @@ class CropSampler:
         return first, second, strides
 
     def _mirrored(self, sizes: Indices, places: NDArray[np.float64], source: int) -> Indices:
-        """Indices of windows aligned to the grid of LR, on axes mirrored with their edge pixel."""
+        """Return indices of windows on the LR grid; mirroring repeats the edge pixel."""
         inner = source - 2 * self.margin
         choices = np.maximum((sizes - inner) // self.scale + 1, 1)
         starts = self.scale * np.floor(places * choices).astype(np.int64) - self.margin
@@ -184,7 +186,7 @@ class CropSampler:
 
 
 def _target_matrix(side: int, margin: int, scale: int) -> torch.Tensor:
-    """Rows of the whole-image resizing matrix that belong to a crop inside its margin."""
+    """Return the rows of the whole-image resizing matrix for a crop inside its margin."""
     whole = side + 2 * margin
     matrix = resize_matrix(whole, whole // scale)
     return matrix[margin // scale : -(margin // scale)].float()

@@ -1,4 +1,4 @@
-"""Images to train on: folders, patterns and tar shards in, decoded images out."""
+"""Training images, decoded from directories, patterns and tar shards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VALIDATION_SHARE = 24
 
 @dataclass(frozen=True)
 class Images:
-    """Decoded training images, uint8 [3, H, W], and the files that were damaged."""
+    """Decoded training images, uint8 [3, H, W], and the names of damaged files."""
 
     names: list[str] = field(default_factory=list)
     pixels: list[torch.Tensor] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Images:
         return len(self.names)
 
     def fingerprint(self) -> str:
-        """Hash of names and sizes, which tells whether a run continues on other images."""
+        """Return a hash of names and sizes, which reveals a run that continues on other images."""
         digest = hashlib.sha256()
         for name, pixels in zip(self.names, self.pixels, strict=True):
             digest.update(
@@ -47,15 +47,15 @@ class Images:
 
 
 def load_images(sources: Iterable[Path]) -> Images:
-    """Decode every image of files, folders (with all below them), glob patterns and tar shards.
+    """Decode all images in files, directories (recursively), glob patterns and tar shards.
 
-    Any format that irn reads; shards in the WebDataset layout, compressed or not. Damaged images
-    and shards are counted and named, not fatal.
+    All formats that irn reads are accepted. Shards have the WebDataset layout and may be
+    compressed. Damaged images and shards are recorded by name and are not fatal.
 
     Raises:
-        InputMissingError: a source is not there.
+        InputMissingError: a source does not exist.
         StorageError: a file cannot be read.
-        DataError: not one usable image in all of them.
+        DataError: the sources hold no usable image.
     """
     images = Images()
     for name, data in _files(sources):
@@ -69,7 +69,7 @@ def load_images(sources: Iterable[Path]) -> Images:
     if not len(images):
         raise DataError(
             f"no usable image among the training data ({len(images.damaged)} damaged): "
-            "give folders of images or tar shards"
+            "give directories of images or tar shards"
         )
     return images
 
@@ -92,7 +92,7 @@ def _paths(source: Path) -> list[Path]:
     matches = sorted(glob.glob(str(source), recursive=True))  # noqa: PTH207 -- absolute patterns too
     if not matches:
         raise InputMissingError(
-            f"no training data at {source}: give a folder, a pattern or a tar shard"
+            f"no training data at {source}: give a directory, a pattern or a tar shard"
         )
     return [path for match in matches for path in _paths(Path(match))]
 
@@ -105,7 +105,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def _members(shard: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-    """Images of a tar shard; nothing is unpacked to disk. A damaged shard ends with no bytes."""
+    """Yield the images of a tar shard without unpacking it to disk.
+
+    The last item of a damaged shard has empty data, so that the shard is recorded as damaged.
+    """
     try:
         with tarfile.open(shard) as archive:
             for member in archive:
@@ -121,10 +124,11 @@ def _members(shard: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, bytes
 
 
 def split(images: Images) -> tuple[Images, Images]:
-    """Training and validation images: one in 24 is held out, chosen by the hash of its name.
+    """Split images into training and validation images.
 
-    The choice does not depend on order or on what else is there. Where a side would be empty,
-    all are trained on, and the first image is also the one to validate on.
+    One image in 24 is held out, chosen by the hash of its name, so the choice does not depend on
+    the order or on the other images. If one side would be empty, all images are used for training
+    and the first one also for validation.
     """
     train, held_out = Images(damaged=images.damaged), Images()
     for name, pixels in zip(images.names, images.pixels, strict=True):
@@ -139,7 +143,13 @@ def split(images: Images) -> tuple[Images, Images]:
 
 
 def centre_crop(pixels: torch.Tensor, scale: int, most: int) -> NDArray[np.uint8]:
-    """The middle of an image, at most `most` pixels a side, sides multiples of the scale, HWC."""
+    """Return the centre of an image, [H, W, 3], with sides that are multiples of `scale`.
+
+    Args:
+        pixels: uint8 [3, H, W].
+        scale: number of which the sides are multiples.
+        most: largest side in pixels.
+    """
     _, height, width = pixels.shape
     rows, columns = (min(size, most) // scale * scale for size in (height, width))
     top, left = (height - rows) // 2, (width - columns) // 2

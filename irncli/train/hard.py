@@ -1,9 +1,8 @@
-"""Synthetic images of the kinds that photographs are not: a share of the training crops, and a
-fixed set for validation.
+"""Synthetic images unlike photographs: a share of the training crops, and a set for validation.
 
-Networks trained on photographs alone answer a checkerboard with a slab of colour and colour noise
-with a tint. Each kind here is a function of a random generator and a photographic crop
-(uint8 [H, W, 3]); it returns an image of the same shape and type. Side effects: none.
+Networks trained only on photographs turn a checkerboard into a flat patch of colour, and give a
+tint to colour noise. Each kind of image is a function of a random generator and a photographic crop
+(uint8 [H, W, 3]) that returns an image of the same shape and type, without side effects.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ Values = NDArray[np.float64]
 Generator = np.random.Generator
 
 BAYER = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) + 0.5) * 16
-"""Thresholds of ordered dither, in code values."""
+"""Thresholds of ordered dithering, in code values."""
 INKS = 4
-"""Levels a channel of posterised pixel art."""
+"""Levels per channel of posterised pixel art."""
 TEXT = np.array([chr(code) for code in range(33, 127)])
 
 
@@ -38,7 +37,7 @@ def _two_colours(mask: NDArray[np.bool_], rng: Generator) -> Image:
 
 
 def _colour(rng: Generator) -> Values:
-    """A colour: half of them gray, a third at the corners of the cube."""
+    """Draw a colour; half of them are gray, and a third are at the corners of the RGB cube."""
     colour: Values = rng.uniform(0, 255, 3)
     if rng.random() < 0.5:
         colour[:] = colour[0]
@@ -48,26 +47,26 @@ def _colour(rng: Generator) -> Values:
 
 
 def _grid(photo: Image) -> NDArray[np.int_]:
-    """Row and column of each pixel: [2, H, W]."""
+    """Return the row and the column of each pixel, [2, H, W]."""
     return np.indices(photo.shape[:2])
 
 
 def stripes(rng: Generator, photo: Image) -> Image:
-    """Two colours in stripes of 1 to 4 pixels: horizontal, vertical or diagonal."""
+    """Draw horizontal, vertical or diagonal stripes of 1 to 4 pixels in two colours."""
     rows, columns = _grid(photo)
     along = (rows, columns, rows + columns)[rng.integers(3)]
     return _two_colours((along // rng.integers(1, 5)) % 2 > 0, rng)
 
 
 def checker(rng: Generator, photo: Image) -> Image:
-    """A checkerboard of two colours, squares of 1 to 4 pixels."""
+    """Draw a checkerboard of two colours with squares of 1 to 4 pixels."""
     rows, columns = _grid(photo)
     side = rng.integers(1, 5)
     return _two_colours((rows // side + columns // side) % 2 > 0, rng)
 
 
 def scan_lines(rng: Generator, photo: Image) -> Image:
-    """Every other line darkened, or moved sideways as interlaced video is."""
+    """Darken every other line, or shift it sideways as in interlaced video."""
     image = photo.astype(np.float64)
     period = rng.integers(1, 3)
     lines = (np.arange(len(image)) // period) % 2 > 0
@@ -79,7 +78,7 @@ def scan_lines(rng: Generator, photo: Image) -> Image:
 
 
 def ordered_dither(rng: Generator, photo: Image) -> Image:
-    """Black and white by a 4x4 Bayer matrix, or the dots of a turned print screen."""
+    """Dither to black and white with a 4x4 Bayer matrix or a rotated halftone screen."""
     gray = photo.mean(axis=2)
     rows, columns = _grid(photo)
     if rng.random() < 0.5:
@@ -93,23 +92,26 @@ def ordered_dither(rng: Generator, photo: Image) -> Image:
 
 
 def random_dither(rng: Generator, photo: Image) -> Image:
-    """Each pixel black or white with the chance that its gray is; or each channel by itself."""
+    """Dither to black and white with random thresholds, per pixel or per channel."""
     shape = photo.shape if rng.random() < 0.3 else (*photo.shape[:2], 1)
     source = photo if shape == photo.shape else photo.mean(axis=2, keepdims=True)
     return _as_image(255.0 * (source > rng.uniform(0, 255, shape)) * np.ones(3))
 
 
 def diffused_dither(rng: Generator, photo: Image) -> Image:
-    """Error diffusion (Floyd and Steinberg, 1976) of the gray, or of each channel, to 2 or 3
-    levels.
+    """Dither the gray image, or each channel, to 2 or 3 levels by error diffusion.
+
+    Source: Floyd and Steinberg, 1976.
     """
     channels = photo.mean(axis=2, keepdims=True) if rng.random() < 0.5 else photo
     return _as_image(_diffuse(channels.astype(np.float64), int(rng.integers(2, 4))) * np.ones(3))
 
 
 def _diffuse(image: Values, levels: int) -> Values:
-    """Pixels whose column plus twice their row is the same do not depend on each other: one
-    step of numpy for each such line.
+    """Quantise an image to `levels` levels and diffuse the errors.
+
+    Pixels with the same sum of column and twice the row do not depend on each other, so each such
+    line is computed in one numpy operation.
     """
     height, width, channels = image.shape
     work = np.zeros((height + 1, width + 2, channels))
@@ -127,7 +129,7 @@ def _diffuse(image: Values, levels: int) -> Values:
 
 
 def pixel_art(rng: Generator, photo: Image) -> Image:
-    """The photograph in cells of 2 to 8 pixels of one colour, half of the time posterised."""
+    """Divide the photograph into flat cells of 2 to 8 pixels, posterised half of the time."""
     rows, columns = _grid(photo)
     side = rng.integers(2, 9)
     image = photo[rows // side * side, columns // side * side].astype(np.float64)
@@ -138,7 +140,7 @@ def pixel_art(rng: Generator, photo: Image) -> Image:
 
 
 def blocks(rng: Generator, photo: Image) -> Image:
-    """Flat rectangles of 4 to 47 pixels in random colours, more than half of them saturated."""
+    """Draw flat rectangles of 4 to 47 pixels in random colours, more than half saturated."""
     rows, columns = _grid(photo)
     side = rng.integers(4, 48)
     shape = (len(rows) // side + 1, rows.shape[1] // side + 1, 3)
@@ -150,21 +152,21 @@ def blocks(rng: Generator, photo: Image) -> Image:
 
 
 def flat(rng: Generator, photo: Image) -> Image:
-    """One colour all over."""
+    """Draw an image of a single colour."""
     return _as_image(_colour(rng) * np.ones(photo.shape))
 
 
 def gray_photo(rng: Generator, photo: Image) -> Image:
-    """The photograph without its colours."""
+    """Convert the photograph to gray."""
     del rng
     return _as_image(photo.mean(axis=2, keepdims=True) * np.ones(3))
 
 
 def text(rng: Generator, photo: Image) -> Image:
-    """Lines of random letters, 9 to 24 pixels high, in one colour on another."""
+    """Draw lines of random characters, 9 to 24 pixels high, in one colour on another."""
     height, width = photo.shape[:2]
     ink, image = _colour(rng), _colour(rng) * np.ones(photo.shape)
-    if rng.random() < 0.4:  # the usual page
+    if rng.random() < 0.4:  # black on white
         ink, image = np.zeros(3), np.full(photo.shape, 255.0)
     top = int(rng.integers(-8, 3))
     while top < height:
@@ -178,12 +180,12 @@ def text(rng: Generator, photo: Image) -> Image:
 
 
 def colour_noise(rng: Generator, photo: Image) -> Image:
-    """Noise of its own in each channel, sigma up to 20, now and then on a dark photograph."""
+    """Add independent noise of sigma up to 20 to each channel; some photographs are darkened."""
     return _noisy(rng, photo, channels=3)
 
 
 def gray_noise(rng: Generator, photo: Image) -> Image:
-    """The same noise in all channels."""
+    """Add the same noise to all channels, as in `colour_noise`."""
     return _noisy(rng, photo, channels=1)
 
 
@@ -202,21 +204,21 @@ KINDS: dict[str, Kind] = {
         blocks, flat, gray_photo, text, colour_noise, gray_noise,
     )
 }  # fmt: skip
-"""By name; each is as likely as its share says."""
+"""Kinds by name; `SHARES` has their frequencies."""
 
 SHARES = {"stripes": 2, "blocks": 2, "gray_photo": 4, "text": 2, "colour_noise": 3}
-"""How often a kind is drawn; 1 for those that are not here."""
+"""Relative frequency of each kind; 1 for kinds that are not listed."""
 _WEIGHTS = np.array([SHARES.get(name, 1) for name in KINDS], np.float64)
 
 
 def hard_crop(rng: Generator, photo: Image) -> Image:
-    """An image of a random kind, in the place of a photographic crop uint8 [H, W, 3]."""
+    """Draw an image of a random kind that replaces a photographic crop, uint8 [H, W, 3]."""
     kind = rng.choice(len(KINDS), p=_WEIGHTS / _WEIGHTS.sum())
     return list(KINDS.values())[kind](rng, photo)
 
 
 def hard_images(side: int, seed: int = 0) -> dict[str, Image]:
-    """Two images of each kind, uint8 [side, side, 3], by name: the same for the same seed."""
+    """Return two images of each kind by name, uint8 [side, side, 3], determined by the seed."""
     rng = np.random.default_rng(seed)
     return {
         f"{name}-{number}": kind(rng, _clouds(rng, side))
@@ -226,7 +228,7 @@ def hard_images(side: int, seed: int = 0) -> dict[str, Image]:
 
 
 def _clouds(rng: Generator, side: int) -> Image:
-    """In the place of a photograph: noise whose spectrum falls with the frequency, in colours."""
+    """Draw a stand-in for a photograph: coloured noise whose spectrum falls with frequency."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij"))
     shape = (side, side, 3)
     spectrum = np.fft.rfft2(rng.normal(size=shape) + rng.normal(size=(side, side, 1)), axes=(0, 1))

@@ -1,4 +1,4 @@
-"""The records of a run: JSON lines always, TensorBoard where it is installed."""
+"""Records of a run: JSON lines always, TensorBoard if it is installed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["RunLog"]
 
 
 class RunLog:
-    """Writes records of steps and validations, and sample images.
+    """Writer of sample images and of the records of steps and validations.
 
     Args:
-        directory: of the run.
-        step: the run goes on from here; what was logged beyond is dropped.
-        say: told once where TensorBoard is not installed.
+        directory: run directory.
+        step: step from which the run continues; records of later steps are dropped.
+        say: called once if TensorBoard is not installed.
     """
 
     def __init__(self, directory: RunDirectory, step: int, say: Callable[[str], None]) -> None:
@@ -31,13 +31,13 @@ class RunLog:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            say("TensorBoard is not installed (pip install 'irncli[train]'): log.jsonl only")
+            say("TensorBoard is not installed (pip install 'irncli[train]'): using log.jsonl only")
         else:
             folder = str(directory.path / "tensorboard")
             self._board = SummaryWriter(folder, purge_step=step + 1)
 
     def record(self, step: int, kind: str, values: dict[str, float]) -> None:
-        """One record: `{"step": step, kind: values}`; what is not finite becomes null."""
+        """Write a record `{"step": step, kind: values}`; non-finite values become null."""
         finite = {
             name: round(value, 6) if math.isfinite(value) else None
             for name, value in values.items()
@@ -48,14 +48,14 @@ class RunLog:
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
     def picture(self, step: int, index: int, pixels: NDArray[np.uint8]) -> None:
-        """A sample of a validation."""
+        """Save a sample image of a validation."""
         self.directory.save_sample(step, index, pixels)
         if self._board is not None:
             self._board.add_image(f"held-out/{index}", pixels, step, dataformats="HWC")
             self._board.flush()
 
     def close(self) -> None:
-        """Write out what is buffered."""
+        """Write out buffered records."""
         if self._board is not None:
-            with contextlib.suppress(OSError):  # a full disk; the run itself is saved
+            with contextlib.suppress(OSError):  # the disk may be full; the run itself is saved
                 self._board.close()

@@ -33,9 +33,9 @@ VALIDATION_SIDE = 192
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: by steps or by minutes of training time, whichever is given.
+    """Length of a run, either in steps or in minutes of training time.
 
-    Time counts across resumed sessions.
+    The time of resumed sessions adds up.
     """
 
     steps: int | None = None
@@ -47,7 +47,7 @@ class Budget:
             raise UsageError("give either --steps or --minutes, more than 0")
 
     def share(self, step: int, seconds: float) -> float:
-        """Share of the budget that is spent; 1 and above ends the run."""
+        """Return the spent share of the budget; 1 or more ends the run."""
         if self.steps is not None:
             return step / self.steps
         assert self.minutes is not None  # noqa: S101
@@ -56,7 +56,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the loop reports after each step."""
+    """Report of the loop after each step."""
 
     step: int
     share: float
@@ -76,12 +76,12 @@ def _go_on() -> bool:
 
 @dataclass(frozen=True)
 class Hooks:
-    """How the loop speaks with what started it.
+    """Callbacks from the loop to its caller.
 
     Attributes:
-        report: told of every step.
-        say: told, in a sentence, of everything else.
-        stopping: asked between steps; True ends the run, after a save.
+        report: called with the progress after every step.
+        say: called with a message about any other event.
+        stopping: called between steps; a return value of True saves and ends the run.
     """
 
     report: Callable[[Progress], None] = _ignore
@@ -91,18 +91,18 @@ class Hooks:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One training run besides its recipe.
+    """Settings of one training run besides its recipe.
 
     Attributes:
-        name: of the model, for its card.
+        name: name of the model, for its card.
         out: run directory.
-        budget: how long.
-        init: weights to start from.
-        held_out: images to validate on; None: some of the training images.
-        device: to train on.
-        seed: of all draws; the fresh weights are drawn from it too.
-        resume: continue what is in the directory.
-        ranks: this process among those of the run.
+        budget: length of the run.
+        init: checkpoint with the weights to start from; None: fresh weights.
+        held_out: images for validation; None: some of the training images.
+        device: device to train on.
+        seed: random seed of all draws, those of fresh weights included.
+        resume: continue the run in the directory.
+        ranks: position of this process among those of the run.
     """
 
     name: str
@@ -123,19 +123,20 @@ def train(
     ingredients: Ingredients | None = None,
     hooks: Hooks | None = None,
 ) -> bool:
-    """Run or continue a training until its budget is spent or it is told to stop.
+    """Start or continue a run, until its budget is spent or a hook stops it.
 
-    Law: killed at any moment and resumed, a run with a budget of steps ends on the CPU with the
-    weights, to the last bit, of the run that was not killed.
+    Law: on the CPU, a run with a budget of steps that is killed at any moment and resumed ends with
+    exactly the weights of an uninterrupted run.
 
     Returns:
-        Whether the budget is spent; False: stopped before, and saved.
+        True if the budget is spent; False if the run was stopped and saved before that.
 
     Raises:
-        IrnError: unusable data, directory or initial checkpoint; a full disk (the last saved state
-            is whole); too little memory; losses that do not stay finite.
+        IrnError: the data, the directory or the initial checkpoint is unusable, the disk is full
+            (the last saved state stays intact), the memory does not suffice, or losses do not stay
+            finite.
     """
-    # Only the leader has a directory: machines need not share a file system.
+    # Only the leader opens the directory, since machines need not share a file system.
     place = RunDirectory(run.out) if run.ranks.leads else nullcontext()
     try:
         with place as directory:
@@ -201,7 +202,7 @@ class _Loop:
         saved = self.directory.load_state() if self.directory else None
         if saved is not None and not self.options.resume:
             raise OutputError(
-                f"{self.options.out} holds a run already: continue it with --resume, or choose "
+                f"{self.options.out} already holds a run: continue it with --resume, or choose "
                 "another --out"
             )
         return saved
@@ -213,7 +214,7 @@ class _Loop:
             draw = self.recipe.latent.draw
             if draw in ("own", "mixed"):
                 network.latent_sigma.copy_(measure_sigma(network, self.held_out))
-            elif draw == "normal":  # whatever the weights it starts from were trained with
+            elif draw == "normal":  # even if the initial weights were trained otherwise
                 network.latent_sigma.fill_(1)
         return self._trainer(network)
 
@@ -232,11 +233,12 @@ class _Loop:
             differences.append("the rescaler's weights")
         if differences:
             raise UsageError(
-                f"{self.options.out} was begun with another recipe ({'; '.join(differences[:3])}): "
+                f"{self.options.out} was started with another recipe "
+                f"({'; '.join(differences[:3])}): "
                 "resume it with the same one, or choose another --out"
             )
         if saved["pictures"] != self.fingerprint:
-            self.hooks.say("warning: the run was begun on other images")
+            self.hooks.say("warning: the run was started on other images")
         trainer = self._trainer(build(self.recipe.architecture))
         trainer.restore(saved["trainer"])
         self.seconds, self.best = saved["seconds"], saved["best"]
@@ -267,7 +269,7 @@ class _Loop:
         return share >= 1
 
     def _agreed(self) -> tuple[float, bool]:
-        """Share of the budget and whether to stop: the leader's word, so that all ranks agree."""
+        """Return the spent share of the budget and whether to stop, as the leader decides."""
         share = self.options.budget.share(self.trainer.step, self.seconds)
         return self.options.ranks.from_leader((share, self.hooks.stopping()))
 
@@ -285,20 +287,20 @@ class _Loop:
             self.log.record(progress.step, "training", _record(progress, self.trainer.skipped))
 
     def _crops(self, share: float) -> tuple[int, int]:
-        """Number and side of the crops of a step; the number is one that the ranks can share."""
+        """Return the number of crops, rounded up to a multiple of the ranks, and their side."""
         count, side = self.recipe.data.crops_at(share)
         ranks = self.options.ranks.count
         return -(-count // ranks) * ranks, side
 
     def validate(self, share: float) -> None:
-        """Measure the average, and keep it; every rank does its own bookkeeping, one writes."""
+        """Measure and save the average; all ranks keep track of the best, one of them writes."""
         average, step, latent = self.trainer.average, self.trainer.step, self.recipe.latent
         if isinstance(average, InvertibleNetwork) and latent.draw != "normal":
             average.latent_sigma.copy_(measure_sigma(average, self.held_out))
         measured = self.validator(average)
-        # What never saw a draw does not bear one: it is no candidate.
+        # Weights that were never trained with a drawn z do not tolerate one: no candidate.
         candidate = latent.draw == "never" or latent.drawn_at(share)
-        # A discriminator's work lowers every PSNR: there the best is the last, once it began.
+        # A discriminator lowers every PSNR: after its head start the last weights are the best.
         adversarial = self.recipe.loss.adversarial_weight > 0
         candidate = candidate and step > self.recipe.adversary.head_start
         failures = measured.get("hard_worse", 0) + measured.get("hard_shift", 0)
@@ -329,7 +331,7 @@ class _Loop:
         )
 
     def save(self) -> None:
-        """Replace the resumable state."""
+        """Replace the resumable state in the run directory."""
         if self.directory is None:
             return
         self.directory.save_state(
@@ -346,7 +348,7 @@ class _Loop:
         )
 
     def close(self) -> None:
-        """Write out what the log holds."""
+        """Write out buffered records of the log."""
         if self.log is not None:
             self.log.close()
 

@@ -1,4 +1,4 @@
-"""The losses: those of the paper, sums over C, H, W, means over the batch; and PSNR itself."""
+"""Losses, summed over C, H, W and averaged over the batch: those of the paper, and PSNR."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ __all__ = [
 ]
 
 SMALLEST_MEAN_SQUARE = 1e-6
-"""Crops above 60 dB need no further help."""
+"""Mean square of 60 dB, above which crops need no further improvement."""
 HINGE_SHARPNESS = 4.0
-"""Sharpness of the bend at the target, which is about half a dB wide to either side."""
+"""Sharpness of the bend at the target, which is about half a dB wide on either side."""
 FEWEST_BITS = 0.1
-"""A pixel: below, a crop is headers and ends of blocks, which no network makes shorter."""
+"""Bits per pixel below which a crop is headers and block ends, which no network can shorten."""
 
 
 def charbonnier(a: torch.Tensor) -> torch.Tensor:
-    """A smooth l1: sum of sqrt(a^2 + 1e-6) over all but the batch, then the mean."""
+    """Return a smooth l1 loss: sqrt(a^2 + 1e-6), summed per crop, then averaged."""
     return torch.sqrt(a.square() + 1e-6).flatten(1).sum(1).mean()
 
 
 def sum_of_squares(a: torch.Tensor) -> torch.Tensor:
-    """Sum of a^2 over all but the batch, then the mean."""
+    """Return the sum of a^2 per crop, averaged over the batch."""
     return a.square().flatten(1).sum(1).mean()
 
 
 def fit(norm: str, a: torch.Tensor) -> torch.Tensor:
-    """The loss of a norm by its name in recipes: `l1` (Charbonnier) or `l2` (squares)."""
+    """Return the loss for the name of a norm in recipes: `l1` (Charbonnier) or `l2` (squares)."""
     return {"l1": charbonnier, "l2": sum_of_squares}[norm](a)
 
 
 def log_mean_square(a: torch.Tensor) -> torch.Tensor:
-    """Values in a crop x log of their mean square, then the mean over the batch.
+    """Return (values per crop) x log(mean square of the crop), averaged over the batch.
 
-    Minus 4.34 / values of it is the mean PSNR in dB, which is what tables report.
+    This loss times -4.34 / (values per crop) is the mean PSNR in dB, which is what tables report.
     """
     values = a[0].numel()
     mean_square = a.square().flatten(1).mean(1)
@@ -51,14 +51,15 @@ def log_mean_square(a: torch.Tensor) -> torch.Tensor:
 
 
 def missing_psnr(a: torch.Tensor, target: float | torch.Tensor) -> torch.Tensor:
-    """Values in a crop x log(mean square / that of the target PSNR), 0 where it is negative, with
-    a smooth bend; then the mean over the batch.
+    """Return the loss of crops that miss a target PSNR.
 
-    Each crop is held to the target by itself, and gains nothing above it.
+    The loss of a crop is (values per crop) x log(mean square / mean square at the target PSNR),
+    or 0 if that is negative, with a smooth bend in between. The result is the mean over the batch.
+    Each crop is held to the target separately, and gains nothing above the target.
 
     Args:
-        a: error, values in [0, 1].
-        target: PSNR in dB, of all crops or of each.
+        a: error of values in [0, 1].
+        target: PSNR in dB, one for all crops or one per crop.
     """
     mean_square = a.square().flatten(1).mean(1)
     short = torch.log(mean_square + SMALLEST_MEAN_SQUARE / 10) + target * math.log(10) / 10
@@ -67,10 +68,14 @@ def missing_psnr(a: torch.Tensor, target: float | torch.Tensor) -> torch.Tensor:
 
 
 def log_bits(bits: torch.Tensor, values: int) -> torch.Tensor:
-    """`values` x log of the bits a pixel, [N], then the mean over the batch.
+    """Return `values` x log(bits per pixel), averaged over the batch.
 
-    Along a curve of rate against distortion PSNR rises by about as many dB whenever the bits grow
-    by one factor; so the sum of this and of `log_mean_square` asks for a better curve, at every
-    quality alike.
+    Along a rate-distortion curve, PSNR rises by about the same number of dB whenever the bits grow
+    by the same factor. The sum of this loss and `log_mean_square` therefore asks for a better
+    curve, equally at every quality.
+
+    Args:
+        bits: bits per pixel of each crop, [N].
+        values: values per crop.
     """
     return values * torch.log(bits + FEWEST_BITS).mean()

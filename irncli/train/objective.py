@@ -1,6 +1,6 @@
-"""What a step asks of the network: from crops to a loss, in one differentiable module.
+"""Training objectives: differentiable modules that compute a loss from a batch of crops.
 
-A module, so that DistributedDataParallel can hold it. Random numbers come in from outside.
+They are modules so that DistributedDataParallel can wrap them. Random numbers are passed in.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from irncli.train.sections import Loss
 __all__ = ["Draws", "Objective", "RescalingObjective", "RestorationObjective", "sigma_of"]
 
 SQUARE = 8
-"""Side of the squares of LR pixels whose means `lr_means` is about."""
+"""Side, in LR pixels, of the squares whose means `lr_means` constrains."""
 
 Parts = dict[str, torch.Tensor]
 Pass = tuple[
@@ -47,9 +47,9 @@ class Draws:
     """Random numbers of a step.
 
     Attributes:
-        z: standard normal times the width of each crop, in the shape of z; None: z = 0.
-        noise: standard normal, in the shape of LR; None: no noise.
-        qualities: of JPEG, one for each crop; None: no JPEG.
+        z: standard normal values times the width for each crop, in the shape of z; None: z = 0.
+        noise: standard normal values in the shape of LR; None: no noise.
+        qualities: JPEG quality for each crop; None: no JPEG.
     """
 
     z: torch.Tensor | None = None
@@ -58,13 +58,13 @@ class Draws:
 
 
 class Restored(NamedTuple):
-    """Both ways through a network.
+    """Results of the forward and the inverse pass through a network.
 
     Attributes:
-        low: not quantised.
-        z: of the forward pass.
-        picture: what came back.
-        tables: quantisation tables of the JPEG in between, if there was one.
+        low: LR before quantisation.
+        z: z of the forward pass.
+        picture: restored image.
+        tables: quantisation tables of the JPEG between the passes, or None.
     """
 
     low: torch.Tensor
@@ -74,8 +74,10 @@ class Restored(NamedTuple):
 
 
 def sigma_of(z: torch.Tensor) -> torch.Tensor:
-    """Standard deviation of z per channel, [channels]: over places, and the median over crops, so
-    that a synthetic crop with ten times the detail of a photograph does not widen it.
+    """Return the standard deviation of z per channel, [channels].
+
+    The deviation is taken over positions, followed by the median over crops, so that a synthetic
+    crop with ten times the detail of a photograph does not widen the result.
     """
     return z.std(dim=(2, 3)).median(dim=0).values
 
@@ -93,7 +95,7 @@ def _lr_loss(weights: Loss, error: torch.Tensor, targets: float | torch.Tensor) 
 
 
 def _lr_targets(weights: Loss, hr: torch.Tensor, target: torch.Tensor) -> float | torch.Tensor:
-    """PSNR in dB that LR is held to; where `lr_masked` asks for it, of each crop."""
+    """Return the target PSNR of LR in dB; with `lr_masked`, one for each crop."""
     if not weights.lr_masked or hr.shape[2:] == target.shape[2:]:
         return weights.lr_target
     lost = hr - resize(target, hr.shape[2], hr.shape[3])
@@ -102,14 +104,16 @@ def _lr_targets(weights: Loss, hr: torch.Tensor, target: torch.Tensor) -> float 
 
 
 def _means_loss(weights: Loss, error: torch.Tensor, hr_values: int) -> torch.Tensor:
-    """What is asked of the means of squares of LR. A dB that they miss costs lr_weight dB of HR,
-    since means hardly help to restore HR.
+    """Return the loss of the means of LR squares that miss their target.
+
+    A missing dB of the means costs as much as lr_weight dB of HR, since the means hardly help to
+    restore HR.
 
     Args:
-        weights: of the recipe.
-        error: of LR as a file holds it: detail that swings below 0 in a saturated colour is cut off
-            there, and what is left of it is a tint.
-        hr_values: values in a crop of HR.
+        weights: loss section of the recipe.
+        error: error of LR as stored in a file: detail that swings below 0 in a saturated colour is
+            cut off there, and the rest of that detail is a tint.
+        hr_values: number of values in an HR crop.
     """
     means = functional.avg_pool2d(error, SQUARE, ceil_mode=True, count_include_pad=False)
     counted = hr_values / means[0].numel()
@@ -124,7 +128,7 @@ def _hr_loss(weights: Loss, error: torch.Tensor, share: float) -> torch.Tensor:
 
 
 class RescalingObjective(nn.Module):
-    """Forward, quantise, codec, inverse, and the losses of LR, HR and z.
+    """Forward pass, quantisation, codec and inverse pass, and the losses of LR, HR and z.
 
         loss = lr_weight |low - target| + hr_weight |x - hr| + z_weight z^2
                (or, with a target PSNR of LR, lr_weight psnr_weight (missing PSNR of low))
@@ -132,13 +136,13 @@ class RescalingObjective(nn.Module):
              + rate_weight psnr_weight log bits(JPEG(low))
              + features_weight |VGG(x) - VGG(hr)| + adversarial_weight BCE(D(x), 1)
 
-    For colour networks, low is the gray image and hr the colours.
+    For colour networks, low is the gray image and hr the colour image.
 
     Args:
-        network: what is trained.
-        recipe: weights and phases.
-        features: VGG19; where features_weight is not 0.
-        adversary: gives the adversarial loss of restored images.
+        network: network to train.
+        recipe: recipe of the run, with the weights and phases of the losses.
+        features: VGG19 features, if features_weight is not 0.
+        adversary: function that returns the adversarial loss of restored images.
     """
 
     def __init__(
@@ -163,7 +167,7 @@ class RescalingObjective(nn.Module):
         )
 
     def restore(self, hr: torch.Tensor, draws: Draws) -> Restored:
-        """Low part, z, and what is restored from the low part as a file would hold it."""
+        """Compute LR and z, and restore the image from LR as stored in a file."""
         forward, inverse = self._passes
         low, z = forward(hr)
         low = self._gray_kept(hr, low)
@@ -172,7 +176,7 @@ class RescalingObjective(nn.Module):
         return Restored(low, z, restored, tables)
 
     def _gray_kept(self, hr: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """Equal channels for crops that have them, as the guard gives them to users' images."""
+        """Average the channels of gray crops, as the guard does for users' images."""
         if not self.recipe.data.hard or self.network.config.task == "color":
             return values
         neutral = (hr == hr[:, :1]).all(dim=(1, 2, 3), keepdim=True)
@@ -181,13 +185,13 @@ class RescalingObjective(nn.Module):
     def forward(
         self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float
     ) -> tuple[torch.Tensor, Parts]:
-        """The loss of a batch and what was measured on the way.
+        """Return the loss of a batch and the measured parts.
 
         Args:
-            hr: [N, 3, H, W] in [0, 1].
-            target: what the low part should be.
-            draws: random numbers.
-            share: of the budget that is spent, 0 to 1.
+            hr: HR crops, [N, 3, H, W] in [0, 1].
+            target: desired LR of the crops: their bicubic LR, or their luma.
+            draws: random numbers of the step.
+            share: spent share of the budget, 0 to 1.
         """
         weights = self.recipe.loss
         low, z, restored, tables = self.restore(hr, draws)
@@ -221,7 +225,7 @@ class RescalingObjective(nn.Module):
         return torch.stack(list(losses.values())).sum(), parts
 
     def _filed(self, low: torch.Tensor, draws: Draws) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The low part after quantisation and codec, gradient straight through, and the tables."""
+        """Return LR after quantisation and codec, with a straight-through gradient, and tables."""
         filed, tables = quantize(low), None
         if draws.noise is not None:
             filed = filed + self.recipe.codec.noise_width * draws.noise
@@ -239,17 +243,18 @@ class RescalingObjective(nn.Module):
 
 
 class RestorationObjective(nn.Module):
-    """A CRM learns to give back LR as the frozen network made it, from LR as JPEG left it.
+    """Objective of a CRM, which recovers the LR of a frozen network after JPEG.
 
         low' = CRM(JPEG(low));   loss = lr_weight |low' - low|^2 + hr_weight |inverse(low', 0) - hr|
 
-    The paper has the first term only. A network that was trained with JPEG bears the LR that JPEG
-    leaves, and what is nearer to low is not always better for it: the second asks for what is.
+    The paper has only the first term. A network that was trained with JPEG tolerates the LR that
+    JPEG leaves, and an LR that is nearer to low is not always better for such a network. The second
+    term measures what is better.
 
     Args:
-        network: the CRM.
-        rescaler: makes LR; frozen.
-        recipe: weights and phases.
+        network: CRM to train.
+        rescaler: frozen network that makes LR.
+        recipe: recipe of the run, with the weights and phases of the losses.
     """
 
     def __init__(
@@ -257,13 +262,13 @@ class RestorationObjective(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.recipe = network, recipe
-        # In a list, so that it is no submodule: nothing of it is trained or shared.
+        # In a list, the rescaler is not a submodule, so it is neither trained nor synchronised.
         self._frozen = [rescaler.eval().requires_grad_(False)]
 
     def forward(
         self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float
     ) -> tuple[torch.Tensor, Parts]:
-        """As in RescalingObjective; `target` plays no part."""
+        """Return the loss and the measured parts as in RescalingObjective; ignore `target`."""
         del target
         assert draws.qualities is not None  # noqa: S101 -- the recipe was checked
         rescaler, weights = self._frozen[0], self.recipe.loss

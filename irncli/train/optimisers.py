@@ -1,4 +1,4 @@
-"""What moves the weights: Adam, or Muon for the hidden convolutions and Adam for the rest."""
+"""Optimisers of the weights: Adam, or Muon for hidden convolutions and Adam for the rest."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ __all__ = ["Optimisers"]
 
 
 def _hidden_kernels(network: Network) -> list[nn.Parameter]:
-    """Kernels of convolutions 1 to 4 of every dense block.
+    """Return the kernels of convolutions 1 to 4 of every dense block.
 
-    The fifth starts at zero and writes into the state: it is an output layer, for Adam.
+    The fifth convolution starts at zero and writes into the state: it is an output layer, which is
+    left to Adam.
     """
     blocks = (module for module in network.modules() if isinstance(module, DenseBlock))
     return [cast("nn.Parameter", conv.weight) for block in blocks for conv in block.convs[:-1]]
 
 
 class _Muon:
-    """Torch's Muon, which takes matrices, on kernels seen as [out, 9 in]: views, no copies."""
+    """Torch's Muon, which takes matrices, on kernels viewed as [out, 9 in] without copies."""
 
     def __init__(self, kernels: list[nn.Parameter]) -> None:
         self._kernels = kernels
@@ -35,7 +36,7 @@ class _Muon:
 
     @staticmethod
     def _view(values: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-        """Values in the shape of a kernel as a matrix, columns in the order of the memory.
+        """View values in the shape of a kernel as a matrix, with columns in memory order.
 
         Muon's update does not depend on the order of columns.
         """
@@ -54,15 +55,16 @@ class _Muon:
 
 
 class Optimisers:
-    """The optimisers of a recipe over the parameters of a network.
+    """Optimisers of a recipe for the parameters of a network.
 
     Adam moves every value by about the learning rate. Muon moves a hidden kernel, as a matrix, by
-    its momentum with all singular values made 1, scaled to a root mean square of 0.2 of the rate:
-    no direction in the space of features is left behind.
+    its momentum with all singular values set to 1, scaled to a root mean square of 0.2 times the
+    rate, so that no direction in feature space is left behind.
 
     Args:
-        network: on its device and in its layout; its gradients are read.
-        recipe: which, and how fast.
+        network: network on its final device and in its final layout; gradients are read from its
+            parameters.
+        recipe: optimiser section of the recipe.
 
     Source: Adam, Kingma and Ba 2015; Muon, Jordan 2024; its scale, Liu et al. 2025.
     """
@@ -79,7 +81,7 @@ class Optimisers:
         )
 
     def _groups(self, network: Network, left_out: set[int]) -> list[dict[str, Any]]:
-        """Parameters by the factor on their learning rate."""
+        """Group parameters by the factor on their learning rate."""
         groups: dict[float, list[nn.Parameter]] = {}
         for name, parameter in network.named_parameters():
             if id(parameter) not in left_out:
@@ -88,7 +90,11 @@ class Optimisers:
         return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
 
     def step(self, rate: float) -> None:
-        """Move all parameters by their gradients."""
+        """Update all parameters from their gradients.
+
+        Args:
+            rate: learning rate, before the factors of the groups.
+        """
         for group in self.adam.param_groups:
             group["lr"] = rate * group["factor"]
         self.adam.step()
@@ -98,12 +104,12 @@ class Optimisers:
             self._muon.step()
 
     def state(self) -> dict[str, Any]:
-        """What the next step depends on besides weights and gradients."""
+        """Return the state that the next step depends on, besides weights and gradients."""
         muon = self._muon.optimiser.state_dict() if self._muon else {}
         return {"adam": self.adam.state_dict(), "muon": muon}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a state that `state` returned."""
+        """Load a state that `state` returned."""
         self.adam.load_state_dict(state["adam"])
         if self._muon is not None:
             self._muon.optimiser.load_state_dict(state["muon"])

@@ -1,4 +1,4 @@
-"""Several processes that train one network, as torchrun starts them."""
+"""Training of one network by several processes, which torchrun starts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["Ranks", "process_group", "ranks_of"]
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which process of the run this is.
+    """Position of this process among the processes of a run.
 
     Attributes:
-        rank: of this process, from 0.
-        count: of all.
-        local: of this process on its machine: which GPU it takes.
+        rank: number of this process, from 0.
+        count: number of processes.
+        local: number of this process on its machine, from 0, which selects its GPU.
     """
 
     rank: int = 0
@@ -34,11 +34,11 @@ class Ranks:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the one that writes and speaks."""
+        """True for the one process that writes files and reports progress."""
         return self.rank == 0
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
-        """The mean of a tensor over all ranks, on each of them."""
+        """Return the mean of a tensor over all ranks, on each rank."""
         if self.count > 1:
             values = values.clone()
             distributed.all_reduce(values)
@@ -46,7 +46,7 @@ class Ranks:
         return values
 
     def from_leader(self, value: T) -> T:
-        """The leader's value, on each rank; what the others give is ignored."""
+        """Return the leader's value on each rank, and ignore the values of the other ranks."""
         if self.count == 1:
             return value
         box = [value]
@@ -55,10 +55,12 @@ class Ranks:
 
 
 def ranks_of(environment: os._Environ[str] | dict[str, str]) -> Ranks:
-    """What torchrun says of this process; one rank where it did not start it.
+    """Read the position of this process from the variables that torchrun sets.
+
+    Without these variables there is one rank.
 
     Raises:
-        UsageError: variables that contradict each other.
+        UsageError: the variables are not whole numbers, or contradict each other.
     """
     if "WORLD_SIZE" not in environment or "RANK" not in environment:
         return Ranks()
@@ -67,9 +69,9 @@ def ranks_of(environment: os._Environ[str] | dict[str, str]) -> Ranks:
             int(environment.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
         )
     except ValueError as error:
-        raise UsageError(f"RANK, WORLD_SIZE or LOCAL_RANK is no number: {error}") from error
+        raise UsageError(f"RANK, WORLD_SIZE or LOCAL_RANK is not a number: {error}") from error
     if not 0 <= rank < count:
-        raise UsageError(f"RANK is {rank} with WORLD_SIZE {count}: start it with torchrun")
+        raise UsageError(f"RANK is {rank} with WORLD_SIZE {count}: start the run with torchrun")
     return Ranks(rank, count, local)
 
 

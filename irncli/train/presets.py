@@ -1,8 +1,9 @@
-"""The recipes by the name of the model that they train, each in two variants.
+"""Recipes by the name of the model that they train, each in two variants.
 
-`paper` is the reference's: losses, weights, schedule, z and batch, in plain float32.
-`irn` is ours: what did best in the trials so far, which were of x2, x3, x4, colour and JPEG; for
-other models it follows from those and was not raced. docs/training-log.md has both side by side.
+`paper` is the recipe of the reference: its losses, weights, schedule, z and batch, in plain
+float32. `irn` is ours: what did best in the trials so far, which covered x2, x3, x4, colour and
+JPEG. For other models it is derived from those and was not compared with alternatives.
+docs/training-log.md has both side by side.
 
 Source of the paper's values: the public option files of the reference implementation of IRN
 (ECCV 2020) and of its extensions (IJCV 2022); where they and the text differ, the files count.
@@ -31,11 +32,12 @@ __all__ = ["PRESETS", "VARIANTS", "preset"]
 
 VARIANTS = ("irn", "paper")
 LR_WEIGHT = 1.5
-"""Weight of a missing dB of LR against a dB of HR: above 1, or LR would be sold for HR."""
+"""Weight of a missing dB of LR against a dB of HR, above 1 so that LR is not traded for HR."""
 LR_MASKED = 13.0
-"""25 dB for text, which interpolation restores at 12: the guard lets a block depart to 24."""
+"""Margin in dB above interpolation. Text, which interpolation restores at 12 dB, is held to 25 dB;
+the guard accepts blocks down to 24 dB."""
 LR_MEANS = 48.0
-"""One level: a tint of 2.75 in 16x16 pixels is what the guard repairs."""
+"""PSNR in dB of a departure of 1 level; the guard repairs tints of 2.75 in 16x16 pixels."""
 HARD_SHARE = 0.2
 """Share of synthetic crops in our recipes."""
 
@@ -57,7 +59,7 @@ _NOISE = Codec(noise_chance=0.5, noise_width=0.01)
 
 
 def _paper(network: Network, lr_weight: float) -> Recipe:
-    """The reference's way to train a rescaling network."""
+    """Return the reference's recipe for a rescaling network."""
     return Recipe(
         network=network,
         loss=Loss(lr_weight=lr_weight, z_weight=1.0),
@@ -70,8 +72,11 @@ def _paper(network: Network, lr_weight: float) -> Recipe:
 
 
 def _ours(network: Network, lr_target: float, data: Data) -> Recipe:
-    """Ours: z = 0 at first, then drawn for half of the crops; each crop's LR held to a target;
-    HR fitted by PSNR in the end; synthetic crops; cosine, average.
+    """Return our recipe for a rescaling network.
+
+    z is 0 at first, and then drawn for half of the crops. The LR of each crop is held to a target,
+    and HR is fitted by PSNR in the last phase. Some crops are synthetic. The learning rate follows
+    a cosine, and the weights are averaged.
     """
     loss = Loss(
         lr_weight=LR_WEIGHT,
@@ -93,12 +98,15 @@ _CRM = Network(family="crm", scale=2, rescaler="irn-jpeg-x2")
 
 
 def _slow_matrix(recipe: Recipe) -> Recipe:
-    """A learned matrix that keeps pace with the rest: at the full rate it runs away from it."""
+    """Lower the rate of a learned matrix, which otherwise changes faster than the rest."""
     return replace(recipe, optimiser=replace(recipe.optimiser, matrix_factor=0.02))
 
 
 def _grown(network: Network, lr_target: float, data: Data) -> Recipe:
-    """From the blocks of irn-x2, which bear a drawn z already: the last phase from the start."""
+    """Return our recipe for a network that starts from the blocks of irn-x2.
+
+    These already tolerate a drawn z, so training begins with the last phase.
+    """
     recipe = _ours(replace(network, init="irn-x2"), lr_target, data)
     return replace(
         recipe,
@@ -158,7 +166,10 @@ def _paper_crm(codec: Codec, *, conditioned: bool) -> Recipe:
 
 
 def _our_plus() -> Recipe:
-    """The paper's losses from the start of a good average: its own z, and both rates decaying."""
+    """Return our recipe for IRN+: the losses of the paper, starting from good averaged weights.
+
+    z is drawn with the width of the forward z, and both learning rates decay.
+    """
     recipe = _paper_plus()
     return replace(
         recipe,
@@ -172,14 +183,20 @@ def _our_plus() -> Recipe:
 
 
 def _our_color() -> Recipe:
-    """In cells of 4x4 pixels, whose matrix holds most of the colours before the first step."""
+    """Return our recipe for colour, in cells of 4x4 pixels.
+
+    Their matrix holds most of the colours before the first step.
+    """
     recipe = _ours(replace(_COLOR, cell=4), 35.0, Data(batch=5, crop=80))
     loss = replace(recipe.loss, lr_means=0.0, psnr_from=0.0)
     return _slow_matrix(replace(recipe, latent=_ZERO, loss=loss))
 
 
 def _ours_disturbed(codec: Codec, lr_target: float) -> Recipe:
-    """LR is disturbed on its way; z = 0, since what a codec loses is far wider than z."""
+    """Return our recipe for an LR that a codec or noise disturbs before restoration.
+
+    z is 0, since the loss of a codec is far wider than z.
+    """
     recipe = _ours(replace(_X2, init="irn-x2"), lr_target, Data(batch=6, crop=64))
     return replace(
         recipe,
@@ -191,13 +208,13 @@ def _ours_disturbed(codec: Codec, lr_target: float) -> Recipe:
 
 
 def _our_jpeg() -> Recipe:
-    """JPEG in the loop, and its bits in the loss."""
+    """Return our recipe with JPEG in the loop and the bits of the JPEG files in the loss."""
     recipe = _ours_disturbed(Codec(jpeg_least=25, jpeg_most=92), 30.0)
     return replace(recipe, loss=replace(recipe.loss, rate_weight=0.7))
 
 
 def _our_crm(codec: Codec, *, conditioned: bool) -> Recipe:
-    """What is restored in the end counts; training starts from the identity."""
+    """Return our recipe for a CRM: restored HR counts too, and training starts from identity."""
     return Recipe(
         network=replace(_CRM, blocks=3, conditioned=conditioned, residual=True),
         loss=Loss(psnr_from=0.0),
@@ -253,14 +270,14 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         "paper": _paper_crm(_ALL_QUALITIES, conditioned=True),
     },
 }
-"""Recipe by preset and variant."""
+"""Recipes by preset and variant."""
 
 
 def preset(name: str, variant: str = "irn") -> Recipe:
-    """The recipe of a preset.
+    """Return the recipe of a preset.
 
     Raises:
-        UsageError: no such preset or variant; the nearest is named.
+        UsageError: the preset or the variant does not exist; the nearest preset is named.
     """
     if name not in PRESETS:
         near = get_close_matches(name, PRESETS, 1, 0)[0]

@@ -1,7 +1,8 @@
-"""Recipes: everything a training run depends on besides its images and its seed.
+"""Recipes: everything that a training run depends on besides its images and its seed.
 
-A recipe is a handful of frozen sections of plain values; it is the same after a trip through JSON
-or TOML. Its fields have unique names, so `batch` and `data.batch` mean the same. No torch.
+A recipe consists of a few frozen sections of plain values, and survives a round trip through JSON
+or TOML. Field names are unique, so `batch` and `data.batch` mean the same. This module does not
+import torch.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ __all__ = ["Recipe", "parse_assignments", "parse_toml"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All sections of a recipe.
+    """Sections of a recipe.
 
     Raises:
-        UsageError: a value out of range, or sections that contradict each other.
+        UsageError: a value is out of range, or sections contradict each other.
     """
 
     network: Network
@@ -64,11 +65,13 @@ class Recipe:
             )
             require(
                 not self.loss.adversarial_weight or 128 <= side < 160,
-                f"{name} is {side}, expected 128 to 159: what the discriminator sees",
+                f"{name} is {side}, expected 128 to 159 for the discriminator",
             )
         if self.network.family == "crm":
             require(self.codec.jpeg_least > 0, "a CRM needs jpeg_least and jpeg_most")
-            require(bool(self.network.rescaler), "a CRM needs rescaler: the model of its LR")
+            require(
+                bool(self.network.rescaler), "a CRM needs rescaler: the model that makes its LR"
+            )
             require(not self.compute.recompute, "recompute is for invertible networks, not a CRM")
 
     @property
@@ -77,16 +80,16 @@ class Recipe:
         return self.network.architecture
 
     def as_record(self) -> dict[str, Any]:
-        """Plain data for JSON: a dict of values for each section."""
+        """Return the recipe as plain data for JSON: a dict of values for each section."""
         record = asdict(self)
         return {name: _plain(section) for name, section in record.items()}
 
     @classmethod
     def from_record(cls, record: object) -> Recipe:
-        """The recipe that `as_record` wrote.
+        """Rebuild the recipe from a result of `as_record`.
 
         Raises:
-            UsageError: not such a record.
+            UsageError: the record is not such a result.
         """
         if not isinstance(record, dict) or set(record) != set(SECTIONS):
             raise UsageError("not a recipe of this version of irn")
@@ -99,21 +102,21 @@ class Recipe:
         return cls(**built)
 
     def as_toml(self) -> str:
-        """The recipe as a file that `changed_by_toml` reads."""
+        """Return the recipe as the text of a TOML file, which `parse_toml` reads."""
         lines: list[str] = []
         for name, values in self.as_record().items():
             lines += [f"[{name}]", *(f"{k} = {json.dumps(v)}" for k, v in values.items()), ""]
         return "\n".join(lines)
 
     def changed(self, changes: Mapping[str, object]) -> Recipe:
-        """The same recipe with some fields replaced.
+        """Return a copy of the recipe with some fields replaced.
 
         Args:
-            changes: values by name, `batch` or `data.batch`.
+            changes: new values by field name, such as `batch` or `data.batch`.
 
         Raises:
-            UsageError: an unknown name (the nearest is named), a value of the wrong kind or out
-                of range.
+            UsageError: a name is unknown (the nearest is named), or a value is of the wrong type
+                or out of range.
         """
         by_section: dict[str, dict[str, object]] = {}
         for key, value in changes.items():
@@ -123,7 +126,7 @@ class Recipe:
         return replace(self, **sections)
 
     def differences(self, other: Recipe) -> list[str]:
-        """Fields in which two recipes differ: "data.batch: 16, not 8"."""
+        """List the fields in which two recipes differ, such as "data.batch: 16, not 8"."""
         mine, others = self.as_record(), other.as_record()
         return [
             f"{section}.{name}: {value}, not {others[section][name]}"
@@ -139,7 +142,7 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _hints() -> dict[str, tuple[str, Any]]:
-    """Section and type of every field, by its name."""
+    """Return the section and the type of every field, by name."""
     return {
         name: (section, hint)
         for section, cls in SECTIONS.items()
@@ -148,7 +151,7 @@ def _hints() -> dict[str, tuple[str, Any]]:
 
 
 def _resolve(key: str) -> tuple[str, str]:
-    """Section and name that `key` stands for."""
+    """Return the section and the name that `key` stands for."""
     hints = _hints()
     section, _, name = key.rpartition(".")
     if name in hints and section in ("", hints[name][0]):
@@ -161,7 +164,7 @@ def _resolve(key: str) -> tuple[str, str]:
 
 
 def _checked(name: str, value: object) -> Any:
-    """The value, if it is of the kind that the field takes."""
+    """Return the value as the type of the field, or raise UsageError."""
     hint = _hints()[name][1]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if hint is float and number and math.isfinite(float(value)):  # type: ignore[arg-type]
@@ -186,10 +189,10 @@ def _kind(hint: Any) -> str:
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, object]:
-    """`--set name=value`: the value as JSON where it is that, else as text.
+    """Parse `--set name=value`, reading each value as JSON if possible and else as text.
 
     Raises:
-        UsageError: no `=`.
+        UsageError: an assignment has no `=`.
     """
     changes: dict[str, object] = {}
     for assignment in assignments:
@@ -204,10 +207,10 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, object]:
 
 
 def parse_toml(text: str) -> dict[str, object]:
-    """Fields of a TOML recipe file, `section.name` each.
+    """Return the fields of a TOML recipe file by name, `section.name` if a section is given.
 
     Raises:
-        UsageError: not TOML.
+        UsageError: the text is not TOML.
     """
     try:
         data = tomllib.loads(text)

@@ -1,9 +1,9 @@
 """Training in the memory of one operation: activations are recomputed, not stored.
 
-Every operation of an invertible network gives back its input from its output. So the forward pass
-stores nothing but the last output, and the backward pass walks the chain from there: undo an
-operation, run it once more with gradients, take them, go on. One more pass over the network buys
-memory that no longer grows with depth.
+Every operation of an invertible network can compute its input from its output. The forward pass
+therefore stores only the last output. The backward pass walks the chain from there: for each
+operation, it inverts the operation, runs it again with gradients, and collects them. At the cost of
+one more pass over the network, memory no longer grows with depth.
 
 Source: Gomez et al., "The Reversible Residual Network", 2017.
 """
@@ -22,12 +22,12 @@ __all__ = ["forward", "inverse"]
 
 
 def forward(network: InvertibleNetwork, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """`network(x)`: same values, same gradients up to rounding."""
+    """Compute `network(x)`, with the same values and, up to rounding, the same gradients."""
     return network.split(_run(x, network.chain, False))
 
 
 def inverse(network: InvertibleNetwork, low: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """`network.inverse(low, z)`: same values, same gradients up to rounding."""
+    """Compute `network.inverse(low, z)`, with the same values and, up to rounding, gradients."""
     return _run(network.join(low, z), network.chain[::-1], True)
 
 
@@ -47,7 +47,7 @@ class _Chain(torch.autograd.Function):
         x: torch.Tensor,
         operations: Sequence[Operation],
         undo: bool,
-        *parameters: torch.nn.Parameter,  # noqa: ARG004 -- so that autograd knows of them
+        *parameters: torch.nn.Parameter,  # noqa: ARG004 -- registered with autograd
     ) -> torch.Tensor:
         for operation in operations:
             x = _apply(operation, x, undo)

@@ -1,6 +1,7 @@
-"""The sections of a recipe: what is trained, on what, towards what, how.
+"""Sections of a recipe: the network, its losses, its data and its training.
 
-Frozen, keyword-only, validated. Names of fields are unique over all sections. No torch.
+All are frozen, keyword-only and validated. Field names are unique over all sections. This module
+does not import torch.
 """
 
 from __future__ import annotations
@@ -41,22 +42,23 @@ def _in_range(section: object, low: float, high: float, *names: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """What is trained.
+    """Network to train.
 
     Attributes:
         family: `irn`, `irn-e`, `irn-ld`, `color`, or `crm`.
-        scale: HR size over LR size; of the rescaling model for a CRM; 1 for colour.
-        blocks: coupling blocks a level (RRDBs of a CRM).
-        growth: channels that each convolution of a dense block adds.
-        cell: side of the cell of pixels whose colours a colour network mixes: 1 (the
-            paper's), 2 or 4.
-        features: channels between the dense blocks of a CRM.
-        basis: where learned downsampling starts: `identity` (row 0 the mean, the paper's) or `dct`
-            (Haar's likeness for any scale: with z = 0 a cell is restored as its mean).
-        conditioned: the CRM is told the quantisation tables of the file.
-        residual: the CRM gives what is to be added to the coded LR, not the LR itself.
-        init: weights to start from, a model's name or a file; "": none.
-        rescaler: the frozen model whose LR a CRM restores, a name or a file.
+        scale: HR size divided by LR size; for a CRM that of its rescaling model; 1 for colour.
+        blocks: number of coupling blocks per level (for a CRM, of RRDBs).
+        growth: number of channels that each convolution of a dense block adds.
+        cell: side of the cells of pixels whose colours a colour network mixes: 1 (as in the
+            paper), 2 or 4.
+        features: number of channels between the dense blocks of a CRM.
+        basis: initial matrix of learned downsampling: `identity` (with the mean in row 0, as in the
+            paper) or `dct` (the counterpart of Haar for any scale: with z = 0 a cell is restored as
+            its mean).
+        conditioned: give the quantisation tables of the file to the CRM.
+        residual: let the CRM predict the difference from the coded LR, not the LR itself.
+        init: weights to start from, as the name of a model or a file; "": none.
+        rescaler: frozen model whose LR a CRM restores, as the name of a model or a file.
     """
 
     family: Literal["irn", "irn-e", "irn-ld", "color", "crm"]
@@ -76,16 +78,16 @@ class Network:
             _ = self.architecture
         except ValueError as error:
             raise UsageError(f"network: {error}") from error
-        require(self.cell == 1 or self.family == "color", "cell is of colour networks only")
+        require(self.cell == 1 or self.family == "color", "cell is for colour networks only")
 
     @property
     def reduction(self) -> int:
-        """Number of which the sides of HR are multiples."""
+        """Number by which the sides of HR must be divisible."""
         return self.scale * self.cell
 
     @property
     def architecture(self) -> Architecture:
-        """As a checkpoint records it."""
+        """Architecture of the network, as a checkpoint records it."""
         if self.family == "crm":
             return CrmConfig(
                 blocks=self.blocks,
@@ -107,35 +109,35 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What is asked for. Losses are sums over C, H, W and means over the batch.
+    """Losses and their weights. Losses are sums over C, H, W and means over the batch.
 
     Attributes:
         lr_norm: norm of the LR fit: `l2` (squares) or `l1` (Charbonnier).
-        lr_weight: weight of the LR fit to bicubic LR (to the luma for colour).
-        lr_target: RGB PSNR in dB that the LR of every crop should keep to its target: nothing is
-            gained above it, and below it the loss rises with the missing dB, over those of the
-            PSNR fit (`lr_norm` plays no part then). On Y of whole images LR is 5 to 6 dB nearer.
-            0: LR is fitted by `lr_norm`, without a target.
-        lr_masked: dB by which the target of a crop is at most above the PSNR of its bicubic
-            restoration: the busier a crop, the less the eye sees a departure of its LR, and the
-            more departure it needs. With 13 and a target of 33, only crops that interpolation
-            restores at less than 20 dB are held to less: text, dithers, noise. 0: one target for
-            all crops.
-        lr_means: RGB PSNR in dB that the means of 8x8 LR pixels should keep to those of the
-            target, held to like `lr_target`: 48 is a mean departure of one level. In smooth parts
-            the eye sees a tint of 3 levels, which the PSNR of single pixels hardly knows. 0: not
-            asked for.
+        lr_weight: weight of the LR fit to bicubic LR (for colour, to the luma).
+        lr_target: target for the RGB PSNR, in dB, of the LR of every crop against bicubic LR:
+            nothing is gained above the target, and below it the loss rises with the missing dB,
+            with `lr_weight` relative to `psnr_weight` (`lr_norm` is not used then). The PSNR on Y
+            of whole images is 5 to 6 dB higher. 0: LR is fitted by `lr_norm`, without a target.
+        lr_masked: largest difference in dB between the target of a crop and the PSNR of its bicubic
+            restoration: the busier a crop, the less visible is a departure of its LR, and the more
+            departure is needed. With 13 and a target of 33, only crops that interpolation restores
+            at less than 20 dB have a lower target: text, dithers, noise. 0: one target for all
+            crops.
+        lr_means: target for the RGB PSNR, in dB, of the means of 8x8 LR pixels, used like
+            `lr_target`; 48 is a mean departure of one level. In smooth regions a tint of 3 levels
+            is visible, which hardly changes the PSNR of single pixels. 0: no target.
         hr_weight: weight of the HR fit (Charbonnier).
         z_weight: weight of sum z^2.
-        psnr_from: share of the budget after which HR is fitted by the logarithm of each crop's
-            mean squared error: by its PSNR, so that smooth crops count as much as busy ones.
-        psnr_weight: weight of that fit; the default makes its gradient at errors of 0.01 that of
-            the l1.
-        rate_weight: weight of the logarithm of the bits of LR as a JPEG, over that of the PSNR
-            fit; needs a codec. From 0.5 to 1 is what PSNR gains in turn on usual images.
+        psnr_from: share of the budget, 0 to 1, after which HR is fitted by the logarithm of the
+            mean squared error of each crop, that is by its PSNR, so that smooth crops count as much
+            as busy ones.
+        psnr_weight: weight of the PSNR fit; the default makes its gradient at errors of 0.01 equal
+            to that of l1.
+        rate_weight: weight of the logarithm of the bits of LR as a JPEG, relative to `psnr_weight`;
+            requires a codec. On usual images, 0.5 to 1 matches what PSNR gains from more bits.
         features_weight: weight of the fit (Charbonnier) of VGG19 features.
-        adversarial_weight: weight of the generator's part of the adversarial loss.
-        vgg19: file of VGG19 weights; "": torchvision's, where it is installed.
+        adversarial_weight: weight of the network's part of the adversarial loss.
+        vgg19: file of VGG19 weights; "": weights of torchvision, if it is installed.
     """
 
     lr_norm: Literal["l1", "l2"] = "l2"
@@ -163,16 +165,17 @@ class Loss:
 
 @dataclass(frozen=True, kw_only=True)
 class Latent:
-    """What the inverse is given for z.
+    """z that is given to the inverse pass.
 
     Attributes:
-        draw: `never` (z = 0), `normal` (N(0, 1), as the paper does), `own` (in units of the
-            standard deviation that the forward z has, per channel) or `mixed` (in the same units,
-            for half of the crops; z = 0 for the others).
-        draw_from: share of the budget after which it is drawn; before, z = 0.
-        draw_width: factor on the width; with `mixed` each crop has its own between 0 and this.
-            Drawn wider than when restoring, a draw costs little in the end; always drawn wide, a
-            long training learns to lean on the noise (docs/design.md, z).
+        draw: distribution of z: `never` (z = 0), `normal` (N(0, 1), as in the paper), `own` (in
+            units of the standard deviation of the forward z, per channel) or `mixed` (in the same
+            units for half of the crops; z = 0 for the others).
+        draw_from: share of the budget, 0 to 1, after which z is drawn; before that, z = 0.
+        draw_width: factor on the width of z; with `mixed` each crop has its own factor between 0
+            and this one. Training with a wider z than in restoration makes a drawn z cost little;
+            but if z is always wide, a long training learns to rely on the noise (docs/design.md,
+            z).
     """
 
     draw: Literal["never", "normal", "own", "mixed"] = "mixed"
@@ -184,24 +187,24 @@ class Latent:
         _in_range(self, 0, 100, "draw_width")
 
     def drawn_at(self, share: float) -> bool:
-        """Whether z is drawn when this share of the budget is spent."""
+        """Tell whether z is drawn when this share of the budget is spent."""
         return self.draw != "never" and share >= self.draw_from
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What a step sees.
+    """Training crops of a step.
 
     Attributes:
-        batch: crops in a step, over all ranks.
-        crop: HR side of a crop at first.
-        crop_end: HR side of a crop in the last quarter, with fewer crops of about as many pixels;
-            0: as at first.
-        zoom_least: images are shrunk by a random factor down to this one; 1: never.
-        hard: share of crops that are synthetic images of kinds that photographs are not: stripes,
+        batch: number of crops in a step, over all ranks.
+        crop: initial HR side of a crop, in pixels.
+        crop_end: HR side of a crop in the last quarter, with fewer crops that have about as many
+            pixels in total; 0: the initial side.
+        zoom_least: smallest random factor by which images are shrunk; 1: images are not shrunk.
+        hard: share of crops, 0 to 1, that are synthetic images unlike photographs: stripes,
             checkers, scan lines, dithers, pixel art, flat colours, text, noise, gray photographs.
-            Where it is not 0, LR of gray crops is made gray, as it is when the model is used, and
-            validation counts failures on such images, too.
+            If it is not 0, the LR of gray crops is made gray, as when the model is used, and
+            validation also counts failures on such images.
     """
 
     batch: int = 16
@@ -216,7 +219,7 @@ class Data:
         _in_range(self, 0, 1, "hard")
 
     def crops_at(self, share: float) -> tuple[int, int]:
-        """Number and side of the crops of a step, `share` of the budget from 0 to 1."""
+        """Return the number and the side of the crops at a share of the budget, 0 to 1."""
         if share < 0.75 or not self.crop_end:
             return self.batch, self.crop
         return max(1, round(self.batch * (self.crop / self.crop_end) ** 2)), self.crop_end
@@ -224,23 +227,24 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimiser:
-    """How weights move, and the schedule.
+    """Optimiser and its schedule.
 
     Attributes:
-        steps: budget, unless the command line gives another.
+        steps: budget in steps, unless the command line gives another.
         method: `adam`, or `muon` for the hidden convolutions of dense blocks and Adam for the rest.
-        learning_rate: peak, after the warm-up.
-        muon_factor: on the learning rate of what Muon moves.
-        matrix_factor: on the learning rate of learned matrices (downsampling, colour). Adam moves
-            every value by about the rate, which is much for a matrix of values of 0.1 that all
-            else builds on.
-        beta2: decay of the second moment (the first is 0.9).
-        weight_decay: added to the gradient, times the weight.
-        schedule: `cosine` to zero over the budget, `steps` (halved at `halve_at`), `constant`.
-        halve_at: steps at which `steps` halves the learning rate.
-        warm_up: steps of linear warm-up.
+        learning_rate: peak learning rate, after the warm-up.
+        muon_factor: factor on the learning rate of the kernels that Muon updates.
+        matrix_factor: factor on the learning rate of learned matrices (downsampling, colour). Adam
+            moves every value by about the rate, which is much for a matrix with values of 0.1 on
+            which everything else depends.
+        beta2: decay of the second moment (that of the first is 0.9).
+        weight_decay: multiple of the weight that is added to the gradient.
+        schedule: learning rate over the budget: `cosine` (to zero), `steps` (halved at `halve_at`)
+            or `constant`.
+        halve_at: steps at which the schedule `steps` halves the learning rate.
+        warm_up: number of steps of linear warm-up.
         clip: largest gradient norm.
-        ema: decay of the averaged weights that are validated and kept; 0: the weights themselves.
+        ema: decay of the averaged weights that are validated and saved; 0: no averaging.
     """
 
     steps: int = 100_000
@@ -264,11 +268,11 @@ class Optimiser:
         _in_range(self, 0, 0.99999, "ema", "beta2")
         require(
             list(self.halve_at) == sorted(set(self.halve_at)),
-            f"halve_at is {list(self.halve_at)}, expected rising steps",
+            f"halve_at is {list(self.halve_at)}, expected increasing steps",
         )
 
     def rate_at(self, step: int, share: float) -> float:
-        """Learning rate of a step; `share` of the budget, 0 to 1."""
+        """Return the learning rate of a step at a share of the budget, 0 to 1."""
         rise = min(1.0, (step + 1) / self.warm_up)
         if self.schedule == "cosine":
             fall = 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
@@ -279,14 +283,14 @@ class Optimiser:
 
 @dataclass(frozen=True, kw_only=True)
 class Codec:
-    """What happens to the quantised LR before it is restored.
+    """Disturbance of the quantised LR before it is restored.
 
     Attributes:
-        noise_chance: with this probability a step adds noise to LR.
-        noise_width: standard deviation of that noise, LR in [0, 1].
-        jpeg_least: lowest quality of the JPEG that LR goes through (4:4:4; gradient straight
-            through); 0: no JPEG.
-        jpeg_most: highest quality; each crop draws its own.
+        noise_chance: probability that a step adds noise to LR, 0 to 1.
+        noise_width: standard deviation of that noise, for LR in [0, 1].
+        jpeg_least: lowest JPEG quality of LR, 1 to 100 (4:4:4, straight-through gradient); 0: no
+            JPEG.
+        jpeg_most: highest JPEG quality of LR, 1 to 100; each crop draws its own quality.
     """
 
     noise_chance: float = 0.0
@@ -304,12 +308,12 @@ class Codec:
 
 @dataclass(frozen=True, kw_only=True)
 class Adversary:
-    """The discriminator and its Adam; it follows the schedule of the network's.
+    """Discriminator and its Adam optimiser, which follows the schedule of the network.
 
     Attributes:
-        adversary_rate: its learning rate.
-        adversary_beta2: decay of its second moment.
-        head_start: steps in which only the discriminator learns.
+        adversary_rate: peak learning rate of the discriminator.
+        adversary_beta2: decay of the second moment.
+        head_start: number of initial steps in which only the discriminator is trained.
     """
 
     adversary_rate: float = 1e-4
@@ -323,14 +327,14 @@ class Adversary:
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """How it is computed; results differ by rounding only.
+    """Computation of the network; the settings change results by rounding only.
 
     Attributes:
-        precision: inside the dense blocks: `fp32`, `bf16`, or `auto` (bf16 where the device has
-            instructions for it). All else is float32.
-        compile: dense blocks through torch.compile: `on`, `off`, or `auto` (on CUDA).
-        recompute: activations are recomputed in the backward pass from the output of each
-            operation, by its inverse: memory of one block instead of all.
+        precision: precision inside the dense blocks: `fp32`, `bf16`, or `auto` (bf16 if the device
+            has instructions for it). Everything else is float32.
+        compile: use of torch.compile for dense blocks: `on`, `off`, or `auto` (on CUDA).
+        recompute: recompute activations in the backward pass from the output of each operation, by
+            its inverse, which takes the memory of one block instead of all.
     """
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -340,13 +344,13 @@ class Compute:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """How often the run is looked at.
+    """Intervals of records, validations and saves.
 
     Attributes:
         log_every: steps between records.
         validate_every: steps between validations.
         save_seconds: seconds between saves of the resumable state.
-        samples: held-out images of which a side-by-side image is kept at each validation.
+        samples: number of held-out images whose results are saved side by side at each validation.
     """
 
     log_every: int = 20
@@ -370,4 +374,4 @@ SECTIONS: dict[str, type] = {
     "compute": Compute,
     "report": Report,
 }
-"""By the name that a recipe gives them."""
+"""Sections by their names in a recipe."""

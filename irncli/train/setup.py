@@ -1,4 +1,4 @@
-"""From a recipe to a trainer: what it names is read, losses and opponent put in place."""
+"""Construction of a trainer from a recipe and the files that the recipe names."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["Ingredients", "build_trainer", "gather"]
 
 @dataclass(frozen=True, eq=False)
 class Ingredients:
-    """Networks from files that a run needs, read before it begins.
+    """Networks from files that a run needs, read before the run begins.
 
     Attributes:
-        features: VGG19, for a recipe with features_weight.
-        rescaler: the frozen model of a CRM.
+        features: VGG19 features, for a recipe with features_weight.
+        rescaler: frozen rescaling model of a CRM.
     """
 
     features: torch.nn.Module | None = None
@@ -36,20 +36,20 @@ class Ingredients:
 
     @property
     def rescaling_network(self) -> InvertibleNetwork | None:
-        """The rescaling network, if there is one."""
+        """Rescaling network of a CRM, or None."""
         network = self.rescaler.network if self.rescaler else None
         return network if isinstance(network, InvertibleNetwork) else None
 
 
 def gather(recipe: Recipe, locate: Callable[[str], Path]) -> Ingredients:
-    """Read what the recipe names.
+    """Read the files that the recipe names.
 
     Args:
-        recipe: of the run.
-        locate: from the name of a model to its file.
+        recipe: recipe of the run.
+        locate: function that returns the file of a model, given its name.
 
     Raises:
-        IrnError: something is not there, or not what it should be.
+        IrnError: a file does not exist or does not hold what the recipe needs.
     """
     features = load_vgg19(recipe.loss.vgg19) if recipe.loss.features_weight else None
     if recipe.network.family != "crm":
@@ -59,7 +59,7 @@ def gather(recipe: Recipe, locate: Callable[[str], Path]) -> Ingredients:
     fits = isinstance(network, InvertibleNetwork) and network.config.low_channels == 3
     if not fits or network.config.scale != recipe.network.scale:  # type: ignore[union-attr]
         raise CheckpointError(
-            f"{recipe.network.rescaler} is no rescaling model of x{recipe.network.scale}: "
+            f"{recipe.network.rescaler} is not a rescaling model of x{recipe.network.scale}: "
             "set rescaler to one"
         )
     return Ingredients(rescaler=rescaler)
@@ -75,7 +75,7 @@ def build_trainer(
     ranks: Ranks,
     say: Callable[[str], None],
 ) -> Trainer:
-    """A trainer of `network` on the device, at step 0."""
+    """Return a trainer of `network` on the device, at step 0."""
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     opponent = None
     if recipe.loss.adversarial_weight:

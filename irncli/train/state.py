@@ -1,4 +1,4 @@
-"""The run directory: resumable state, recipe, checkpoints, log and samples, never half written."""
+"""Run directory: state, recipe, checkpoints, log and samples, never left half-written."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ __all__ = ["RunDirectory"]
 class RunDirectory:
     """Files of one training run.
 
-    - `state.pt`: everything the next step depends on (read by the weights-only loader).
+    - `state.pt`: everything that the next step depends on (read by the weights-only loader).
     - `recipe.toml`: the recipe, as `--config` reads it.
     - `last.safetensors`, `best.safetensors`: checkpoints of the averaged weights.
-    - `log.jsonl`: one record a line; `tensorboard/`: the same for TensorBoard.
+    - `log.jsonl`: one record per line; `tensorboard/`: the same records for TensorBoard.
     - `samples/`: held-out images, side by side, at each validation.
 
-    Used as a context manager: inside, `run.lock` keeps other processes out (the system frees it
-    when a process is killed), and what a killed process left half written has been removed.
+    This is a context manager. Inside the context, `run.lock` keeps other processes out (the system
+    releases the lock when a process is killed), and files that a killed process left half-written
+    have been removed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,17 +42,18 @@ class RunDirectory:
         self._lock = FileLock(path / "run.lock", timeout=0)
 
     def __enter__(self) -> Self:
-        """Make the directory, and keep others out.
+        """Create and lock the directory.
 
         Raises:
-            OutputError: it cannot be made or written to, or another process trains in it.
+            OutputError: the directory cannot be created or written to, or another process is using
+                it.
         """
         make_directory(self.path)
         try:
             self._lock.acquire()
         except Timeout as error:
             raise OutputError(
-                f"another process trains in {self.path}: wait for it, or choose another --out"
+                f"another process is training in {self.path}: wait for it, or choose another --out"
             ) from error
         except OSError as error:
             raise OutputError(f"cannot write to {self.path}: {error.strerror}") from error
@@ -65,30 +67,30 @@ class RunDirectory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let others in."""
+        """Release the lock."""
         self._lock.release()
 
     @property
     def state_file(self) -> Path:
-        """Where the resumable state lies."""
+        """Path of the resumable state."""
         return self.path / "state.pt"
 
     @property
     def log_file(self) -> Path:
-        """Where the records lie."""
+        """Path of the records."""
         return self.path / "log.jsonl"
 
     def save_state(self, state: dict[str, Any]) -> None:
-        """Replace the resumable state as a whole."""
+        """Replace the resumable state atomically."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         atomic_write(self.state_file, buffer.getvalue(), overwrite=True)
 
     def load_state(self) -> dict[str, Any] | None:
-        """The state of the last save, None for a fresh run.
+        """Return the last saved state, or None for a fresh run.
 
         Raises:
-            DataError: a damaged file, or one of another version of irn.
+            DataError: the file is damaged or belongs to another version of irn.
         """
         if not self.state_file.exists():
             return None
@@ -96,14 +98,14 @@ class RunDirectory:
             state = torch.load(self.state_file, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
             raise DataError(
-                f"{self.state_file} is damaged: delete it to start the run anew"
+                f"{self.state_file} is damaged: delete it to restart the run"
             ) from error
         if not isinstance(state, dict) or "recipe" not in state:
-            raise DataError(f"{self.state_file} holds no training state: delete it to start anew")
+            raise DataError(f"{self.state_file} holds no training state: delete it to restart")
         return state
 
     def save_recipe(self, recipe: Recipe) -> None:
-        """Keep the recipe for people."""
+        """Save the recipe in readable form."""
         atomic_write(self.path / "recipe.toml", recipe.as_toml().encode(), overwrite=True)
 
     def save_checkpoint(self, name: str, data: bytes) -> None:
@@ -111,14 +113,14 @@ class RunDirectory:
         atomic_write(self.path / f"{name}.safetensors", data, overwrite=True)
 
     def save_sample(self, step: int, index: int, pixels: NDArray[np.uint8]) -> None:
-        """Keep a side-by-side image."""
+        """Save a side-by-side image."""
         folder = self.path / "samples"
         make_directory(folder)
         data = encode(Picture(pixels), image_format="png")
         atomic_write(folder / f"step-{step:07d}-{index}.png", data, overwrite=True)
 
     def log(self, record: dict[str, Any]) -> None:
-        """Append one JSON line."""
+        """Append a record to the log as one JSON line."""
         try:
             with self.log_file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
@@ -126,9 +128,9 @@ class RunDirectory:
             raise StorageError(f"cannot write {self.log_file}: {error.strerror}") from error
 
     def rewind_log(self, step: int) -> None:
-        """Drop records of later steps than `step`, and a last line that was not finished.
+        """Drop the records of steps after `step`, and an incomplete last line.
 
-        A killed run has logged steps that the resumed one takes again.
+        A killed run may have logged steps that the resumed run repeats.
         """
         if not self.log_file.exists():
             return

@@ -1,4 +1,4 @@
-"""One training step: draw, loss, gradient, guard, update, average."""
+"""One training step: draws, loss, gradient, check for finite values, update, average."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = ["StepResult", "Trainer"]
 
 SIGMA_DECAY = 0.98
 MOST_SKIPPED = 100
-"""Steps in a row that may be not finite before the run is given up."""
+"""Number of consecutive steps with non-finite values after which the run fails."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step measured, before its update.
+    """Measured values of one step, before its update.
 
     Attributes:
         values: losses by name, `loss`, PSNRs over RGB in dB (`hr_psnr`, `lr_psnr`), `z_rms`,
             `gradient_norm`, `learning_rate`, `lr_weight`; means over all ranks.
-        skipped: something was not finite, and nothing was changed.
+        skipped: True if a value was not finite and nothing was changed.
     """
 
     values: dict[str, float]
@@ -48,7 +48,7 @@ def _db(mean_square: float) -> float:
 
 
 def _widths(latent: Latent, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-    """Factor on the width of z for each of `count` crops."""
+    """Return the factor on the width of z for each of `count` crops."""
     if latent.draw != "mixed":
         return np.full(count, latent.draw_width)
     drawn = (np.arange(count) + rng.integers(2)) % 2
@@ -56,20 +56,21 @@ def _widths(latent: Latent, rng: np.random.Generator, count: int) -> NDArray[np.
 
 
 class Trainer:
-    """A network, its average, its optimisers, and the law by which one step changes them.
+    """Network with its average and its optimisers, and the update that one step makes.
 
     Args:
-        objective: holds the network.
-        recipe: of the run.
-        seed: of what is drawn.
-        opponent: the discriminator, where the recipe has an adversarial loss.
-        ranks: this process among those of the run.
+        objective: training objective, which holds the network.
+        recipe: recipe of the run.
+        seed: random seed of all draws.
+        opponent: discriminator, if the recipe has an adversarial loss.
+        ranks: position of this process among those of the run.
 
     Attributes:
-        network: live weights; latent_sigma of an invertible one follows the standard deviation of
-            the forward z where z is drawn in units of it.
-        average: exponential moving average of the weights: what is validated and kept.
-        skipped: steps left out because a loss or a gradient was not finite.
+        network: network with the live weights; latent_sigma of an invertible network follows the
+            standard deviation of the forward z if z is drawn in units of that deviation.
+        average: network with the exponential moving average of the weights, which is validated and
+            saved.
+        skipped: number of steps that were skipped because a loss or a gradient was not finite.
     """
 
     def __init__(
@@ -98,15 +99,15 @@ class Trainer:
         """Take one step on this rank's crops.
 
         Args:
-            hr: [N, 3, H, W] in [0, 1].
-            target: their bicubic LR, or luma.
-            share: of the budget that is spent, 0 to 1.
+            hr: HR crops, [N, 3, H, W] in [0, 1].
+            target: bicubic LR of the crops, or their luma.
+            share: spent share of the budget, 0 to 1.
 
         Returns:
-            What was measured. A step that is not finite changes nothing but the counters.
+            The measured values. A step with non-finite values changes only the counters.
 
         Raises:
-            UsageError: too many steps in a row were not finite.
+            UsageError: too many consecutive steps had non-finite values.
         """
         rate = self.recipe.optimiser.rate_at(self.step, share)
         draws = self._draws(hr, share)
@@ -119,7 +120,7 @@ class Trainer:
         self.step += 1
         if self.skipped_in_a_row >= MOST_SKIPPED:
             raise UsageError(
-                f"the last {MOST_SKIPPED} steps were not finite: lower learning_rate (now "
+                f"the last {MOST_SKIPPED} steps had non-finite values: lower learning_rate (now "
                 f"{self.recipe.optimiser.learning_rate:g}) or clip, or set precision=fp32"
             )
         return result
@@ -145,7 +146,7 @@ class Trainer:
         return StepResult(values, skipped=not finite)
 
     def _head_start(self, hr: torch.Tensor, draws: Draws, rate: float) -> StepResult:
-        """Only the discriminator learns."""
+        """Train only the discriminator."""
         assert self.opponent is not None  # noqa: S101
         assert isinstance(self.objective, RescalingObjective)  # noqa: S101
         with torch.no_grad():
@@ -158,7 +159,7 @@ class Trainer:
         )
 
     def _shared(self, parts: Parts) -> dict[str, float]:
-        """Numbers of all ranks' crops, fetched from the device at once; errors become PSNRs."""
+        """Average values over all ranks, fetch them at once, and convert errors to PSNRs."""
         stacked = torch.stack([value.float() for value in parts.values()])
         numbers = dict(zip(parts, self.ranks.mean(stacked).tolist(), strict=True))
         for name in ("hr", "lr", "coded"):
@@ -169,7 +170,7 @@ class Trainer:
         return numbers
 
     def _draws(self, hr: torch.Tensor, share: float) -> Draws:
-        """Random numbers of this step on this rank: of seed, step and rank alone."""
+        """Draw the random numbers of this step, which depend only on seed, step and rank."""
         rng = np.random.default_rng((self.seed, self.step, self.ranks.rank, 1))
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**31)))
 
@@ -202,7 +203,7 @@ class Trainer:
         torch._foreach_lerp_(mean, live, 1 - decay)
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on, as tensors and plain values."""
+        """Return everything that the next step depends on, as tensors and plain values."""
         return {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -214,7 +215,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a state that `state` returned."""
+        """Load a state that `state` returned."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimisers.restore(state["optimisers"])

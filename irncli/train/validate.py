@@ -1,4 +1,4 @@
-"""Validation: what the averaged weights reach on held-out images, and how wide their z is."""
+"""Validation: quality of the averaged weights on held-out images, and the width of their z."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ HARD_SIDE = 64
 HARD_LOSS = 0.2
 HARD_SHIFT = 8.0
 HARD_CEILING = 50.0
-"""In dB: an image that bicubic interpolation restores better than this is as good as it gets."""
+"""PSNR in dB that is good enough, even if bicubic interpolation restores an image better."""
 
 Validator = Callable[[Network], dict[str, float]]
-"""Measures by name, in dB; `score` is the one by which the best checkpoint is chosen."""
+"""Function that returns measures by name; `score`, in dB, selects the best checkpoint."""
 
 Disturb = Callable[[torch.Tensor], list[torch.Tensor]]
-"""From an LR to those that a codec or noise may make of it."""
+"""Function from an LR image to the versions that a codec or noise may make of that image."""
 
 
 @torch.no_grad()
 def measure_sigma(network: InvertibleNetwork, images: Sequence[Pixels]) -> torch.Tensor:
-    """Standard deviation of the forward z per channel, over all images: [latent_channels]."""
+    """Measure the standard deviation of z per channel over all images, [latent_channels]."""
     device = network.latent_sigma.device
     count, total, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
     for pixels in images:
@@ -61,12 +61,12 @@ def measure_sigma(network: InvertibleNetwork, images: Sequence[Pixels]) -> torch
 
 @torch.no_grad()
 def measure_hard(network: InvertibleNetwork, images: Sequence[Pixels]) -> dict[str, float]:
-    """Count the failures of a rescaling network on images that photographs are not (z = 0).
+    """Count the failures of a rescaling network on images unlike photographs (z = 0).
 
     Returns:
-        `hard_worse`: images restored at least HARD_LOSS dB (RGB) worse than bicubic interpolation
-        restores them. `hard_shift`: images in whose LR the mean colour of some 8x8 pixels is more
-        than HARD_SHIFT levels away from that of bicubic LR.
+        `hard_worse`: number of images restored at least HARD_LOSS dB (RGB) worse than by bicubic
+        interpolation. `hard_shift`: number of images in which the mean colour of some 8x8 LR
+        pixels is more than HARD_SHIFT levels away from that of bicubic LR.
     """
     device, scale = network.latent_sigma.device, network.config.scale
     worse = shifted = 0
@@ -96,19 +96,21 @@ def validate_invertible(
 ) -> dict[str, float]:
     """Measure a network on whole images whose sides are multiples of its scale.
 
-    Rescaling: PSNR on Y, `scale` pixels cropped at each border. Colour: PSNR on RGB.
+    PSNR is computed on Y with `scale` pixels cropped at each border for rescaling, and on RGB for
+    colour.
 
     Args:
-        network: on its device.
-        images: uint8 [H, W, 3] each.
-        drawn: z is going to be drawn: the score is the lower of both PSNRs, with z drawn at
-            temperature 1 and z = 0; otherwise it is that of z = 0.
-        seed: of z.
-        disturb: LR as it may come back, a list; then the score is what is restored from those.
+        network: network on its device.
+        images: images, uint8 [H, W, 3] each.
+        drawn: True if z will be drawn in use: the score is then the lower of the PSNRs with z drawn
+            at temperature 1 and with z = 0; otherwise the score is that with z = 0.
+        seed: random seed of z.
+        disturb: function that returns disturbed versions of LR; the score is then the PSNR of
+            images restored from those.
 
     Returns:
         Means over the images: `hr_psnr` (z drawn), `hr_psnr_z0`, `lr_psnr` (against bicubic LR,
-        or luma), `lr_shift` (how far the mean of 8x8 LR pixels is off at most, in levels; rescaling
+        or luma), `lr_shift` (largest departure of the mean of 8x8 LR pixels, in levels; rescaling
         only), `hr_psnr_disturbed` (z = 0, with `disturb`), `score`.
     """
     device, config = network.latent_sigma.device, network.config
@@ -145,7 +147,7 @@ def _largest_shift(departure: torch.Tensor) -> float:
 
 
 def _psnr(a: Pixels, b: Pixels, scale: int) -> float:
-    """On Y with cropped borders for rescaling; of all values for colour and gray."""
+    """Return the PSNR, at most 100 dB: on Y without borders, or of all values at scale 1."""
     value = psnr(a, b) if scale == 1 else psnr(luma(a), luma(b), scale)
     return min(value, 100.0)
 
@@ -157,11 +159,12 @@ def validate_crm(
     images: Sequence[Pixels],
     qualities: Sequence[int],
 ) -> dict[str, float]:
-    """Measure a CRM: LR out of JPEG, with and without it, and what is restored from both.
+    """Measure LR after JPEG, with and without a CRM, and the images restored from both.
 
     Returns:
-        Means over images and qualities, RGB PSNR of LR and Y PSNR of HR (z = 0): `lr_psnr`,
-        `lr_psnr_coded`, `hr_psnr`, `hr_psnr_coded` (without the CRM), `score` (of HR).
+        Means over images and qualities of the RGB PSNR of LR and the Y PSNR of HR (z = 0):
+        `lr_psnr`, `lr_psnr_coded`, `hr_psnr`, `hr_psnr_coded` (coded: without the CRM), and
+        `score` (that of HR).
     """
     device, scale = next(crm.parameters()).device, rescaler.config.scale
     scores: dict[str, list[float]] = {
@@ -183,7 +186,7 @@ def validate_crm(
 def validator(
     recipe: Recipe, images: Sequence[Pixels], rescaler: InvertibleNetwork | None
 ) -> Validator:
-    """The validation of a recipe on held-out images."""
+    """Return the validation function of a recipe for held-out images."""
     codec = recipe.codec
     qualities = sorted({codec.jpeg_least, codec.jpeg_most})
     drawn = recipe.latent.draw != "never"
@@ -211,7 +214,10 @@ def validator(
 
 @torch.no_grad()
 def sample(network: InvertibleNetwork, pixels: Pixels) -> Pixels:
-    """LR, bicubic, restored (z = 0) and original side by side; colour: gray, restored, original."""
+    """Return LR, bicubic, restored (z = 0) and original image side by side.
+
+    For colour these are the gray, the restored and the original image.
+    """
     hr = to_tensor(pixels).to(network.latent_sigma.device)
     low, z = network(hr)
     low = quantize(low)

@@ -1,4 +1,4 @@
-"""What a network starts from: nothing, a checkpoint, or a smaller network."""
+"""Initial weights of a network: fresh, from a checkpoint, or from a smaller network."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["initial_network"]
 
 
 def initial_network(recipe: Recipe, init: Path | None) -> Network:
-    """A network to start from: fresh, or with the weights of `init`.
+    """Return the network of a recipe, fresh or with the weights of `init`.
 
-    A checkpoint with fewer levels, or fewer blocks in its last, fills the first operations (x4
-    grows from x2, eight blocks from four). One of IRN x2 fills the first blocks of a network of
-    larger cells (IRN-E, IRN-LD on the cosine basis), on the slowest waves of the cell. The rest
-    starts as the identity.
+    A checkpoint with fewer levels, or fewer blocks in its last level, fills the first operations
+    (x4 grows from x2, eight blocks from four). A checkpoint of IRN x2 fills the first blocks of a
+    network with larger cells (IRN-E, IRN-LD on the cosine basis), on the slowest waves of the cell.
+    The rest starts as the identity.
 
     Raises:
-        CheckpointError: the network does not grow from that checkpoint.
+        CheckpointError: the network cannot start from that checkpoint.
     """
     network = build(recipe.architecture)
     cosines = recipe.network.basis == "dct"
@@ -41,7 +41,7 @@ def initial_network(recipe: Recipe, init: Path | None) -> Network:
         network.load_state_dict(source.state_dict())
     elif not _grow(network, source, cosines=cosines):
         raise CheckpointError(
-            f"this {_scale_of(network.config)} network does not grow from {init.name} "
+            f"this {_scale_of(network.config)} network cannot start from {init.name} "
             f"({_scale_of(source.config)}): give other weights with --init, or '--init none'"
         )
     return network
@@ -58,7 +58,7 @@ def _scale_of(config: Architecture) -> str:
 
 
 def _grow(network: Network, source: Network, *, cosines: bool) -> bool:
-    """Fill a part of the network from a smaller one; False where there is no such part."""
+    """Fill a part of the network from a smaller one; return False if there is no such part."""
     if not (isinstance(network, InvertibleNetwork) and isinstance(source, InvertibleNetwork)):
         return False
     mine, theirs = network.config, source.config
@@ -76,7 +76,7 @@ def _grow(network: Network, source: Network, *, cosines: bool) -> bool:
 
 
 def _begins(theirs: InvertibleConfig, mine: InvertibleConfig) -> bool:
-    """Whether the operations of one are the first operations of the other."""
+    """Tell whether the operations of `theirs` are the first operations of `mine`."""
     *whole, last = theirs.levels
     reached = mine.levels[len(whole)] if len(whole) < len(mine.levels) else None
     return (
@@ -88,10 +88,10 @@ def _begins(theirs: InvertibleConfig, mine: InvertibleConfig) -> bool:
 
 
 def _is_slow_part(theirs: InvertibleConfig, mine: InvertibleConfig, *, cosines: bool) -> bool:
-    """Whether the waves of one, of cells of 2x2 pixels, are the slowest of the other's.
+    """Tell whether the waves of `theirs`, on cells of 2x2 pixels, are the slowest of `mine`.
 
-    So they are where all transforms of the other stand before its blocks, and are of Haar or of
-    cosine waves.
+    This is the case if all transforms of `mine` come before its blocks and are Haar or cosine
+    transforms.
     """
     *bare, last = mine.levels
     waves = ("haar", "learned") if cosines else ("haar",)
@@ -104,10 +104,11 @@ def _is_slow_part(theirs: InvertibleConfig, mine: InvertibleConfig, *, cosines: 
 
 
 def _slow_waves(config: InvertibleConfig) -> torch.Tensor:
-    """Channels of the slowest horizontal, vertical and diagonal wave, counted in the high part.
+    """Return the channels of the slowest horizontal, vertical and diagonal waves.
 
-    After the last transform, of factor N, band i N + j is the wave with i half periods down the
-    cell and j across it; the first three of its channels are of what earlier transforms averaged.
+    Channels are counted within the high part. After the last transform, of factor N, band i N + j
+    is the wave with i half periods down the cell and j across; its first three channels belong to
+    the averages of the earlier transforms.
     """
     factor = config.levels[-1].factor
     channels = config.state_channels // factor**2
@@ -117,7 +118,7 @@ def _slow_waves(config: InvertibleConfig) -> torch.Tensor:
 
 
 def _take_slow_waves(network: InvertibleNetwork, source: InvertibleNetwork) -> None:
-    """Copy the blocks of IRN x2: on its waves they do what they did, the others they let pass."""
+    """Copy the blocks of IRN x2, which keep acting on their waves and ignore all others."""
     low, high = torch.arange(network.config.low_channels), _slow_waves(network.config)
     # Not strict: blocks beyond those of the source stay the identity.
     for mine, theirs in zip(_blocks(network), _blocks(source), strict=False):
@@ -135,10 +136,10 @@ def _fill(mine: DenseBlock, theirs: DenseBlock, reads: torch.Tensor, writes: tor
     """Copy a dense block into a wider one that reads and writes further channels.
 
     Args:
-        mine: filled; it heeds no other channel, and writes zero into it.
-        theirs: of equal growth.
-        reads: channels of mine for those that theirs reads.
-        writes: the same, of the output.
+        mine: dense block to fill; it ignores all other channels, and writes zero to them.
+        theirs: dense block to copy, with the same growth.
+        reads: input channels of `mine` that correspond to those of `theirs`.
+        writes: output channels of `mine` that correspond to those of `theirs`.
     """
     inputs = mine.convs[0].in_channels
     for conv, source in zip(mine.convs, theirs.convs, strict=True):

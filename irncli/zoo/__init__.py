@@ -1,1 +1,1 @@
-"""Checkpoints and where they lie."""
+"""Checkpoints and the registry of models."""

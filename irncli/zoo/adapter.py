@@ -1,8 +1,8 @@
-"""Checkpoints of the reference implementation: the only place that knows foreign key names.
+"""Checkpoints of the reference implementation; no other module knows their key names.
 
-The reference stores bare state dicts. `operations.{i}` counts every operation in forward order;
-Haar filters lie in the file as frozen parameters; the architecture is nowhere written down and is
-read from the shapes.
+The reference stores bare state dicts. `operations.{i}` counts all operations in forward order, and
+Haar filters are stored as frozen parameters. The architecture is not stored, so it is derived from
+the shapes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _OPERATION = re.compile(r"operations\.(\d{1,6})\.(.+)")
 
 
 def adapt_reference(state: Mapping[str, object]) -> tuple[Architecture, State]:
-    """Architecture and state dict, in this project's names, of a reference state dict.
+    """Return the architecture and the state dict, with names of irn, of a reference state dict.
 
-    A `module.` prefix (left by data-parallel training) is dropped.
+    A `module.` prefix, left by data-parallel training, is dropped.
 
     Raises:
         CheckpointError: keys or shapes are not those of a network of the paper.
@@ -68,7 +68,7 @@ def _out_channels(tensors: State, key: str) -> int:
 def _adapt_crm(tensors: State) -> tuple[Architecture, State]:
     blocks = {key.split(".")[1] for key in tensors if key.startswith("RRDB_trunk.")}
     if "RRDB_trunk.0.RDB1.conv1.weight" not in tensors:
-        raise CheckpointError("a restoration module without RRDB_trunk.0: the file is not whole")
+        raise CheckpointError("a restoration module without RRDB_trunk.0: the file is incomplete")
     growth = _out_channels(tensors, "RRDB_trunk.0.RDB1.conv1.weight")
     features = _out_channels(tensors, "conv_first.weight")
     config = CrmConfig(blocks=len(blocks), features=features, growth=growth)
@@ -98,7 +98,7 @@ def _adapt_invertible(tensors: State) -> tuple[Architecture, State]:
                 f"it holds {', '.join(sorted(operation)[:3])}"
             )
     if growth is None or low_channels is None:
-        raise CheckpointError("the checkpoint holds no coupling block: the file is not whole")
+        raise CheckpointError("the checkpoint holds no coupling block: the file is incomplete")
     try:
         config = InvertibleConfig(levels=tuple(levels), low_channels=low_channels, growth=growth)
     except ValueError as error:
@@ -108,7 +108,7 @@ def _adapt_invertible(tensors: State) -> tuple[Architecture, State]:
 
 
 def _group_operations(tensors: State) -> list[State]:
-    """Tensors of each operation, in order; every number from 0 must be there."""
+    """Return the tensors of each operation in order; the numbers must count from 0."""
     groups: dict[int, State] = {}
     for key, value in tensors.items():
         match = _OPERATION.fullmatch(key)
@@ -117,7 +117,7 @@ def _group_operations(tensors: State) -> list[State]:
         groups.setdefault(int(match[1]), {})[match[2]] = value
     missing = set(range(len(groups))) - groups.keys()
     if missing:
-        raise CheckpointError(f"operations.{min(missing)} is missing: the file is not whole")
+        raise CheckpointError(f"operations.{min(missing)} is missing: the file is incomplete")
     return [groups[index] for index in range(len(groups))]
 
 

@@ -1,13 +1,13 @@
-"""Checkpoints: safetensors whose metadata rebuild the network from the file alone.
+"""Checkpoints: safetensors files whose metadata suffice to rebuild the network.
 
-Metadata (all values are strings, as safetensors wants them):
+Metadata (all values are strings, as safetensors requires):
 
     irn_format       "1"
     architecture     the architecture as JSON (config.to_json)
     card             the model card as JSON
     weights_sha256   hash of the tensors, see `weights_sha256`
 
-Weights may lie in half precision; they are float32 in memory.
+Weights may be stored in half precision; they are float32 in memory.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What a user should know about a model before trusting it.
+    """Information that users should have about a model before they trust it.
 
     Attributes:
-        name: how the command line calls it.
-        summary: one sentence.
-        licence: of the weights.
+        name: name of the model on the command line.
+        summary: description in one sentence.
+        licence: licence of the weights.
         data: sources of the training images, with their licences.
-        recipe: how it was trained, one line a round.
-        hardware: what it was trained on.
-        minutes: training time, all rounds.
-        temperature: default when restoring; 0 means z = 0.
-        measured: one row per test set.
-        stored: dtype in the file and what that costs.
-        source: for an imported model, the file it came from and its SHA-256.
+        recipe: description of the training, one line per round.
+        hardware: hardware of the training.
+        minutes: training time of all rounds, in minutes.
+        temperature: default temperature of restoration, 0 to 100; 0 means z = 0.
+        measured: measured values, one row per test set.
+        stored: dtype of the stored weights and its cost in quality.
+        source: for an imported model, its original file and the SHA-256 of that file.
     """
 
     name: str
@@ -76,7 +76,11 @@ class Card:
 
     @classmethod
     def from_record(cls, record: object) -> Card:
-        """The card that `asdict` wrote; keys of a later version are ignored."""
+        """Rebuild a card from a result of `asdict`; ignore the keys of later versions.
+
+        Raises:
+            ValueError: the name is missing, or the temperature is not 0 to 100.
+        """
         if not isinstance(record, dict) or not isinstance(record.get("name"), str):
             raise ValueError("the card has no name")
         known = {field.name for field in fields(cls)}
@@ -93,7 +97,7 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
-    """A network, its card, and the hash by which an LR file remembers it."""
+    """Network with its card, and the hash of its weights that LR files refer to."""
 
     network: Network
     card: Card
@@ -101,15 +105,16 @@ class Checkpoint:
 
     @property
     def architecture(self) -> Architecture:
-        """What the network was built from."""
+        """Architecture from which the network was built."""
         return self.network.config
 
 
 def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 over all tensors in order of name: name, shape, and values as little-endian float32.
+    """Return the SHA-256 of all tensors in order of name.
 
-    The same for half-precision files and the network made of them, and untouched by an edit of the
-    card, so that LR files stay restorable.
+    For each tensor it covers the name, the shape, and the values as little-endian float32. A
+    half-precision file and the network loaded from it have the same hash, and editing the card does
+    not change the hash, so LR files stay restorable.
     """
     digest = hashlib.sha256()
     for name in sorted(state):
@@ -120,9 +125,10 @@ def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
 
 
 def serialise(network: Network, card: Card, dtype: torch.dtype = torch.float32) -> bytes:
-    """The file of a checkpoint. With dtype float16 values are rounded, and the hash is of those.
+    """Return the contents of a checkpoint file.
 
-    The width of z and learned matrices (few and sensitive) stay float32.
+    With dtype float16, values are rounded, and the hash is that of the rounded values. The width of
+    z and learned matrices stay float32, since they are few and sensitive.
     """
     state = {
         name: tensor.detach().to("cpu", dtype if tensor.ndim == 4 else torch.float32).contiguous()
@@ -138,14 +144,16 @@ def serialise(network: Network, card: Card, dtype: torch.dtype = torch.float32) 
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Load a checkpoint of ours, or one in the reference's key names (.pth or .safetensors).
+    """Load a checkpoint of irn, or one with the reference's key names (.pth or .safetensors).
 
-    Foreign files get a card with their name and hash; `.pth` goes through the weights-only loader.
+    Files of the reference get a card with their name and hash. `.pth` files are read by the
+    weights-only loader.
 
     Raises:
-        InputMissingError: there is no such file.
-        StorageError: it cannot be read.
-        CheckpointError: damaged, hostile, of another format, or of an unknown network.
+        InputMissingError: the file does not exist.
+        StorageError: the file cannot be read.
+        CheckpointError: the file is damaged or hostile, or has another format or an unknown
+            network.
     """
     if not path.is_file():
         raise InputMissingError(f"no checkpoint at {path}")
@@ -158,16 +166,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_summary(path: Path) -> tuple[Architecture, Card]:
-    """Architecture and card of a checkpoint of ours, without reading its tensors.
+    """Return the architecture and the card of a checkpoint of irn, without reading its tensors.
 
     Raises:
-        CheckpointError: not one of ours, or damaged.
+        CheckpointError: the file is not a checkpoint of irn, or is damaged.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, ValueError, OSError) as error:
-        raise CheckpointError(f"{path.name} is no whole safetensors file: {error}") from error
+        raise CheckpointError(f"{path.name} is not a complete safetensors file: {error}") from error
     if "irn_format" not in metadata:
         raise CheckpointError(f"{path.name} has no card: import it with 'irn models import'")
     return _parse_metadata(path, metadata)
@@ -179,7 +187,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path.name} is no whole safetensors file: {error}") from error
+        raise CheckpointError(f"{path.name} is not a complete safetensors file: {error}") from error
     if "irn_format" not in metadata:
         return _read_foreign(path, state)
     architecture, card = _parse_metadata(path, metadata)
@@ -188,7 +196,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
     if actual != metadata.get("weights_sha256"):
         raise CheckpointError(
             f"{path.name} is damaged: its tensors hash to {actual[:12]}, "
-            f"the file says {metadata.get('weights_sha256', 'nothing')[:12]}; get it again"
+            f"the file says {metadata.get('weights_sha256', 'nothing')[:12]}; replace the file"
         )
     return Checkpoint(network=network, card=card, weights_sha256=actual)
 
@@ -208,16 +216,16 @@ def _parse_metadata(path: Path, metadata: dict[str, str]) -> tuple[Architecture,
 
 
 def _load_pth(path: Path) -> dict[str, object]:
-    # All of it first: an OSError from there on is damage, not the medium.
+    # The whole file is read first, so that a later OSError means damage, not a failing disk.
     file = io.BytesIO(path.read_bytes())
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickle protocols, before it refuses them
+            warnings.simplefilter("ignore")  # torch warns of pickle protocols that it refuses
             data = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # its unpickler meets damage with whatever it runs into
+    except Exception as error:  # damage can make the unpickler raise anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
         raise CheckpointError(
-            f"{path.name} is not a file of plain tensors ({reason}); nothing in it was run"
+            f"{path.name} is not a file of plain tensors ({reason}); no code was run"
         ) from error
     for key in ("params", "state_dict"):
         if isinstance(data, dict) and isinstance(data.get(key), dict):
@@ -247,10 +255,10 @@ def _read_foreign(path: Path, state: Mapping[str, object]) -> Checkpoint:
 
 
 class _Unallocated(TorchFunctionMode):
-    """Weights that a network makes take neither memory nor time.
+    """Mode in which the weights of a new network take neither memory nor time.
 
-    They lie on the meta device, and initialisers leave them alone: torch would run those by
-    reference code in Python, which it takes two seconds to load.
+    The weights are on the meta device, and initialisers skip them: torch would run initialisers
+    with reference code in Python, which takes two seconds to load.
     """
 
     def __torch_function__(
@@ -274,7 +282,7 @@ _INITIALISERS = {
 
 
 def _assemble(path: Path, architecture: Architecture, state: dict[str, torch.Tensor]) -> Network:
-    """Build without allocating or initialising, then take the tensors as they are, strictly."""
+    """Build a network without allocating or initialising weights, then assign all tensors."""
     with _Unallocated():
         network = build(architecture)
     try:

@@ -1,4 +1,4 @@
-"""Models on their way to another machine, where they go by the names that they have here."""
+"""Bundles of models that are sent to another machine and keep their names there."""
 
 from __future__ import annotations
 
@@ -17,36 +17,40 @@ __all__ = ["Borrowed", "ModelBundle", "pack"]
 
 @dataclass(frozen=True)
 class Borrowed(Registry):
-    """The models of another machine.
+    """Registry of the models of another machine.
 
     Attributes:
-        paths: files that were named by their paths there, and where they are here.
+        paths: local files of the models that are named by a path, by their path on the other
+            machine.
     """
 
     paths: Mapping[str, Path]
 
     def locate(self, name_or_path: str) -> Path:
-        """See Registry."""
+        """Return the file of a model; see `Registry.locate`."""
         return self.paths.get(name_or_path) or super().locate(name_or_path)
 
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """Files of models; plain data.
+    """Model files as plain data.
 
     Attributes:
-        files: contents, by folder and name.
-        paths: of those that were named by a path, that path and their key in `files`.
+        files: contents of the files, by directory and file name.
+        paths: keys in `files` of the models that are named by a path, by that path.
     """
 
     files: Mapping[tuple[str, str], bytes]
     paths: Mapping[str, tuple[str, str]]
 
     def unpack(self, folder: Path) -> Registry:
-        """Have the files in a folder of this name: equal parcels share one, whoever comes first.
+        """Write the files to a subdirectory of `folder` and return their registry.
+
+        The subdirectory is named after the hash of the contents, so equal bundles share it,
+        whichever process writes first.
 
         Raises:
-            OutputError: the folder cannot be written.
+            OutputError: the directory cannot be written to.
             StorageError: the disk is full or fails.
         """
         root = folder / self._digest()
@@ -67,16 +71,16 @@ class ModelBundle:
 
 
 def pack(registry: Registry, asked: str | None = None) -> ModelBundle:
-    """All models of a registry, and the one that was asked for if it is none of those.
+    """Bundle all models of a registry, and the model `asked` if the registry does not list it.
 
-    Files of a batch name models by their tags, so which ones it takes is not known before.
+    The files of a batch name their models in tags, so the needed models are not known in advance.
     """
     files: dict[tuple[str, str], bytes] = {
         (each.origin, each.path.name): each.path.read_bytes() for each in registry.entries()
     }
     paths: dict[str, tuple[str, str]] = {}
     if asked is not None and asked not in {each.name for each in registry.entries()}:
-        with contextlib.suppress(UnavailableError):  # every file will say so
+        with contextlib.suppress(UnavailableError):  # each file reports the missing model
             path = registry.locate(asked)
             paths[asked] = ("named", path.name)
             files["named", path.name] = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Where checkpoints lie and what they are called; their files are not read here, nor is torch."""
+"""Locations and names of checkpoints, found without importing torch or reading tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Entry", "entries", "imported_folder", "recorded_sha256", "scan", "sh
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a named model lies."""
+    """Name and location of a model."""
 
     name: str
     path: Path
@@ -22,14 +22,14 @@ class Entry:
 
 
 def scan(folder: Path, origin: Literal["shipped", "imported"]) -> Iterator[Entry]:
-    """The models of a folder, by name; none where there is no such folder."""
+    """Yield the models of a directory by name; nothing if the directory does not exist."""
     for path in sorted(folder.glob("*.safetensors")):
         if not path.name.startswith("."):
             yield Entry(path.stem, path, origin)
 
 
 def shipped_folder() -> Path:
-    """The package's own weights; in a checkout the folder beside it."""
+    """Return the directory of the shipped models; in a checkout it is beside the package."""
     package = Path(__file__).resolve().parents[1]
     inside, beside = package / "weights", package.parent / "weights"
     return inside if inside.is_dir() else beside
@@ -41,12 +41,12 @@ def imported_folder() -> Path:
 
 
 def entries(shipped: Path, imported: Path) -> list[Entry]:
-    """All models of two folders, shipped first, each by name."""
+    """Return the models of two directories, shipped ones first, each sorted by name."""
     return [*scan(shipped, "shipped"), *scan(imported, "imported")]
 
 
 def recorded_sha256(path: Path) -> str | None:
-    """The hash of its weights that a checkpoint states; None: it states none, or is damaged."""
+    """Return the weights hash that a checkpoint states; None if missing or damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:

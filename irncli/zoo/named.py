@@ -1,4 +1,4 @@
-"""Models that a tag names. A tag is input from strangers, so its names are no more than names."""
+"""Models that a tag names. Tags are untrusted, so their names are never taken for paths."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ __all__ = ["other_weights", "require_named"]
 
 
 def require_named(registry: Registry, name: str, sha256: str) -> None:
-    """Refuse a name that is none of a model here: never is it taken for the path of a file.
+    """Raise an error unless a model of this name is installed.
+
+    The name is never taken for the path of a file.
 
     Args:
-        registry: shipped and imported models.
-        name: out of a tag.
-        sha256: of the weights, out of the tag too.
+        registry: registry of shipped and imported models.
+        name: name of the model in the tag.
+        sha256: hash of the weights in the tag.
 
     Raises:
-        UnavailableError: no such model; how to get it is said.
+        UnavailableError: the model is not installed; the message says how to get it.
     """
     if name not in {entry.name for entry in registry.entries()}:
         raise UnavailableError(
-            f"made by the model {name!r} (weights {sha256[:12]}), which is not here: import it "
-            f"with 'irn models import FILE --name {name}'"
+            f"made by the model {name!r} (weights {sha256[:12]}), which is not installed: import "
+            f"it with 'irn models import FILE --name {name}'"
         )
 
 
 def other_weights(here: str, name: str, sha256: str) -> str:
-    """What to say of weights that are not those a tag names; "" where they are.
+    """Return a message if the installed weights are not those that a tag names, else "".
 
     Args:
-        here: hash of the weights that are here.
-        name: of the model, out of the tag.
-        sha256: of the weights, out of the tag.
+        here: hash of the installed weights.
+        name: name of the model in the tag.
+        sha256: hash of the weights in the tag.
     """
     if here == sha256:
         return ""
-    return f"made by weights {sha256[:12]} of {name}, here are weights {here[:12]}"
+    return f"made by weights {sha256[:12]} of {name}, but the installed weights are {here[:12]}"

@@ -1,4 +1,4 @@
-"""Models by name: those that ship in the package, and those that the user imported."""
+"""Models by name: those shipped in the package, and those imported by the user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SUFFIXES = (".safetensors", ".pth", ".pt")
 
 @dataclass(frozen=True)
 class Summary:
-    """What `irn models` lists without building a network."""
+    """Properties of a model that `irn models` lists without building a network."""
 
     entry: Entry
     task: str
@@ -32,25 +32,27 @@ class Summary:
 
 @dataclass(frozen=True)
 class Registry:
-    """Two folders of checkpoints; a shipped name wins over an imported one, which cannot take it.
+    """Two directories of checkpoints; the names of shipped models take precedence.
+
+    Models cannot be imported under a name that is taken.
 
     Attributes:
-        shipped: folder of the package.
-        imported: folder of the user; made on the first import.
+        shipped: directory of the package.
+        imported: directory of the user, created on the first import.
     """
 
     shipped: Path
     imported: Path
 
     def entries(self) -> list[Entry]:
-        """All models, shipped first, each by name."""
+        """Return all models, shipped ones first, each sorted by name."""
         return entries(self.shipped, self.imported)
 
     def locate(self, name_or_path: str) -> Path:
-        """The file of a model: a name out of `entries`, or the path of a checkpoint.
+        """Return the file of a model, given a name from `entries` or the path of a checkpoint.
 
         Raises:
-            UnavailableError: neither.
+            UnavailableError: there is no such name and no such checkpoint.
         """
         for entry in self.entries():
             if entry.name == name_or_path:
@@ -60,26 +62,26 @@ class Registry:
             return path
         if name_or_path in CATALOGUE:
             raise UnavailableError(
-                f"{name_or_path} has no weights here yet; train it: {how_to_train(name_or_path)}"
+                f"{name_or_path} has no weights yet; train it: {how_to_train(name_or_path)}"
             )
         names = ", ".join(entry.name for entry in self.entries()) or "none"
         raise UnavailableError(
-            f"no model {name_or_path!r}; there are: {names} (or give the path of a .safetensors "
+            f"no model {name_or_path!r}; available: {names} (or give the path of a .safetensors "
             "or .pth file, or import one with 'irn models import FILE')"
         )
 
     def load(self, name_or_path: str) -> Checkpoint:
-        """Read a model; its card bears the name under which it was found."""
+        """Read a model, and give its card the name of its file."""
         path = self.locate(name_or_path)
         checkpoint = read_checkpoint(path)
         return replace(checkpoint, card=replace(checkpoint.card, name=path.stem))
 
     def summaries(self) -> list[Summary]:
-        """All models with what their metadata say; a damaged one says that."""
+        """Return a summary of each model from its metadata; damaged models are marked as such."""
         return [self._summary(entry) for entry in self.entries()]
 
     def untrained(self) -> dict[str, str]:
-        """Models of the catalogue without weights here, and what each is for."""
+        """Return the purpose of each model of the catalogue that has no weights, by name."""
         here = {entry.name for entry in self.entries()}
         return {name: text for name, text in CATALOGUE.items() if name not in here}
 
@@ -98,19 +100,19 @@ class Registry:
         )
 
     def for_scale(self, scale: float) -> str:
-        """Name of the rescaling model with the smallest scale of at least `scale`.
+        """Return the name of the rescaling model with the smallest scale of at least `scale`.
 
-        Shipped models come before imported ones, and irn-xN before its variants.
+        Shipped models take precedence over imported ones, and irn-xN over its variants.
 
         Raises:
-            UnavailableError: there is none; the scales that there are are named.
+            UnavailableError: there is no such model; the message lists the available scales.
         """
         rescalers = [s for s in self.summaries() if s.task == "rescale" and s.scale is not None]
         fitting = [s for s in rescalers if s.scale is not None and s.scale >= scale]
         if not fitting:
             have = ", ".join(f"x{s.scale} ({s.entry.name})" for s in rescalers) or "none"
             raise UnavailableError(
-                f"no model for scale {scale:g}; there are: {have}. Train one with 'irn train' or "
+                f"no model for scale {scale:g}; available: {have}. Train one with 'irn train' or "
                 "import one with 'irn models import FILE'"
             )
         order = {"shipped": 0, "imported": 1}
@@ -122,12 +124,12 @@ class Registry:
         return min(fitting, key=rank).entry.name
 
     def import_file(self, source: Path, name: str | None = None) -> Entry:
-        """Check a checkpoint, convert it to our format and keep it in the user's folder.
+        """Check a checkpoint, convert it to irn's format and save it in the user's directory.
 
         Raises:
-            UsageError: a name that is no name, or that is taken.
-            CheckpointError: an unusable file; nothing is left behind.
-            OutputError: the folder cannot be written.
+            UsageError: the name is invalid or taken.
+            CheckpointError: the file is unusable; nothing is left behind.
+            OutputError: the directory cannot be written to.
             StorageError: the disk is full or fails.
         """
         chosen = name or re.sub(r"[^A-Za-z0-9._-]", "-", source.stem).strip("-.")[:64]
@@ -139,7 +141,7 @@ class Registry:
         for entry in self.entries():
             if entry.name == chosen:
                 raise UsageError(
-                    f"there is a {entry.origin} model {chosen!r} already: give another with --name"
+                    f"model {chosen!r} already exists ({entry.origin}): give another with --name"
                 )
         checkpoint = read_checkpoint(source)
         digest = hashlib.sha256(source.read_bytes()).hexdigest()
@@ -151,5 +153,5 @@ class Registry:
 
 
 def default_registry() -> Registry:
-    """The package's own weights (in a checkout: the folder beside it) and the user's folder."""
+    """Return the registry of the shipped models and of those in the user's directory."""
     return Registry(shipped=shipped_folder(), imported=imported_folder())

@@ -79,7 +79,7 @@ def test_a_damaged_model(irn, tmp_path):
     (folder / "mine.safetensors").write_bytes(b"damaged")
     outcome = irn("doctor")
     assert outcome.status == 1
-    assert "fail  models     mine (imported): mine.safetensors is no whole" in outcome.out.decode()
+    assert "fail  models     mine (imported): mine.safetensors is not a" in outcome.out.decode()
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_a_short_training_from_file_and_options(irn, tmp_path, data):
         (["--preset", "irn-x2", "--config", "{tmp}/none.toml"], 66, "none.toml"),
         (["--preset", "irn-x2", "--config", "{tmp}/bad.toml"], 2, "TOML"),
         (["--preset", "irn-x2", "--init", "irn-x8"], 69, "irn train --preset irn-x8"),
-        (["--preset", "irn-x2", "--init", "irn-x4"], 65, "does not grow"),
+        (["--preset", "irn-x2", "--init", "irn-x4"], 65, "cannot start from"),
         (["--preset", "irn-plus-x4", "--set", "vgg19={tmp}/vgg.pth"], 66, "vgg19"),
         (["--preset", "crm-jpeg", "--set", "rescaler=irn-x2-robust"], 69, "irn-x2-robust"),
         (["--preset", "crm-jpeg", "--set", "rescaler=irn-x4"], 65, "x2"),

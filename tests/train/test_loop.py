@@ -98,7 +98,7 @@ def test_another_recipe_or_seed_does_not_continue_a_run(tmp_path, pictures):
     said = []
     fewer = Images(pictures.names[:3], pictures.pixels[:3])
     run(fewer, tmp_path / "a", 3, hooks=Hooks(say=said.append), resume=True)
-    assert "warning: the run was begun on other images" in said
+    assert "warning: the run was started on other images" in said
 
 
 def test_the_run_directory_holds_everything(tmp_path, pictures):
@@ -223,7 +223,7 @@ def test_a_crm_trains_on_the_lr_of_its_rescaler(tmp_path, pictures):
     with pytest.raises(UsageError, match="rescaler"):
         run(pictures, tmp_path / "a", 5, recipe=CRM, ingredients=other, resume=True)
     path.write_bytes(serialise(shaken(SMALL["irn-x4"]), Card(name="x4")))
-    with pytest.raises(CheckpointError, match="no rescaling model of x2"):
+    with pytest.raises(CheckpointError, match="not a rescaling model of x2"):
         gather(CRM, lambda name: path)
 
 

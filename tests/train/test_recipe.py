@@ -149,7 +149,7 @@ def test_fields_are_changed_by_name_with_or_without_section():
         ("recompute=1", "true or false"),
         ("draw=always", "never, normal, own"),
         ("halve_at=5", "list"),
-        ("halve_at=[2, 1]", "rising"),
+        ("halve_at=[2, 1]", "increasing"),
         ("vgg19=3", "text"),
         ("bacth=3", "'batch'"),
         ("data.bacth=3", "'data.batch'"),

@@ -235,7 +235,7 @@ def test_where_compiling_fails_the_run_goes_on(batch, monkeypatch):
     said = []
     network = shaken(SMALL["irn-x2"])
     prepare(network, Compute(compile="on"), torch.device("cpu"), said.append)
-    assert said == ["torch.compile does not work here (no compiler): going on without it"]
+    assert said == ["torch.compile does not work here (no compiler): continuing without it"]
     assert network(batch[0])[0].shape == (2, 3, 16, 16)
 
 

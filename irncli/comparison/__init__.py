@@ -1,1 +1,1 @@
-"""Two images looked at: in numbers, as one image, as a page."""
+"""Comparison of two images: as numbers, as one image, and as an HTML page."""

@@ -1,4 +1,4 @@
-"""How far two images are from each other, in numbers; sums go over strips of rows."""
+"""Measurements of the difference between two images, computed over strips of rows."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from irncli.pixels import Pixels, most
 __all__ = ["Numbers", "Spread", "measure"]
 
 STRIP = 1 << 19
-"""Pixels of a strip, about."""
+"""Approximate number of pixels in a strip."""
 WINDOW = 11
-"""Rows that an SSIM window covers."""
+"""Number of rows in an SSIM window."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """How often each absolute difference occurs.
+    """The distribution of the absolute differences of two arrays.
 
     Attributes:
-        counts: int64, of the differences 0, 1, ... up to white.
+        counts: number of values with the absolute difference 0, 1, ... up to white, int64.
     """
 
     counts: NDArray[np.int64]
@@ -39,7 +39,7 @@ class Spread:
 
     @property
     def psnr(self) -> float:
-        """10 log10(white^2 / mean squared difference); inf if there is none."""
+        """PSNR: 10 log10(white^2 / mean squared difference); inf if there is no difference."""
         square = self._weighted(2)
         return math.inf if square == 0 else 10 * math.log10((len(self.counts) - 1) ** 2 / square)
 
@@ -55,9 +55,10 @@ class Spread:
 
     @property
     def gain(self) -> int:
-        """The power of two that makes differences bright: one value in a hundred is too bright.
+        """Power of two that makes differences well visible.
 
-        Where fewer differ at all, the largest difference is not too bright.
+        At most one value in a hundred is clipped. If fewer values differ at all, the largest
+        difference is not clipped.
         """
         within = np.searchsorted(self.counts.cumsum(), 0.99 * self.counts.sum())
         bright = int(within) or self.largest
@@ -72,15 +73,15 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Numbers:
-    """What is measured of a pair.
+    """Measurements of a pair.
 
     Attributes:
-        identical: all that can be seen is equal, alpha included.
+        identical: True if all visible values are equal, including alpha.
         values: differences of the RGB values.
-        ssim_rgb: mean of the channels; nan for images smaller than its window.
-        psnr_y: on luma as `irn eval` has it; inf if equal.
-        ssim_y: the same; nan for images smaller than its window.
-        alpha: differences of alpha; None where neither image has any.
+        ssim_rgb: mean SSIM of the channels; nan if the images are smaller than the SSIM window.
+        psnr_y: PSNR of luma, defined as in `irn eval`; inf if luma is equal.
+        ssim_y: SSIM of luma; nan if the images are smaller than the SSIM window.
+        alpha: differences of alpha; None if neither image has alpha.
     """
 
     identical: bool
@@ -92,11 +93,11 @@ class Numbers:
 
     @property
     def psnr_rgb(self) -> float:
-        """Over all values; inf if equal."""
+        """PSNR over all RGB values; inf if they are equal."""
         return self.values.psnr
 
     def as_record(self) -> dict[str, Any]:
-        """For JSON: null where a number is infinite (of equal images) or does not exist."""
+        """Return a record for JSON, with null for a number that is infinite or does not exist."""
         return {
             "identical": self.identical,
             "psnr_rgb": _plain(self.psnr_rgb, 4),
@@ -108,7 +109,7 @@ class Numbers:
         }
 
     def lines(self) -> list[tuple[str, str]]:
-        """For people: what is measured, and the figures."""
+        """Return the measurements for display, as pairs of a name and its figures."""
         if self.identical:
             return [("identical", "every value is the same")]
         lines = [
@@ -130,7 +131,7 @@ def _decibels(value: float) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.4f}" if math.isfinite(value) else f"not below {WINDOW}x{WINDOW} pixels"
+    return f"{value:.4f}" if math.isfinite(value) else f"undefined below {WINDOW}x{WINDOW} pixels"
 
 
 def _spread_record(spread: Spread) -> dict[str, Any]:
@@ -149,7 +150,7 @@ def _spread_text(spread: Spread) -> str:
 
 
 def _percent(share: float) -> str:
-    """Never 0 or 100 where that is not the whole truth."""
+    """Format a share as a percentage; round neither up to 100 nor down to 0."""
     rounded = round(100 * share, 1)
     if share not in (0, 1) and rounded in (0, 100):
         return "under 0.1 %" if rounded == 0 else "over 99.9 %"
@@ -157,9 +158,9 @@ def _percent(share: float) -> str:
 
 
 def measure(pair: Pair) -> Numbers:
-    """All numbers of a pair, over the whole image, to the edge.
+    """Return all measurements of a pair over the whole image, without cropping a border.
 
-    16-bit values are measured as they are; PSNR and SSIM do not depend on the unit.
+    16-bit values are not converted to 8 bits; PSNR and SSIM do not depend on the unit.
     """
     values = _spread(pair.a.pixels, pair.b.pixels)
     alpha = None
@@ -176,7 +177,7 @@ def measure(pair: Pair) -> Numbers:
 
 
 def _strips(height: int, width: int) -> Iterator[slice]:
-    """Rows in strips of about STRIP pixels."""
+    """Yield the rows of an image in strips of about STRIP pixels."""
     step = max(WINDOW, STRIP // width)
     for top in range(0, height, step):
         yield slice(top, min(top + step, height))
@@ -192,7 +193,7 @@ def _spread(a: Pixels, b: Pixels) -> Spread:
 
 
 def _in_bytes(side: Side, rows: slice) -> NDArray[np.float64]:
-    """Rows with white at 255, whatever the depth."""
+    """Return rows scaled so that white is 255 at any depth."""
     return side.pixels[rows].astype(np.float64) * (255 / most(side.pixels))
 
 
@@ -206,7 +207,10 @@ def _psnr_y(pair: Pair) -> float:
 
 
 def _ssim(pair: Pair, *, on_luma: bool) -> float:
-    """The mean of the strips' means, each with the rows that its windows reach beyond it."""
+    """Return the SSIM of a pair as the weighted mean of the SSIM of strips.
+
+    Each strip includes the rows below it that its windows reach.
+    """
     width, height = pair.size
     beyond = WINDOW - 1
     if min(width, height) <= beyond:

@@ -1,4 +1,4 @@
-"""A pair as a page: one HTML file that holds all it needs and asks for nothing."""
+"""Comparison of a pair as one self-contained HTML file, which loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ from irncli.pixels import Pixels
 __all__ = ["page"]
 
 LARGEST_SIDE, LARGEST_AREA = 4096, 4 << 20
-"""Largest side and area of an image on the page; larger ones are shrunk by a whole number."""
+"""Largest side and area of an image on the page, in pixels.
+
+Larger images are shrunk by a whole number.
+"""
 LOSSLESS_AREA = 1 << 20
-"""Up to here an image on the page is a PNG; beyond, a WebP."""
+"""Largest area in pixels of an image that is embedded as PNG; larger ones are WebP."""
 QUALITY = 90
 
 _FOLDER = Path(__file__).parent
@@ -32,7 +35,12 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class _Embedding:
-    """How images are put into the page: smaller by a whole number, as PNG or WebP."""
+    """The way in which images are embedded in the page.
+
+    Attributes:
+        shrink: whole number by which images are shrunk.
+        format: `png` or `webp`.
+    """
 
     shrink: int
     format: Format
@@ -48,17 +56,17 @@ class _Embedding:
 
     @property
     def remark(self) -> str:
-        """What a person has to know of it; "" if nothing."""
+        """Remark for the reader of the page; "" if there is none."""
         if self.format == "png":
             return ""
         size = f"at 1/{self.shrink} of their size, " if self.shrink > 1 else ""
         return (
             f"shown {size}as WebP of quality {QUALITY}; "
-            "numbers and details are of the images themselves"
+            "numbers and details are those of the original images"
         )
 
     def uri(self, pixels: Pixels, profile: bytes | None = None) -> str:
-        """The data: URI of an image."""
+        """Return the data: URI of an image."""
         return _uri(pixels, self.format, profile)
 
 
@@ -73,17 +81,18 @@ def _uri(pixels: Pixels, image_format: Format, profile: bytes | None = None) -> 
 
 
 def page(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None, version: str) -> bytes:
-    """The HTML of a pair: a slider between A and B, their difference, details, numbers.
+    """Return the HTML page of a pair: a slider between A and B, their difference, details, numbers.
 
-    Its own policy lets nothing be loaded or run but what it holds. Large images are shown smaller
-    and by a lossy codec, which the page says; each of A and B has its colour profile.
+    The content security policy of the page allows only the images, the style and the script that it
+    contains. Large images are shown smaller and with a lossy codec, and the page says so. A and B
+    keep their colour profiles.
 
     Args:
         pair: the images.
-        numbers: what was measured of them.
-        crops: how many details.
-        gain: by how much to amplify the difference; None: so that it is seen well.
-        version: of irn.
+        numbers: measurements of the pair.
+        crops: number of details.
+        gain: factor that amplifies the difference; None: chosen so that it is clearly visible.
+        version: version of irn.
     """
     side = detail_side(pair.size)
     views = Views.of(pair, numbers, crops=crops, side=side, gain=gain)
@@ -121,12 +130,12 @@ def _asset(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text that may stand between tags and in an attribute."""
+    """Escape text for use between tags and in attributes."""
     return escape(text, quote=True)
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing from anywhere: only images in the page, and style and script of these hashes."""
+    """Return a policy that allows only embedded images, and style and script with these hashes."""
     allowed = [
         "default-src 'none'",
         "img-src data:",
@@ -147,7 +156,7 @@ def _verdict(numbers: Numbers) -> str:
 
 
 def _frames(views: Views, shrink: int) -> str:
-    """Rectangles over the image, in its own pixels."""
+    """Return the frames of the details as an SVG, in pixels of the images."""
     width, height = (-(-side // shrink) * shrink for side in views.pair.size)
     rectangles = "".join(
         f'<rect x="{place.x}" y="{place.y}" width="{place.side}" height="{place.side}" '
@@ -168,7 +177,7 @@ def _switch(views: Views) -> str:
 
 
 def _details(views: Views, width: int, height: int) -> str:
-    """A figure for each detail: it in A, in B, and the difference."""
+    """Return a figure for each detail, which shows it in A, in B, and as a difference."""
     if not views.places:
         return ""
     figures = "\n".join(_figure(views, place, width, height) for place in views.places)
@@ -211,6 +220,6 @@ def _described(side: Side) -> str:
 
 
 def _remarks(remarks: Sequence[str]) -> str:
-    """What was done to the images to compare and to show them."""
+    """Return a list of what was done to the images in order to compare and show them."""
     items = "".join(f"<li>{_text(remark)}</li>" for remark in remarks if remark)
     return f'<ul class="remarks">{items}</ul>' if items else ""

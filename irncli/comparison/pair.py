@@ -1,4 +1,4 @@
-"""Two images made alike: upright, on white, of one depth and one size, so that they compare."""
+"""Preparation of two images for comparison: upright, on white, with equal depth and size."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from irncli.pixels import Pixels, bits_of, most, to_bits
 __all__ = ["Pair", "Side", "paired", "scale_between"]
 
 LEAST_SCALE = 1.2
-"""Where sizes differ by less, one image was cropped rather than made small."""
+"""Smallest scale between two sizes; a smaller difference is taken for cropping."""
 LARGEST_SCALE = 64
-_WHITE = "transparent places are laid on white"
+_WHITE = "transparent areas are shown on white"
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of the two.
+    """One of the two images.
 
     Attributes:
-        name: to show, on one line.
-        size: width and height of the upright image, as it was given.
-        bits: a channel of it, as it was given.
-        pixels: uint8 or uint16 [H, W, 3], RGB, comparable with those of the other.
-        alpha: [H, W], of the same type; None where neither has any that can be seen.
-        profile: ICC profile of the pixels, if it is one for RGB.
+        name: name to show, on one line.
+        size: width and height of the original image after it was turned upright.
+        bits: bits per channel of the original image.
+        pixels: RGB for comparison with the other image, uint8 or uint16 [H, W, 3].
+        alpha: alpha [H, W] of the same type; None if neither image has visible alpha.
+        profile: ICC profile of the pixels; None if there is none for RGB.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two images of one depth and size.
+    """Two images of equal depth and size.
 
     Attributes:
-        a: the first.
-        b: the second.
-        scale: by how much one of them was made larger; None: both had one size.
-        notes: what was done to compare them, a sentence each.
+        a: the first image.
+        b: the second image.
+        scale: scale by which one of the images was enlarged; None: both had the same size.
+        notes: what was done in order to compare the images, one sentence each.
     """
 
     a: Side
@@ -61,7 +61,7 @@ class Pair:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of what is compared."""
+        """Width and height of the images that are compared."""
         return self.a.pixels.shape[1], self.a.pixels.shape[0]
 
     @property
@@ -71,23 +71,24 @@ class Pair:
 
     @property
     def profile(self) -> bytes | None:
-        """The ICC profile, where both have the same one."""
+        """ICC profile that both images have in common; None if there is none."""
         return self.a.profile if self.a.profile == self.b.profile else None
 
 
 def paired(first: tuple[str, Picture], second: tuple[str, Picture]) -> Pair:
-    """Two images made alike.
+    """Return two images prepared for comparison.
 
-    Each is turned as its EXIF says and laid on white where it is transparent. If one of them has 16
-    bits, both get them. If one is the other made small, it is made larger, bicubically: to ceil
-    size times a whole scale, then cropped; or for another scale at once to the size of the other.
+    Each image is turned as its EXIF says, and transparent areas are placed on white. If one image
+    has 16 bits, both are compared at 16 bits. If one image has the size of a downscaled version of
+    the other, it is enlarged bicubically: for a whole scale, to its size times the scale and then
+    cropped; for any other scale, directly to the size of the other image.
 
     Args:
         first: name and image.
-        second: the same.
+        second: name and image.
 
     Raises:
-        DataError: sizes that have nothing to do with each other.
+        DataError: neither size is that of a downscaled version of the other.
     """
     names = first[0], second[0]
     notes: list[str] = []
@@ -104,9 +105,7 @@ def paired(first: tuple[str, Picture], second: tuple[str, Picture]) -> Pair:
         pixels = to_bits(_on_white(picture), bits)
         alpha = to_bits(_alpha(picture), bits) if transparent else None
         if scale is not None and picture.size[0] * picture.size[1] < other.size[0] * other.size[1]:
-            notes.append(
-                f"{letter} was made larger x{scale:g} bicubically, to the size of the other"
-            )
+            notes.append(f"{letter} was enlarged x{scale:g} bicubically, to the size of the other")
             pixels = _enlarged(pixels, other.size, scale)
             alpha = None if alpha is None else _enlarged(alpha, other.size, scale)
         sides.append(Side(name, picture.size, picture.bits, pixels, alpha, _rgb_profile(picture)))
@@ -114,15 +113,15 @@ def paired(first: tuple[str, Picture], second: tuple[str, Picture]) -> Pair:
 
 
 def _differences_in_kind(a: Picture, b: Picture) -> list[str]:
-    """What the images are besides their size, where that matters for comparing them."""
+    """Return notes on properties other than size that affect the comparison."""
     notes = []
     if a.bits != b.bits:
         deep, flat = ("A", "B") if a.bits > b.bits else ("B", "A")
-        notes.append(f"{deep} has 16 bits a channel, {flat} 8: they are compared at 16")
+        notes.append(f"{deep} has 16 bits per channel, {flat} has 8: they are compared at 16")
     if a.gray and b.gray:
-        notes.append("both are gray: they count as colours of equal channels")
+        notes.append("both are gray: they are compared as RGB with equal channels")
     elif a.gray or b.gray:
-        notes.append(f"{'A' if a.gray else 'B'} is gray: it counts as colours of equal channels")
+        notes.append(f"{'A' if a.gray else 'B'} is gray: it is compared as RGB with equal channels")
     clear = [letter for letter, one in zip("AB", (a, b), strict=True) if not one.opaque]
     if clear:
         notes.append(
@@ -134,7 +133,7 @@ def _differences_in_kind(a: Picture, b: Picture) -> list[str]:
 
 
 def _upright(picture: Picture, letter: str, notes: list[str]) -> Picture:
-    """Turned as its EXIF says."""
+    """Return an image turned as its EXIF says; add a note if it was turned."""
     turned = orientation_of(picture.metadata.exif)
     if turned == 1:
         return picture
@@ -144,7 +143,7 @@ def _upright(picture: Picture, letter: str, notes: list[str]) -> Picture:
 
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:
-    """Pixels [H, W, ...] of an EXIF orientation, upright."""
+    """Turn pixels [H, W, ...] with an EXIF orientation upright."""
     if orientation in (3, 4, 6, 7):
         pixels = pixels[::-1]
     if orientation in (2, 3, 7, 8):
@@ -161,7 +160,7 @@ def _alpha(picture: Picture) -> Pixels:
 
 
 def _on_white(picture: Picture) -> Pixels:
-    """What is seen of an image that lies on white."""
+    """Return the pixels of an image composited on white."""
     if picture.opaque:
         return picture.pixels
     white = most(picture.pixels)
@@ -180,23 +179,23 @@ def _checked_scale(a: tuple[int, int], b: tuple[int, int]) -> float | None:
     scale = scale_between(large, small)
     if scale is None:
         raise DataError(
-            f"A is {a[0]}x{a[1]}, B is {b[0]}x{b[1]}: expected one size, or one image that is "
-            "the other made small; crop or resize one of them first"
+            f"A is {a[0]}x{a[1]}, B is {b[0]}x{b[1]}: expected equal sizes, or one image that is "
+            "the other downscaled; crop or resize one of them first"
         )
     return scale
 
 
 def scale_between(large: tuple[int, int], small: tuple[int, int]) -> float | None:
-    """The scale, of the fewest digits, by which one size is the LR size of the other.
+    """Return the scale with the fewest digits at which one size is the LR size of the other.
 
     Law: lr_size(large, scale) == small.
 
     Args:
-        large: width and height.
-        small: width and height.
+        large: width and height in pixels.
+        small: width and height in pixels.
 
     Returns:
-        From LEAST_SCALE to LARGEST_SCALE; None if there is none.
+        The scale, from LEAST_SCALE to LARGEST_SCALE; None if there is none.
     """
     least = max(LEAST_SCALE, *(big / little for big, little in zip(large, small, strict=True)))
     for digits in range(7):
@@ -208,7 +207,7 @@ def scale_between(large: tuple[int, int], small: tuple[int, int]) -> float | Non
 
 
 def _enlarged(pixels: Pixels, size: tuple[int, int], scale: float) -> Pixels:
-    """LR [h, w, 3] or [h, w] at the size of HR, as irn lays one over the other."""
+    """Enlarge LR [h, w, 3] or [h, w] to the size of HR, aligned as irn aligns LR and HR."""
     width, height = size
     tall, wide = height, width
     if scale == int(scale):

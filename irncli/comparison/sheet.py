@@ -1,4 +1,4 @@
-"""A pair as one image: A, B and their difference side by side, details of each below."""
+"""Comparison of a pair as one image: A, B and their difference side by side, with details below."""
 
 from __future__ import annotations
 
@@ -19,36 +19,38 @@ from irncli.pixels import Pixels
 __all__ = ["Layout", "sheet"]
 
 LARGEST = 1024
-"""Longest side of a panel in pixels; larger images are made smaller by a whole number."""
+"""Longest side of a panel in pixels; larger images are shrunk by a whole number."""
 LEAST = 384
-"""Width of a column, and of a panel where a small image can be repeated to it."""
+"""Smallest width of a column in pixels; pixels of small images are repeated up to this width."""
 ACROSS = 3
-"""Details in a row of a column, at most."""
+"""Largest number of details in a row of a column."""
 MARGIN, GAP, CLOSE, FRAME = 32, 24, 10, 3
-"""Around the sheet, between columns and rows, between details, around each of them."""
+"""Spacing in pixels: margin of the sheet, gap between columns and rows, gap between details, frame
+of a detail."""
 PAPER, INK, FAINT = (250, 250, 248), (28, 28, 30), (110, 110, 116)
 
 Canvas = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Corner = tuple[int, int]
-"""Row and column."""
+"""Row and column in pixels."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie on a sheet, in its pixels.
+    """The layout of a sheet, in pixels of the sheet.
 
     Attributes:
-        shrink: by how much panels are smaller than the images.
-        repeat: or larger; one of both is 1.
+        shrink: whole factor by which the images are shrunk in the panels.
+        repeat: whole factor by which the images are enlarged in the panels; `shrink` or `repeat`
+            is 1.
         panel: width and height of a panel.
-        column: width of each of the three.
+        column: width of each of the three columns.
         text: size of the letters.
-        head: lines of text above the groups.
-        across: details in a row of a column.
-        cell: width of each of them, with its frame.
-        times: by how much details are larger than their pixels.
-        side: of a detail in pixels of the images, at most.
+        head: number of lines of text above the panels.
+        across: number of details in a row of a column.
+        cell: width of a detail with its frame.
+        times: whole factor by which details are enlarged.
+        side: side of a detail, in pixels of the images.
     """
 
     shrink: int
@@ -64,7 +66,7 @@ class Layout:
 
     @classmethod
     def of(cls, pair: Pair, crops: int) -> Layout:
-        """For a pair and so many details."""
+        """Return the layout for a pair and a number of details."""
         width, height = pair.size
         shrink = -(-max(width, height) // LARGEST)
         repeat = max(1, min(LEAST // width, LARGEST // height))
@@ -74,7 +76,7 @@ class Layout:
         cell = (column - (across - 1) * CLOSE) // across
         inside = cell - 2 * FRAME
         side = min(inside, detail_side(pair.size))
-        # So large that they fill their row, without parts of pixels.
+        # Choose a side whose whole multiple fills the cell best.
         side = min(width, height, inside // round(inside / side))
         return cls(
             shrink=shrink,
@@ -91,7 +93,7 @@ class Layout:
 
     @property
     def line(self) -> int:
-        """Height of a line of text with what is free below it."""
+        """Height of a line of text with the space below it."""
         return self.text * 5 // 4 + self.text // 3
 
     @property
@@ -101,44 +103,45 @@ class Layout:
 
     @property
     def top(self) -> int:
-        """Row where the groups begin."""
+        """First row of the panels."""
         return MARGIN + self.head * self.line + self.text // 2
 
     def height(self, details: int) -> int:
-        """Return the height of the sheet with so many details."""
+        """Return the height of the sheet with a number of details."""
         return self._row(-(-details // self.across)) - GAP + MARGIN
 
     def _row(self, row: int) -> int:
-        """Top of a row of details, counted from 0."""
+        """Return the top of a row of details, counted from 0."""
         one = GAP + self.line + self.side * self.times + 2 * FRAME
         return self.top + self.panel[1] + GAP + row * one
 
     def left(self, column: int) -> int:
-        """Edge of a column, 0 to 2."""
+        """Return the left edge of a column, 0 to 2."""
         return MARGIN + column * (self.column + GAP)
 
     def detail(self, column: int, number: int) -> tuple[int, int]:
-        """Top left corner of a detail inside its frame, counted from 1; its caption is above."""
+        """Return the top left corner inside the frame of a detail, counted from 1."""
         row, place = divmod(number - 1, self.across)
         left = self.left(column) + place * (self.cell + CLOSE)
         return self._row(row) + self.line + FRAME, left + FRAME
 
     def on_panel(self, column: int, y: int, x: int) -> tuple[int, int]:
-        """Where a pixel of the images lies on a panel."""
+        """Return the position on a panel of a pixel (y, x) of the images."""
         down, across = (at * self.repeat // self.shrink for at in (y, x))
         return self.top + down, self.left(column) + across
 
 
 def sheet(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None) -> bytes:
-    """The PNG of a pair: numbers, A, B, their difference, and details enlarged pixel by pixel.
+    """Return the sheet of a pair as a PNG file.
 
-    It has the colour profile of the two, where that is the same.
+    The sheet shows numbers, A, B, their difference, and details enlarged by repeating pixels. If A
+    and B have the same colour profile, the sheet has it, too.
 
     Args:
         pair: the images.
-        numbers: what was measured of them.
-        crops: how many details.
-        gain: by how much to amplify the difference; None: so that it is seen well.
+        numbers: measurements of the pair.
+        crops: number of details.
+        gain: factor that amplifies the difference; None: chosen so that it is clearly visible.
     """
     layout = Layout.of(pair, crops)
     views = Views.of(pair, numbers, crops=crops, side=layout.side, gain=gain)
@@ -155,7 +158,7 @@ def sheet(pair: Pair, numbers: Numbers, *, crops: int, gain: int | None) -> byte
 
 
 def _write_head(canvas: Canvas, layout: Layout, views: Views) -> None:
-    """Numbers, what was done, and the names of the columns."""
+    """Write the numbers, the remarks and the titles of the columns."""
     pair, width = views.pair, layout.width - 2 * MARGIN
     figures = "     ".join(f"{what}: {text}" for what, text in views.numbers.lines())
     reduced = [f"shown at 1/{layout.shrink} of the size"] * (layout.shrink > 1)
@@ -171,7 +174,7 @@ def _write_head(canvas: Canvas, layout: Layout, views: Views) -> None:
 def _write(
     canvas: Canvas, top: int, left: int, text: str, size: int, colour: Colour, width: int
 ) -> None:
-    """A line of text, shortened to a width."""
+    """Write a line of text, shortened to a width."""
     if not text:
         return
     cover = draw_text(shortened(text, size, width), size)[:, :, None] / 255
@@ -184,14 +187,14 @@ def _paste(canvas: Canvas, pixels: Pixels, top: int, left: int) -> None:
 
 
 def _mark(canvas: Canvas, layout: Layout, column: int, place: Place) -> None:
-    """A frame on a panel around where a detail comes from."""
+    """Draw a frame on a panel around the place of a detail."""
     start = layout.on_panel(column, place.y, place.x)
     end = layout.on_panel(column, place.y + place.side, place.x + place.side)
     _frame(canvas, start, end, _rgb(place.colour), max(2, layout.text // 9))
 
 
 def _frame(canvas: Canvas, start: Corner, end: Corner, colour: Colour, thick: int) -> None:
-    """Around the rectangle from one corner to the other, outside it."""
+    """Draw a frame outside the rectangle between two corners."""
     (top, left), (bottom, right) = start, end
     inside = canvas[top:bottom, left:right].copy()
     canvas[top - thick : bottom + thick, left - thick : right + thick] = colour

@@ -1,4 +1,4 @@
-"""What is shown of a pair, on a sheet or a page: both, their difference, details of all three."""
+"""Views of a pair for a sheet or a page: both images, their difference, and details of each."""
 
 from __future__ import annotations
 
@@ -17,17 +17,28 @@ __all__ = ["COLOURS", "Place", "Views", "detail_side"]
 COLOURS = ("#f28c28", "#1f9fd6", "#d6409f", "#4fa83d", "#c9a400", "#8e62d9")
 """Colours of the frames around details, used in turn."""
 LEAST_DETAIL = 16
-"""Side in pixels."""
+"""Smallest side of a detail in pixels, if the image is not smaller."""
 
 
 def detail_side(size: tuple[int, int]) -> int:
-    """Side of a detail in an image of so many pixels: a third of a small one, or all of it."""
+    """Return the side of a detail for an image of this width and height, in pixels.
+
+    The side is a third of the shorter side of the image, but from LEAST_DETAIL to CROP and not
+    larger than the image.
+    """
     return min(*size, max(LEAST_DETAIL, min(CROP, min(size) // 3)))
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a detail lies, in pixels of the pair."""
+    """The position of a detail, in pixels of the pair.
+
+    Attributes:
+        number: number of the detail, from 1.
+        x: left edge.
+        y: top edge.
+        side: side of the square.
+    """
 
     number: int
     x: int
@@ -36,19 +47,19 @@ class Place:
 
     @property
     def colour(self) -> str:
-        """Colour of its frame."""
+        """Colour of the frame around the detail."""
         return COLOURS[(self.number - 1) % len(COLOURS)]
 
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """A pair, ready to be looked at.
+    """A pair with everything that is needed to show it.
 
     Attributes:
         pair: the images.
-        numbers: what was measured of them.
-        gain: by how much their difference is amplified.
-        places: of the details, where the pair differs most.
+        numbers: measurements of the pair.
+        gain: factor that amplifies the difference.
+        places: places of the details, where the images differ most.
     """
 
     pair: Pair
@@ -58,14 +69,15 @@ class Views:
 
     @classmethod
     def of(cls, pair: Pair, numbers: Numbers, *, crops: int, side: int, gain: int | None) -> Views:
-        """Look for the places.
+        """Find the places where the images differ most.
 
         Args:
             pair: the images.
-            numbers: what was measured of them.
-            crops: how many details; fewer where there is no room or no difference.
-            side: of a detail.
-            gain: by how much to amplify the difference; None: so that it is seen well.
+            numbers: measurements of the pair.
+            crops: number of details; there are fewer if the image has no room for more, or no
+                further differences.
+            side: side of a detail in pixels.
+            gain: factor that amplifies the difference; None: chosen so that it is clearly visible.
         """
         a, b = pair.a.pixels, pair.b.pixels
         corners = worst_places(a, b, side, crops) if crops else []
@@ -73,9 +85,10 @@ class Views:
         return cls(pair, numbers, numbers.values.gain if gain is None else gain, places)
 
     def whole(self, times: int) -> tuple[Pixels, Pixels, Pixels]:
-        """A, B and their difference, uint8, made smaller by a whole number.
+        """Return A, B and their difference, uint8, shrunk by a whole number.
 
-        Of the difference the root mean square is kept: few that are large stay in sight.
+        The difference is shrunk by the root mean square, so that a few large differences stay
+        visible.
         """
         width, height = self.pair.size
         first, second, difference = self._readers()
@@ -86,7 +99,7 @@ class Views:
         )
 
     def details(self, place: Place) -> tuple[Pixels, Pixels, Pixels]:
-        """Return this detail of A, of B and of their difference, uint8 [side, side, 3]."""
+        """Return a detail of A, of B and of their difference, uint8 [side, side, 3]."""
         rows, columns = slice(place.y, place.y + place.side), slice(place.x, place.x + place.side)
         first, second, difference = (read(rows)[:, columns] for read in self._readers())
         return first, second, difference
@@ -101,12 +114,12 @@ class Views:
 
 
 def amplified(a: Pixels, b: Pixels, gain: int) -> Pixels:
-    """The difference, brightened: min(255, gain |a - b|) with white at 255, rounded.
+    """Return the amplified difference: min(255, gain |a - b|) with white at 255, rounded.
 
     Args:
-        a: uint8 or uint16, of any shape.
-        b: the same type and shape.
-        gain: by how much to brighten.
+        a: uint8 or uint16 of any shape.
+        b: array of the same type and shape.
+        gain: factor that amplifies the difference.
 
     Returns:
         uint8 of the same shape.

@@ -1,1 +1,1 @@
-"""Images in few bytes: the network with a codec, plain codecs, and the search for a quality."""
+"""Compression: the network combined with a codec, plain codecs, and the search for a quality."""

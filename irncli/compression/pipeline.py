@@ -1,4 +1,4 @@
-"""An image through the network, a codec, and back."""
+"""The compression pipeline: network, codec, restorer and inverse network."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ Xmp = Callable[[str], bytes | None]
 
 @dataclass(frozen=True)
 class Compressor:
-    """A rescaling network, the codec that its LR goes through, and what undoes the codec.
+    """A rescaling network, the codec of its LR, and a restorer that undoes the codec.
 
         file = codec(quantise(network(HR)));   HR' = inverse(restorer(decoded file), 0)
 
     Attributes:
-        rescaler: trained with the codec in view.
-        codec: of the file.
-        restorer: of LR that was a JPEG; None: the inverse bears what the codec did.
-        neutral: the image has three equal channels, and so has what is restored.
+        rescaler: rescaler of a network that was trained for the codec.
+        codec: format of the file.
+        restorer: network that restores LR from a JPEG; None: the inverse network gets the decoded
+            LR as it is.
+        neutral: True if the image has three equal channels; the restored image then has them, too.
 
     Source: IRN extensions (IJCV 2022), section 3.5.
     """
@@ -38,17 +39,19 @@ class Compressor:
     neutral: bool = False
 
     def code(self, low: Picture, quality: int, xmp: Xmp | None = None) -> bytes:
-        """The file of an LR image: 4:4:4 where the codec has it, JPEG optimised and progressive.
+        """Return the file of an LR image.
+
+        Chroma is 4:4:4 if the codec supports it; a JPEG is optimised and progressive.
 
         Args:
             low: the LR image.
-            quality: 1 to 100; PNG has none.
+            quality: quality of the codec, 1 to 100; PNG ignores it.
             xmp: see `encode`.
         """
         return encode(low, image_format=self.codec, quality=quality, progressive=True, xmp=xmp)
 
     def reread(self, data: bytes) -> Pixels:
-        """What the inverse is fed: LR out of its file, with what the codec did undone."""
+        """Return the input of the inverse network: LR from its file, after the restorer."""
         return self._reread(data).pixels
 
     def _reread(self, data: bytes) -> Picture:
@@ -59,12 +62,12 @@ class Compressor:
         return replace(low, pixels=self.restorer.restore(low.pixels, file.tables))
 
     def restore(self, data: bytes, hr_size: tuple[int, int], scale: float | None = None) -> Pixels:
-        """The image out of its file, with z = 0.
+        """Restore the image from its file, with z = 0.
 
         Args:
-            data: as `code` made it.
-            hr_size: width and height of the image.
-            scale: HR size over LR size; None: that of the network.
+            data: file made by `code`.
+            hr_size: width and height of the image in pixels.
+            scale: HR size over LR size; None: the scale of the network.
         """
         low = self._reread(data)
         pixels = self.rescaler.upscale(low.pixels, hr_size, scale, temperature=0)

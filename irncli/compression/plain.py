@@ -1,4 +1,4 @@
-"""What a codec makes of a whole image: that by which compression has to be judged."""
+"""Plain codecs, which code the whole image: the reference for judging compression."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _SUBSAMPLINGS: dict[Format, tuple[Subsampling, ...]] = {
     "avif": ("4:2:0", "4:4:4"),
     "jxl": ("4:4:4",),
 }
-"""Those among which a codec has the choice."""
+"""Subsamplings that are tried, by codec."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """An image in the file of a codec.
+    """An image coded by a plain codec.
 
     Attributes:
         data: the file, without metadata.
-        quality: 1 to 100, of the codec.
-        subsampling: of its colours.
-        psnr: of what it decodes to, over R, G and B, in dB.
+        quality: quality setting of the codec, 1 to 100.
+        subsampling: chroma subsampling.
+        psnr: PSNR of the decoded image over R, G and B, in dB.
     """
 
     data: bytes
@@ -42,28 +42,29 @@ class Plain:
 
 
 def plain_jpeg(pixels: Pixels, most_bytes: int) -> Plain | None:
-    """Return the best plain JPEG of at most so many bytes; see `plain`."""
+    """Return the best plain JPEG of at most `most_bytes`; see `plain`."""
     return plain(pixels, "jpeg", most_bytes)
 
 
 def plain(pixels: Pixels, image_format: Format, most_bytes: int) -> Plain | None:
-    """Return the best file that a codec makes of an image in at most so many bytes.
+    """Return the best file that a codec makes of an image in at most `most_bytes`.
 
-    For each subsampling of the codec the highest quality that fits is found; of these files the one
-    with the higher PSNR is returned. A JPEG is optimised and progressive. There are no metadata.
+    The highest quality that fits is found for each subsampling of the codec, and the file with the
+    highest PSNR among these is returned. A JPEG is optimised and progressive. Files have no
+    metadata.
 
     Args:
-        pixels: uint8 [H, W, 3]; coded as gray where the channels are equal.
-        image_format: a lossy one.
-        most_bytes: largest size of the file.
+        pixels: uint8 [H, W, 3]; coded as gray if the channels are equal.
+        image_format: a lossy format.
+        most_bytes: largest size of the file in bytes.
 
     Returns:
-        None if not even the lowest quality fits.
+        The coded image; None if not even the lowest quality fits.
 
     Raises:
-        UsageError: a format that has no quality.
-        ImageError: an image larger than the format allows.
-        UnavailableError: a format that cannot be written here.
+        UsageError: the format has no quality.
+        ImageError: the image is larger than the format allows.
+        UnavailableError: the format cannot be written on this system.
     """
     if image_format not in _SUBSAMPLINGS:
         raise UsageError(f"{image_format} is lossless and has no quality: expected a lossy format")
@@ -101,15 +102,15 @@ def encode_plain(
     """Return the file of an image, without metadata.
 
     Args:
-        pixels: uint8 [H, W, 3]; coded as gray where the channels are equal.
-        image_format: any that `encode` has.
-        quality: 1 to 100.
-        subsampling: of the colours, where the format has the choice.
+        pixels: uint8 [H, W, 3]; coded as gray if the channels are equal.
+        image_format: any format that `encode` writes.
+        quality: quality of the codec, 1 to 100.
+        subsampling: chroma subsampling, if the format offers a choice.
 
     Raises:
-        UsageError: a quality out of range.
-        ImageError: an image larger than the format allows.
-        UnavailableError: a format that cannot be written here.
+        UsageError: the quality is out of range.
+        ImageError: the image is larger than the format allows.
+        UnavailableError: the format cannot be written on this system.
     """
     gray = bool((pixels == pixels[:, :, :1]).all())
     picture = Picture(pixels, gray=gray)

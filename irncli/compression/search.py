@@ -1,8 +1,8 @@
-"""The quality that meets a target, by halving.
+"""Binary search for the quality that meets a target.
 
-What is measured should rise with the quality, as bytes and PSNR nearly do. Then the answer is
-exact. Where it does not rise everywhere, the answer meets the target all the same, but another
-quality may do so better.
+The measured value should rise with the quality, as bytes and PSNR nearly do; then the result is
+exact. If the value does not rise everywhere, the result still meets the target, but another quality
+may meet it better.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TypeVar
 __all__ = ["HIGHEST", "LOWEST", "MAX_PROBES", "least_reaching", "most_within"]
 
 MAX_PROBES = 7
-"""Qualities that a search tries, at most."""
+"""Largest number of qualities that a search tries."""
 
 T = TypeVar("T")
 LOWEST, HIGHEST = 1, 100
-"""Qualities of the codecs."""
+"""Range of qualities of the codecs."""
 
 
 def most_within(
@@ -26,18 +26,18 @@ def most_within(
     low: int = LOWEST,
     high: int = HIGHEST,
 ) -> tuple[int, T] | None:
-    """The highest quality that still fits, with what was measured at it.
+    """Return the highest quality that fits, and its measurement.
 
-    Each quality is measured once at most; of 100 at most 7 are measured.
+    Each quality is measured at most once; of 100 qualities, at most 7 are measured.
 
     Args:
-        measure: of a quality, such as the file that it gives.
-        fits: whether that is small enough; false from some quality on.
-        low: the lowest quality.
-        high: the highest.
+        measure: function from a quality to a measurement, such as the coded file.
+        fits: function that tells whether a measurement is small enough; false from some quality on.
+        low: lowest quality.
+        high: highest quality.
 
     Returns:
-        Quality and measurement; None where none that was measured fits, not even at `low`.
+        Quality and measurement; None if no measured quality fits, not even `low`.
     """
     found: tuple[int, T] | None = None
     while low <= high:
@@ -56,16 +56,17 @@ def least_reaching(
     low: int = LOWEST,
     high: int = HIGHEST,
 ) -> tuple[int, T] | None:
-    """The lowest quality that reaches a target: the mirror image of `most_within`.
+    """Return the lowest quality that reaches a target: the mirror image of `most_within`.
 
     Args:
-        measure: of a quality, such as the image that comes back.
-        reaches: whether that is good enough; true from some quality on.
-        low: the lowest quality.
-        high: the highest.
+        measure: function from a quality to a measurement, such as the restored image.
+        reaches: function that tells whether a measurement is good enough; true from some quality
+            on.
+        low: lowest quality.
+        high: highest quality.
 
     Returns:
-        Quality and measurement; None where none that was measured reaches it, not even at `high`.
+        Quality and measurement; None if no measured quality reaches the target, not even `high`.
     """
     found = most_within(lambda mirrored: measure(-mirrored), reaches, -high, -low)
     return found and (-found[0], found[1])

@@ -1,1 +1,1 @@
-"""Measuring: metrics and images of comparisons."""
+"""Evaluation: quality, compression and speed of models on sets of images."""

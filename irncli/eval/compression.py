@@ -1,12 +1,12 @@
-"""Compression, measured: quality over rate of irn and of the codecs by themselves.
+"""Measurement of compression: quality over rate of irn and of plain codecs.
 
-HR is cropped at the bottom and right to a multiple of the scale, and all contestants code that
-image. RGB PSNR and SSIM are over all of it, since its bits pay for all of it: no border is left
-out. Gray images are coded as gray. Files have no metadata, so those of irn lack the tag that
-`irn compress` stores. z = 0.
+HR is cropped at the bottom and right to a multiple of the scale, and all contestants code the
+cropped image. RGB PSNR and SSIM are computed over the whole image without cropping a border, since
+the file contains all of it. Gray images are coded as gray. Files have no metadata, so the files of
+irn lack the tag that `irn compress` stores. z = 0.
 
-At each quality LR of irn and bicubic LR go through the same JPEG coder: 4:4:4, optimised,
-progressive. The codecs by themselves may use as many bytes as irn's file has.
+At each quality, LR of irn and bicubic LR are coded by the same JPEG coder: 4:4:4, optimised,
+progressive. The plain codecs may use as many bytes as irn's file has.
 """
 
 from __future__ import annotations
@@ -45,23 +45,23 @@ QUALITIES = (30, 50, 70, 80, 90)
 RATES = (0.2, 0.3, 0.5, 0.8)
 """Bits per pixel at which PSNR is compared."""
 REFERENCES = ("jpeg", BICUBIC)
-"""What irn is compared with."""
+"""Contestants that irn is compared with."""
 
 Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Rivals:
-    """What is compared, and how.
+    """The contestants and the settings of the measurement.
 
     Attributes:
-        jpeg: network whose LR goes through JPEG.
-        png: network whose LR goes through PNG.
-        restorer: undoes the JPEG; None: irn is only measured without one.
-        scale: HR over LR size.
-        qualities: of irn's JPEG, 1 to 100.
-        max_pixels: refuse larger images.
-        version: of irn, for the record.
+        jpeg: network whose LR is stored as JPEG.
+        png: network whose LR is stored as PNG.
+        restorer: network that undoes JPEG compression; None: irn is only measured without one.
+        scale: HR size over LR size.
+        qualities: qualities of irn's JPEG, 1 to 100.
+        max_pixels: largest number of pixels of an image; larger images are refused.
+        version: version of irn, for the record.
     """
 
     jpeg: Trained
@@ -80,7 +80,7 @@ class Rivals:
 
     @property
     def points(self) -> list[tuple[str, int | None]]:
-        """Each contestant at each of its qualities, in the order of the records."""
+        """All pairs of contestant and quality, in the order of the records."""
         names = [IRN, *([BARE] if self.restorer else []), BICUBIC, *CODECS]
         curves = [(name, quality) for name in names for quality in self.qualities]
         return [*curves, (LOSSLESS, None)]
@@ -126,7 +126,7 @@ class Compression:
 
 
 def _measure_image(path: Path, rivals: Rivals, tick: Tick) -> list[Result]:
-    """Measure all contestants on one image; a codec without a file small enough has no result."""
+    """Measure all contestants on one image; a codec whose files are all too large has no result."""
     hr = load_cropped(path, rivals.scale, rivals.max_pixels)
     results = []
     for name, quality, data, restored, codec_quality in _attempts(hr, rivals, tick):
@@ -148,7 +148,7 @@ def _measure_image(path: Path, rivals: Rivals, tick: Tick) -> list[Result]:
 
 
 Attempt = tuple[str, int | None, bytes, Pixels, int | None]
-"""Contestant, quality, file, what is restored from it, the quality that the codec has in it."""
+"""Contestant, quality, file, image restored from the file, quality setting of its codec."""
 
 
 def _attempts(hr: Pixels, rivals: Rivals, tick: Tick) -> Iterator[Attempt]:
@@ -176,7 +176,7 @@ def _attempts(hr: Pixels, rivals: Rivals, tick: Tick) -> Iterator[Attempt]:
 
 
 def _low(hr: Pixels, model: Trained, scale: int) -> Picture:
-    """LR as `irn compress` has it: gray for a gray image."""
+    """Return LR as `irn compress` makes it: gray for a gray image."""
     gray = bool((hr == hr[:, :, :1]).all())
     pixels = model.rescaler.downscale(hr, scale)
     return Picture(to_gray(pixels) if gray else pixels, gray=gray)
@@ -207,7 +207,7 @@ def _shown(result: Result) -> Result:
 
 
 def _facts(name: str, rivals: Rivals) -> dict[str, Any]:
-    """By what, and where; the codecs have no network."""
+    """Return the columns for models and hardware; the codecs have no network."""
     network = {IRN: rivals.jpeg, BARE: rivals.jpeg, LOSSLESS: rivals.png}.get(name)
     restorer = rivals.restorer if name == IRN else None
     device, precision = network.placement() if network else ("cpu", None)
@@ -226,7 +226,7 @@ def _facts(name: str, rivals: Rivals) -> dict[str, Any]:
 
 
 def _compared(records: Sequence[Record]) -> list[Record]:
-    """Records of a set; those of irn's curves get `bd_rate` and `gain` over the references."""
+    """Return the records of a set; add `bd_rate` and `gain` to those of irn's curves."""
     curves = {name: _curve(records, name) for name in (IRN, BARE, *REFERENCES)}
     found = []
     for record in records:
@@ -246,7 +246,10 @@ def _gains(ours: Curve, theirs: Curve) -> dict[str, float | None]:
 
 
 def _curve(records: Sequence[Record], name: str) -> Curve:
-    """The means of a contestant; not those of a part of the images, which compare with none."""
+    """Return the curve of a contestant over the qualities at which every image has a finite PSNR.
+
+    Means over some of the images are left out: they cannot be compared with those of other curves.
+    """
     return [
         (record["bits_per_pixel"], record["psnr_rgb"])
         for record in records

@@ -1,4 +1,4 @@
-"""A chart of the records of compression by matplotlib, where it is installed (irncli[plot])."""
+"""Chart of the records of compression, drawn by the optional library matplotlib (irncli[plot])."""
 
 from __future__ import annotations
 
@@ -27,10 +27,15 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def chart(records: Sequence[Record]) -> bytes:
-    """PNG: for each set RGB PSNR over bits per pixel (logarithmic), a line for each contestant.
+    """Draw RGB PSNR over bits per pixel for each set, with a line for each contestant.
+
+    The axis of bits per pixel is logarithmic.
+
+    Returns:
+        The chart as a PNG file.
 
     Raises:
-        DataError: no record has a PSNR.
+        DataError: no record has a finite PSNR.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

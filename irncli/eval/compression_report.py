@@ -1,4 +1,4 @@
-"""Records of compression as a table for the terminal, as CSV, and as a page of Markdown."""
+"""Reports of the records of compression: a table for the terminal, CSV, and a Markdown page."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from irncli.eval.report import aligned, figure
 __all__ = ["comparisons", "csv_text", "page", "table"]
 
 PROTOCOL = (
-    "Bits of the file per pixel of HR, PSNR in dB and SSIM (11x11 Gaussian, sigma 1.5, valid "
-    "region) of 8-bit RGB over the whole image, means over the images of a set. HR is first "
-    "cropped at the bottom and right to a multiple of the scale. No file has metadata: those of "
-    "irn are coded without the tag that `irn compress` stores. irn and bicubic code their LR as a "
-    "JPEG (4:4:4, optimised, progressive) of the quality; jpeg (the better of 4:2:0 and 4:4:4), "
-    "webp and avif code the image itself in at most the bytes that irn's file has at that "
-    "quality. z = 0."
+    "Bits of the file are counted per HR pixel. PSNR in dB and SSIM (11x11 Gaussian window, sigma "
+    "1.5, valid region) are computed on 8-bit RGB over the whole image. All figures are means over "
+    "the images of a set. HR is first cropped at the bottom and right to a multiple of the scale. "
+    "Files have no metadata: those of irn lack the tag that `irn compress` stores. irn and bicubic "
+    "code their LR as a JPEG (4:4:4, optimised, progressive) of the stated quality. jpeg (the "
+    "better of 4:2:0 and 4:4:4), webp and avif code the image itself in at most as many bytes as "
+    "irn's file has at that quality. z = 0."
 )
 BD_RATE = (
-    "BD-rate: bits at equal RGB PSNR, more (+) or fewer (-) than those of the other, by the mean "
-    "curves of the set (Bjontegaard, VCEG-M33, with piecewise cubics); the other columns: gain of "
-    "RGB PSNR in dB at a rate. A dash: the curves do not overlap there."
+    "BD-rate is the percentage of additional (+) or saved (-) bits of the first curve against the "
+    "second at equal RGB PSNR, for the mean curves of the set (Bjontegaard, VCEG-M33, with "
+    "piecewise cubics). The other columns are the gain in RGB PSNR in dB at a fixed rate. A dash "
+    "means that the curves do not overlap there."
 )
 _FIGURES = (
     ("bpp", "bits_per_pixel", ".3f"),
@@ -42,7 +43,7 @@ _FACTS = (
 
 
 def table(records: Sequence[Record]) -> str:
-    """An aligned table, a row for each set, contestant and quality; then the comparisons."""
+    """Return an aligned table with a row for each set, contestant and quality, and comparisons."""
     titles = [title for title, _, _ in _FIGURES]
     rows = [["set", "contestant", "quality", "images", *titles]]
     rows += [[record["set"], *_cells(record)] for record in records]
@@ -63,7 +64,10 @@ def _comparison_titles() -> list[str]:
 
 
 def comparisons(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
-    """For each curve of irn and each reference: set; who against whom, BD-rate, gains by rate."""
+    """Yield a row for each curve of irn and each reference.
+
+    A row is the name of the set and the cells: both names, BD-rate, and the gain at each rate.
+    """
     seen = set()
     for record in records:
         for reference, percent in record.get("bd_rate", {}).items():
@@ -86,7 +90,7 @@ def _signed(value: float | None, style: str, unit: str = "") -> str:
 
 
 def _notes(records: Sequence[Record]) -> list[str]:
-    """What a reader has to know besides, a sentence each, without repetition."""
+    """Return remarks that a reader needs, one sentence each, without duplicates."""
     found = [record["remark"] for record in records if record.get("remark")]
     for record in records:
         name = record["set"]
@@ -96,17 +100,23 @@ def _notes(records: Sequence[Record]) -> list[str]:
         where = f"{name}, {record['model']}, quality {record['quality']}"
         if record["too_large"]:
             found.append(
-                f"{where}: {record['too_large']} images do not fit into the bytes of irn; the "
-                "mean is that of the others"
+                f"{where}: number of images that do not fit into as many bytes as irn's file: "
+                f"{record['too_large']}; the mean is over the others"
             )
         if record["identical"] and record["psnr_rgb"] is not None:
             count = record["identical"]["psnr_rgb"]
-            found.append(f"{where}: {count} images came back equal, the mean leaves them out")
+            found.append(
+                f"{where}: number of images that were restored exactly: {count}; "
+                "the mean is over the others"
+            )
     return list(dict.fromkeys(found))
 
 
 def csv_text(records: Sequence[Record]) -> str:
-    """A line for each set, contestant and quality (`image` is empty), then one for each image."""
+    """Return CSV: a line for each set, contestant and quality, each followed by its images.
+
+    The column `image` is empty in the lines of sets.
+    """
     who = ("set", "model", "task", "scale", "quality")
     buffer = io.StringIO()
     header = [*who, *_IMAGE, *_NUMBERS, *_FACTS]
@@ -120,7 +130,7 @@ def csv_text(records: Sequence[Record]) -> str:
 
 
 def page(records: Sequence[Record]) -> str:
-    """The whole page: protocol, hardware, then for each set its figures and comparisons."""
+    """Return the whole page: protocol, hardware, and for each set its comparisons and figures."""
     parts = [
         "# Compression",
         f"Written by `irn eval --task compress` ({versions(records)}); not edited by hand.",
@@ -142,7 +152,7 @@ def page(records: Sequence[Record]) -> str:
 
 
 def _hardware(records: Sequence[Record]) -> list[str]:
-    """Where the networks ran, and with which weights."""
+    """Return lines with the machines that the networks ran on, and their weights."""
     ours = [record for record in records if record["network"] is not None]
     lines = [
         f"- Machine: {escaped(r['cpu'])}, {threads(r['threads'])}, on {r['device']} in "

@@ -1,6 +1,7 @@
-"""What is measured: invertible networks, and the resizing filters they are compared with.
+"""Contestants of the evaluation: invertible networks, and resizing filters to compare with.
 
-A contestant makes an image small (or gray) and brings it back. Its LR is 8-bit, as in a file.
+A contestant downscales an image (or converts it to gray) and restores it. LR is 8-bit, as in a
+file.
 """
 
 from __future__ import annotations
@@ -40,20 +41,20 @@ __all__ = [
 Resize = Callable[[Pixels, int, int], Pixels]
 
 BASELINES: dict[str, Resize] = {"bicubic": bicubic, "lanczos": lanczos}
-"""Down and up again by one filter. bicubic: MATLAB's; lanczos: Pillow's, three lobes."""
+"""Filters for downscaling and upscaling. bicubic: MATLAB's; lanczos: Pillow's, three lobes."""
 
 
 class Contestant(Protocol):
-    """Something that makes images small and brings them back.
+    """Method that downscales images and restores them.
 
     Attributes:
-        name: in tables and folders.
-        kind: `model`, which has z, or `baseline`, which has none.
-        task: `rescale`, or `color`, where LR is one gray channel of full size.
-        scale: HR over LR size.
-        temperature: default width of z; 0: none is drawn.
-        weights_sha256: of a model.
-        guarded: whether a model's guard is on; None for a baseline.
+        name: name in tables and of directories.
+        kind: `model`, which has z, or `baseline`, which does not.
+        task: `rescale`, or `color`, for which LR is one gray channel of full size.
+        scale: HR size over LR size.
+        temperature: default standard deviation of z; 0: z = 0.
+        weights_sha256: hash of the weights of a model; None for a baseline.
+        guarded: True if the guard of a model is on; None for a baseline.
     """
 
     @property
@@ -72,13 +73,13 @@ class Contestant(Protocol):
     def weights_sha256(self) -> str | None: ...  # noqa: D102
 
     def down(self, hr: Pixels, tick: Tick) -> Guarded:
-        """LR of an image [H, W, 3] whose sides are multiples of the scale."""
+        """Return LR of an image [H, W, 3] whose sides are multiples of the scale."""
 
     def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:
-        """The image [H, W, 3] of an LR."""
+        """Return the image [H, W, 3] restored from LR."""
 
     def placement(self) -> tuple[str, str]:
-        """Device and precision of the work."""
+        """Return the device and the precision of the computation."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,11 @@ class Trained:
     """An invertible network, for rescaling or for colour.
 
     Attributes:
-        name: unlike that of any other contestant.
-        model: weights, card, and what runs them.
-        guarded: LR is guarded as the commands do it; else it is that of the network alone, as the
-            papers measure.
+        name: unique name among the contestants.
+        model: loaded model: weights, card and rescaler.
+        guarded: apply the guard to LR as the commands do; otherwise LR is that of the network
+            alone, as measured in the papers.
+        kind: always `model`.
     """
 
     name: str
@@ -99,22 +101,22 @@ class Trained:
 
     @property
     def rescaler(self) -> Rescaler:
-        """What runs the network."""
+        """Rescaler that runs the network."""
         return self.model.rescaler
 
     @property
     def task(self) -> Literal["rescale", "color"]:
-        """What its LR is."""
+        """Task of the model: `rescale` or `color`."""
         return self.model.task
 
     @property
     def scale(self) -> int:
-        """HR over LR size; 1 for colour."""
+        """HR size over LR size; 1 for colour."""
         return self.model.scale
 
     @property
     def temperature(self) -> float:
-        """Default width of z, as the card has it."""
+        """Default standard deviation of z, from the card."""
         return self.model.temperature
 
     @property
@@ -123,13 +125,13 @@ class Trained:
         return self.model.weights_sha256
 
     def down(self, hr: Pixels, tick: Tick) -> Guarded:
-        """Return LR, by the network and perhaps its guard."""
+        """Return LR made by the network, with the guard if `guarded`."""
         kind = Decolor if self.task == "color" else Downscale
         operation = kind(model=self.model, guard=self.guarded)
         return operation.made(self.model, Picture(hr), self.scale, "png", 100, tick).guarded
 
     def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:
-        """HR, by the network run backwards, but for the places that the guard marked."""
+        """Return HR restored by the inverse network, except in the blocks marked by the guard."""
         fallback = Fallback.chosen(made.pixels, made.blocks, self.scale, made.tint)
         restored = self.rescaler.upscale(
             made.pixels, seed=seed, temperature=temperature, tick=tick, fallback=fallback
@@ -137,7 +139,7 @@ class Trained:
         return to_gray(restored) if made.neutral else restored
 
     def placement(self) -> tuple[str, str]:
-        """Device and precision as they are now: a device may have been given up on the way."""
+        """Return the device and precision in use; a device that was too small is now the CPU."""
         device = self.rescaler.network.latent_sigma.device
         names = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
@@ -146,7 +148,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A resizing filter, down and up again; always on the CPU, 8-bit at both ends."""
+    """A resizing filter for both directions, always on the CPU, with 8-bit LR and HR."""
 
     name: str
     scale: int
@@ -157,21 +159,21 @@ class Baseline:
     guarded: None = None
 
     def down(self, hr: Pixels, tick: Tick) -> Guarded:
-        """LR, by the filter."""
+        """Return LR made by the filter."""
         height, width = (side // self.scale for side in hr.shape[:2])
         low = BASELINES[self.name](hr, height, width)
         tick(1.0)
         return Guarded(low)
 
     def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:  # noqa: ARG002
-        """HR, by the filter; there is no z."""
+        """Return HR restored by the filter; seed and temperature are ignored."""
         height, width = (side * self.scale for side in made.pixels.shape[:2])
         restored = BASELINES[self.name](made.pixels, height, width)
         tick(1.0)
         return restored
 
     def placement(self) -> tuple[str, str]:
-        """Where filters run."""
+        """Return the device and the precision of the filter."""
         return "cpu", "fp32" if self.name == "bicubic" else "uint8"
 
 
@@ -183,19 +185,21 @@ def choose(
     *,
     guarded: bool = False,
 ) -> list[Contestant]:
-    """Who takes part: for each scale, smallest first, the baselines and then the models.
+    """Return the contestants: for each scale, smallest first, the baselines and then the models.
+
+    With neither models nor baselines, these are all shipped rescaling models (of `scale`, if given)
+    and bicubic.
 
     Args:
-        models: names or paths; with neither models nor baselines: all shipped rescaling models
-            (of `scale`), and bicubic.
-        baselines: names out of `BASELINES`, measured at each scale of the models or at `scale`.
-        scale: the only one wanted.
-        loader: loads models.
-        guarded: models make files as the commands do.
+        models: names or paths of models.
+        baselines: names from `BASELINES`, measured at each scale of the models or at `scale`.
+        scale: the scale to measure; None: all scales of the models.
+        loader: loader of the models.
+        guarded: apply the guard to LR as the commands do.
 
     Raises:
-        UsageError: a model of another scale, one named twice, or baselines without any scale.
-        UnavailableError: no such model, or one that is not invertible.
+        UsageError: a model has another scale or is named twice, or baselines have no scale.
+        UnavailableError: there is no such model, or it is not invertible.
     """
     if not models and not baselines:
         models, baselines = _shipped(loader.registry, scale), ["bicubic"]
@@ -203,12 +207,12 @@ def choose(
     trained = [Trained(model.name, model, guarded) for model in loaded]
     for given, model in zip(models, trained, strict=True):
         if scale is not None and model.scale != scale:
-            raise UsageError(f"{given} has scale {model.scale}, --scale says {scale}: drop one")
+            raise UsageError(f"{given} has scale {model.scale}, not --scale {scale}: drop one")
     scales = {model.scale for model in trained if model.task == "rescale"}
     if scale is not None and scale > 1:
         scales.add(scale)
     if baselines and not scales:
-        raise UsageError("at what scale are the baselines to be measured? give --scale S")
+        raise UsageError("missing --scale: the baselines need one, such as --scale 4")
     filters = [Baseline(name, at) for at in sorted(scales) for name in baselines]
     everyone: list[Contestant] = [*filters, *_renamed(models, trained)]
     return sorted(everyone, key=lambda one: one.scale)
@@ -222,14 +226,14 @@ def _shipped(registry: Registry, scale: int | None) -> list[str]:
         have = ", ".join(f"{s.entry.name} (x{s.scale})" for s in rescalers) or "none"
         wanted = "" if scale is None else f" of scale {scale}"
         raise UnavailableError(
-            f"no shipped model{wanted}; there are: {have}. Name one with --model, or only "
+            f"no shipped model{wanted}; available: {have}. Name one with --model, or only "
             "baselines with --baseline"
         )
     return names
 
 
 def _renamed(given: Sequence[str], trained: Sequence[Trained]) -> list[Trained]:
-    """Models of one name (runs/a/last, runs/b/last) get that of their folder before it."""
+    """Put the name of the directory before names that would clash (runs/a/last, runs/b/last)."""
     doubled = next((name for name, count in Counter(given).items() if count > 1), None)
     if doubled is not None:
         raise UsageError(f"--model {doubled} is given twice: once is enough")
@@ -250,7 +254,7 @@ def _long_name(given: str) -> str:
 
 
 def describe(contestant: Contestant) -> dict[str, Any]:
-    """The first keys of a record: who was measured."""
+    """Return the first keys of a record, which identify the contestant."""
     return {
         "model": contestant.name,
         "kind": contestant.kind,
@@ -261,7 +265,7 @@ def describe(contestant: Contestant) -> dict[str, Any]:
 
 
 def warm_up(contestant: Contestant) -> None:
-    """Run once on a small gray image, so that no first image pays for the libraries' start."""
+    """Run once on a small gray image, so that no measured time includes starting the libraries."""
     side = 8 * contestant.scale
     low = contestant.down(np.full((side, side, 3), 128, np.uint8), no_tick)
     contestant.up(low, 0, contestant.temperature, no_tick)

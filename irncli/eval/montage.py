@@ -1,4 +1,4 @@
-"""Images side by side, for eyes."""
+"""Montages: images side by side, with enlarged crops, for visual comparison."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["CROP", "comparison", "enlarged", "shrunk", "side_by_side", "worst_pl
 
 GAP = 8
 STRIP = 1 << 18
-"""Pixels of a strip, about."""
+"""Approximate number of pixels in a strip."""
 CROP = 64
 """Side of a crop in HR pixels."""
 
 
 def side_by_side(images: Sequence[Pixels]) -> Pixels:
-    """Images [H, W, 3] of any height in a row, on white, tops aligned, 8 pixels apart."""
+    """Place images [H, W, 3] of any height in a row on white, tops aligned, 8 pixels apart."""
     height = max(picture.shape[0] for picture in images)
     width = sum(picture.shape[1] for picture in images) + GAP * (len(images) - 1)
     canvas = np.full((height, width, 3), 255, np.uint8)
@@ -32,12 +32,12 @@ def side_by_side(images: Sequence[Pixels]) -> Pixels:
 
 
 def _stacked(rows: Sequence[Pixels]) -> Pixels:
-    """Rows of images below each other, left-aligned, 8 pixels apart."""
+    """Place rows of images below each other, left-aligned, 8 pixels apart."""
     return side_by_side([row.swapaxes(0, 1) for row in rows]).swapaxes(0, 1)
 
 
 def enlarged(pixels: Pixels, times: int) -> Pixels:
-    """Each pixel repeated, times x times: nothing is interpolated."""
+    """Repeat each pixel times x times, without interpolation."""
     return pixels.repeat(times, axis=0).repeat(times, axis=1)
 
 
@@ -48,14 +48,16 @@ def shrunk(
     times: int,
     keep: Literal["mean", "root mean square"] = "mean",
 ) -> Pixels:
-    """Each block of times x times pixels as one; at the right and bottom edge blocks may be less.
+    """Reduce each block of times x times pixels to one pixel.
+
+    Blocks at the right and bottom edges may be smaller.
 
     Args:
-        rows: uint8 [n, W, 3] of the rows that are asked for.
-        height: of all.
-        width: of all.
-        times: side of a block.
-        keep: what each block becomes, channel by channel.
+        rows: function that returns the requested rows of the image, uint8 [n, W, 3].
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        times: side of a block in pixels.
+        keep: statistic of a block that is kept, per channel.
 
     Returns:
         uint8 [ceil(H / times), ceil(W / times), 3].
@@ -63,7 +65,7 @@ def shrunk(
     out = np.empty((-(-height // times), -(-width // times), 3), np.uint8)
     for row, top in enumerate(range(0, height, times)):
         strip = rows(slice(top, min(top + times, height)))
-        # At the edge the last column is repeated.
+        # Repeat the last column to complete the blocks at the right edge.
         strip = np.pad(strip, ((0, 0), (0, -width % times), (0, 0)), mode="edge")
         blocks = strip.reshape(len(strip), -1, times, 3)
         if keep == "mean":
@@ -74,16 +76,18 @@ def shrunk(
 
 
 def worst_places(a: Pixels, b: Pixels, side: int, count: int = 2) -> list[tuple[int, int]]:
-    """Top left corners of the squares where two images differ most, which do not overlap.
+    """Return the top left corners (y, x) of the squares where two images differ most.
 
-    Squared differences are summed over squares on a grid of half their side, and over those that
-    end at the right and bottom edge. Strip by strip: no wider copy of an image is made.
+    The squares do not overlap. Squared differences are summed over squares on a grid with a step of
+    half their side, and over squares that end at the right and bottom edges. The sums are computed
+    strip by strip, so that no copy of an image in a wider type is made.
 
     Args:
         a: uint8 or uint16 [H, W, 3].
-        b: the same type and shape.
-        side: of a square, at most H and W.
-        count: how many; fewer come back where the image has no room for them, or no difference.
+        b: array of the same type and shape.
+        side: side of a square in pixels, at most H and W.
+        count: number of squares; fewer are returned if the image has no room for more, or no
+            further differences.
     """
     height, width = a.shape[:2]
     tops, lefts = _corners(height, side), _corners(width, side)
@@ -106,22 +110,22 @@ def worst_places(a: Pixels, b: Pixels, side: int, count: int = 2) -> list[tuple[
 
 
 def _corners(length: int, side: int) -> NDArray[np.int64]:
-    """Where squares begin along one edge of an image."""
+    """Return the first pixels of the squares along one edge of an image."""
     starts = range(0, length - side + 1, max(1, side // 2))
     return np.array(sorted({*starts, length - side}), np.int64)
 
 
 def comparison(low: Pixels, bicubic: Pixels, restored: Pixels, original: Pixels) -> Pixels:
-    """LR with its pixels repeated, bicubic, restored, original; under them crops, enlarged.
+    """Return a montage of LR (pixels repeated), bicubic, restored and original, and enlarged crops.
 
-    The crops are the two places where bicubic is furthest from the original, each row one place in
-    all four images, made as wide as the images above.
+    The crops show the two places where bicubic differs most from the original. Each row below the
+    images shows one place in all four images, enlarged to about the width of the images above.
 
     Args:
-        low: uint8 [h, w, 3], where H = scale * h.
-        bicubic: uint8 [H, W, 3].
-        restored: the same.
-        original: the same.
+        low: LR, uint8 [h, w, 3], where H = scale * h.
+        bicubic: bicubic interpolation, uint8 [H, W, 3].
+        restored: restored image, uint8 [H, W, 3].
+        original: original image, uint8 [H, W, 3].
     """
     height, width = original.shape[:2]
     images = [enlarged(low, height // low.shape[0]), bicubic, restored, original]
@@ -135,6 +139,6 @@ def comparison(low: Pixels, bicubic: Pixels, restored: Pixels, original: Pixels)
 
 
 def _padded(crop: Pixels, width: int) -> Pixels:
-    """White at the right, so that crops stand under their image."""
+    """Pad a crop with white at the right, so that crops are aligned with the images above."""
     missing = ((0, 0), (0, max(0, width - crop.shape[1])), (0, 0))
     return np.pad(crop, missing, constant_values=255)

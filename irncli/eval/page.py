@@ -1,4 +1,4 @@
-"""Records as a page of Markdown: what was measured, beside the figures of the paper."""
+"""Markdown page of the records: the measurements beside the figures of the paper."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ __all__ = ["escaped", "grid", "page", "threads", "versions"]
 
 MISSING = "not measured"
 PROTOCOL = (
-    "PSNR in dB and SSIM (11x11 Gaussian, sigma 1.5, valid region) of 8-bit images, means over "
-    "the images of a set; on Y of BT.601 unless RGB is said, `scale` pixels cropped at each "
-    "border. HR is first cropped at the bottom and right to a multiple of the scale; a gray "
-    "image counts as a colour one with equal channels. LR goes through an 8-bit PNG, whose bits "
-    "are counted per HR pixel; it is compared with the 8-bit bicubic LR of the same image (of a "
-    "colour model: with the usual luma gray). MP/s are megapixels of HR a second, of the network "
-    "alone."
+    "PSNR is in dB; SSIM uses an 11x11 Gaussian window with sigma 1.5 and the valid region. Both "
+    "are computed on 8-bit images, on Y of BT.601 unless RGB is stated, with `scale` pixels "
+    "cropped at each border, and averaged over the images of a set. HR is first cropped at the "
+    "bottom and right to a multiple of the scale; a gray image counts as a colour image with equal "
+    "channels. LR is stored as an 8-bit PNG, whose bits are counted per HR pixel. LR is compared "
+    "with the 8-bit bicubic LR of the same image or, for a colour model, with the usual luma gray. "
+    "MP/s are megapixels of HR per second, for the network alone."
 )
 
 
 def page(records: Sequence[Record]) -> str:
-    """The whole page: protocol, hardware, then for each scale quality beside the paper, LR, speed.
+    """Return the whole page: protocol, hardware, and for each scale the quality, LR and speed.
 
-    Sets of the paper that were not measured are marked so.
+    The quality is shown beside the figures of the paper. Sets of the paper that were not measured
+    are marked as such.
     """
     parts = [
         "# Results",
@@ -49,12 +50,12 @@ def page(records: Sequence[Record]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that may stand in a cell of a table."""
+    """Escape text for a cell of a Markdown table."""
     return " ".join(text.replace("|", "\\|").split())
 
 
 def grid(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table of Markdown."""
+    """Return a Markdown table."""
     titles = [escaped(title) for title in header]
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
     lines += [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
@@ -66,12 +67,12 @@ def _unique(values: Iterable[str]) -> list[str]:
 
 
 def versions(records: Sequence[Record]) -> str:
-    """Return the versions of irn and torch by which the records were made."""
+    """Return the versions of irn and torch that the records were made with."""
     return "; ".join(_unique(f"irn {r['irn']}, torch {r['torch']}" for r in records))
 
 
 def _hardware(records: Sequence[Record]) -> str:
-    """Where the models ran, and with which weights and draws."""
+    """Return lines with the machines that the models ran on, their weights and their z."""
     models = [record for record in records if record["kind"] == "model"]
     machines = _unique(
         f"{escaped(r['cpu'])}, {threads(r['threads'])}, on {r['device']}"
@@ -86,7 +87,7 @@ def _hardware(records: Sequence[Record]) -> str:
 
 
 def threads(count: int) -> str:
-    """So many threads, in words."""
+    """Return a number of threads in words."""
     return "1 thread" if count == 1 else f"{count} threads"
 
 

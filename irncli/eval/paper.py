@@ -1,4 +1,4 @@
-"""The figures of the papers, to stand beside ours. PSNR in dB and SSIM, both on Y.
+"""Figures of the papers, for comparison: PSNR in dB and SSIM, both on Y.
 
 Source: Xiao et al., "Invertible Image Rescaling" (ECCV 2020), and "Invertible Rescaling Network and
 Its Extensions" (IJCV 2022, arXiv 2210.04188): their tables of quantitative results.
@@ -15,7 +15,12 @@ PAPER_SETS = ("Set5", "Set14", "BSD100", "Urban100", "DIV2K")
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A method at one scale: PSNR and SSIM by set; None where we have no figure."""
+    """Figures of a method at one scale.
+
+    Attributes:
+        method: name of the method.
+        figures: PSNR and SSIM by set; an unknown SSIM is None.
+    """
 
     method: str
     figures: dict[str, tuple[float, float | None]]
@@ -56,4 +61,4 @@ PAPER: dict[int, tuple[PaperRow, ...]] = {
     ),
     8: (PaperRow("IRN", {"DIV2K": (30.29, None)}),),
 }
-"""By scale, weakest first."""
+"""Rows by scale, weakest method first."""

@@ -1,7 +1,7 @@
-"""LPIPS, NIQE, PI and FID, through the library pyiqa where it is installed (irncli[perceptual]).
+"""LPIPS, NIQE, PI and FID, computed by the optional library pyiqa (irncli[perceptual]).
 
-The library fetches the weights of its metrics when they are first used. What cannot be had or does
-not work is a null with a note; the rest stands.
+The library downloads the weights of a metric when the metric is first used. A metric that is
+unavailable or fails is null in the record, with a note; the other metrics are not affected.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _NEEDS_REFERENCE = ("lpips",)
 
 
 def parse_names(text: str) -> list[str]:
-    """`--perceptual`: names with commas between them.
+    """Parse the value of `--perceptual`: names separated by commas.
 
     Raises:
-        UsageError: one that there is not; the nearest is named.
+        UsageError: a name is unknown; the message suggests the nearest one.
     """
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     for name in names:
@@ -42,20 +42,23 @@ def parse_names(text: str) -> list[str]:
             near = difflib.get_close_matches(name, PERCEPTUAL, n=1, cutoff=0.4)
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise UsageError(
-                f"no perceptual metric {name!r}{hint}; there are: {', '.join(PERCEPTUAL)}"
+                f"unknown perceptual metric {name!r}{hint}: expected {', '.join(PERCEPTUAL)}"
             )
     return list(dict.fromkeys(names))
 
 
 class Panel:
-    """The metrics that were asked for, each made once.
+    """The requested metrics, each created once.
 
     Args:
-        names: out of `PERCEPTUAL`.
-        device: where the library runs them.
+        names: names from `PERCEPTUAL`.
+        device: device that the library runs the metrics on.
 
     Attributes:
-        notes: why a metric is missing, by name.
+        names: names of the requested metrics.
+        device: device that the library runs the metrics on.
+        notes: reason why a metric is missing, by name.
+        metrics: metrics that are available, by name.
     """
 
     def __init__(self, names: Sequence[str], device: torch.device) -> None:
@@ -65,7 +68,7 @@ class Panel:
         try:
             library = importlib.import_module("pyiqa")
         except ImportError as error:
-            # Not only missing: it pulls in others, which may not fit each other.
+            # The import also fails if dependencies of pyiqa are missing or incompatible.
             reason = "not installed: pip install 'irncli[perceptual]'"
             if not isinstance(error, ModuleNotFoundError) or error.name != "pyiqa":
                 reason = f"cannot be imported: {_reason(error)}"
@@ -78,16 +81,16 @@ class Panel:
         try:
             with _quiet():
                 self.metrics[name] = library.create_metric(name, device=self.device)
-        except Exception as error:  # whatever a library raises where its weights cannot be had
+        except Exception as error:  # the library may raise anything if a download fails
             self.notes[name] = f"pyiqa has no {name} here: {_reason(error)}"
 
     def sit(self) -> Sitting:
-        """Judge one contestant on one set."""
+        """Return a judge for one contestant on one set."""
         return Sitting(self)
 
 
 class Sitting:
-    """The judgement of one contestant on one set; see `harness.Judge`."""
+    """The judge of one contestant on one set; see `rescaling.Judge`."""
 
     def __init__(self, panel: Panel) -> None:
         self._panel = panel
@@ -100,7 +103,7 @@ class Sitting:
                 (Path(self._folders.name) / side).mkdir()
 
     def see(self, sample: Sample) -> dict[str, float | None]:
-        """Metrics of one image, restored with seed 0; FID only takes note of it."""
+        """Return the metrics of one image restored with seed 0; store the image for FID."""
         if self._folders:
             self._file(Path(self._folders.name), sample)
         pictures = (_tensor(sample.restored, self._panel), _tensor(sample.hr, self._panel))
@@ -123,7 +126,7 @@ class Sitting:
         try:
             with _quiet(), torch.inference_mode():
                 value = plain(float(self._panel.metrics[name](*given, **options)), 5)
-        except Exception as error:  # an image too small for it, weights that cannot be had, ...
+        except Exception as error:  # the image is too small, weights are unavailable, ...
             self._notes.setdefault(name, f"pyiqa failed on an image: {_reason(error)}")
             return None
         if value is None:
@@ -131,7 +134,7 @@ class Sitting:
         return value
 
     def conclude(self) -> dict[str, Any]:
-        """Columns of the set: means over the images that have a value, and the notes."""
+        """Return the columns of the set: means over the images that have a value, and notes."""
         columns: dict[str, Any] = {}
         for name in self._panel.names:
             if name == "fid":
@@ -158,7 +161,7 @@ def _tensor(pixels: Any, panel: Panel) -> torch.Tensor | None:
 
 
 def _quiet() -> contextlib.AbstractContextManager[Any]:
-    """The library prints what it loads: not into our data."""
+    """Redirect what the library prints to standard error: standard output carries data."""
     return contextlib.redirect_stdout(sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""A chart of records by matplotlib, where it is installed (irncli[plot])."""
+"""Chart of the records, drawn by the optional library matplotlib (irncli[plot])."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAPER_LINES: dict[str, tuple[Literal[":", "--", "-"], str]] = {
 
 
 def require() -> None:
-    """Check that charts can be drawn, before the work.
+    """Check before any measurement that charts can be drawn.
 
     Raises:
         UnavailableError: matplotlib is not installed.
@@ -38,13 +38,16 @@ def require() -> None:
 
 
 def chart(records: Sequence[Record]) -> bytes:
-    """PNG: for each scale the PSNR of each contestant by set, with the paper's figures as lines.
+    """Draw the PSNR of each contestant by set for each scale, with the paper's figures as lines.
 
-    Error bars are one standard deviation over the seeds. The axis does not start at zero: decibels
-    have none.
+    Error bars are one standard deviation over the seeds. The axis does not start at zero, because
+    0 dB is not a natural origin.
+
+    Returns:
+        The chart as a PNG file.
 
     Raises:
-        DataError: no record has a PSNR.
+        DataError: no record has a finite PSNR.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -65,7 +68,7 @@ def chart(records: Sequence[Record]) -> bytes:
 
 
 def _panels(records: Sequence[Record]) -> list[list[Record]]:
-    """Records by scale; colour models (scale 1) are measured on RGB."""
+    """Group records by scale; colour models (scale 1) are measured on RGB."""
     known = [record for record in records if record[_key(record)] is not None]
     return [
         [r for r in known if r["scale"] == scale] for scale in sorted({r["scale"] for r in known})
@@ -105,7 +108,7 @@ def _draw(axis: Axes, panel: Sequence[Record]) -> None:
 
 
 def _write_values(axis: Axes, centres: Sequence[float], values: Sequence[float]) -> None:
-    """At the foot of each bar, where no line of the paper crosses them."""
+    """Write values at the foot of the bars, where the lines of the paper do not cross them."""
     for centre, value in zip(centres, values, strict=True):
         axis.text(
             *(centre, 0.02, f"{value:.2f}"),
@@ -118,14 +121,14 @@ def _write_values(axis: Axes, centres: Sequence[float], values: Sequence[float])
 
 
 def _spread(found: Sequence[Record]) -> dict[str, Any]:
-    """Error bars, where there were several seeds."""
+    """Return options for error bars, or none if only one seed was measured."""
     if not any(record["psnr_y_std"] for record in found) or found[0]["task"] == "color":
         return {}
     return {"yerr": [record["psnr_y_std"] or 0 for record in found], "capsize": 3}
 
 
 def _mark_paper(axis: Axes, panel: Sequence[Record], sets: Sequence[str]) -> list[float]:
-    """The paper's figures as lines across the bars; returns their heights."""
+    """Draw the paper's figures as lines across the bars; return the heights of the lines."""
     heights: list[float] = []
     for row in PAPER.get(panel[0]["scale"], ()):
         points = [(x, row.figures[name][0]) for x, name in enumerate(sets) if name in row.figures]

@@ -1,10 +1,10 @@
-"""Curves of quality over rate, compared: Bjontegaard's delta rate, and PSNR at one rate. Pure.
+"""Comparison of rate-distortion curves: Bjontegaard's delta rate, and PSNR at one rate.
 
-A curve is a list of points: rate (bits per pixel, more than 0) and PSNR (dB). Between its points it
-is a piecewise cubic (PCHIP) of PSNR and log rate, which does not overshoot; beyond them there is
-none.
+A curve is a list of points: rate (bits per pixel, more than 0) and PSNR (dB). Between the points,
+the curve is a piecewise cubic (PCHIP) in PSNR and log rate, which does not overshoot; it is not
+extrapolated beyond them.
 
-Source: Bjontegaard, VCEG-M33 (2001), with piecewise cubics in place of the one cubic; slopes by
+Source: Bjontegaard, VCEG-M33 (2001), with piecewise cubics in place of the single cubic; slopes by
 Fritsch and Butland (1984), at the ends by Moler (2004), as in MATLAB and SciPy.
 """
 
@@ -23,10 +23,11 @@ Values = NDArray[np.float64]
 
 
 class Pchip:
-    """The piecewise cubic through points that keeps their monotony.
+    """Piecewise cubic interpolation that preserves monotonicity.
 
     Args:
-        points: x and y, in any order, of two x or more; of one x, the first y counts.
+        points: pairs (x, y) in any order, with at least two different x; if an x is repeated, the
+            first y counts.
     """
 
     def __init__(self, points: Iterable[tuple[float, float]]) -> None:
@@ -38,7 +39,7 @@ class Pchip:
         self._slopes = _slopes(np.diff(self.x), np.diff(self.y) / np.diff(self.x))
 
     def __call__(self, at: Values) -> Values:
-        """Values at places within the points."""
+        """Return the values at x coordinates between the smallest and the largest x."""
         left = np.clip(np.searchsorted(self.x, at, "right") - 1, 0, len(self.x) - 2)
         width = self.x[left + 1] - self.x[left]
         t = (at - self.x[left]) / width
@@ -49,7 +50,7 @@ class Pchip:
         return values
 
     def mean(self, low: float, high: float) -> float:
-        """Mean over a stretch, exactly: Simpson's rule has no error on a cubic."""
+        """Return the exact mean over an interval: Simpson's rule has no error on a cubic."""
         inner = self.x[(self.x > low) & (self.x < high)]
         knots = np.concatenate([[low], inner, [high]])
         middles = (knots[1:] + knots[:-1]) / 2
@@ -58,7 +59,7 @@ class Pchip:
 
 
 def _slopes(widths: Values, steep: Values) -> Values:
-    """At each point, from the widths and the secants of the pieces."""
+    """Return the slope at each point from the widths and the secants of the pieces."""
     if len(steep) == 1:
         return np.repeat(steep, 2)
     before, after = steep[:-1], steep[1:]
@@ -83,19 +84,20 @@ def _end_slope(width: float, next_width: float, steep: float, next_steep: float)
 
 
 def bd_rate(tested: Curve, reference: Curve) -> float | None:
-    """How many percent more bits a curve needs than another at equal PSNR; negative: fewer.
+    """Return the percentage of additional bits that a curve needs at equal PSNR.
 
-    Law: 100 (exp(mean(ln rate of tested - ln rate of reference)) - 1), the mean over the PSNR that
-    both have.
+    Law: 100 (exp(mean(ln rate of tested - ln rate of reference)) - 1), with the mean over the PSNR
+    interval that both curves cover.
 
     Args:
-        tested: the curve that is judged.
-        reference: the one that it is judged by.
+        tested: the curve to evaluate.
+        reference: the curve to compare with.
 
     Returns:
-        None where the curves share no stretch of PSNR.
+        The BD-rate in percent, negative if `tested` needs fewer bits; None if the curves have no
+        PSNR interval in common.
     """
-    # Of points of one PSNR the cheapest counts, and it has to come first.
+    # Pchip keeps the first of several points with equal PSNR: sorting puts the lowest rate first.
     curves = [sorted((level, log(rate)) for rate, level in one) for one in (tested, reference)]
     stretch = _shared(*curves)
     if stretch is None:
@@ -105,17 +107,17 @@ def bd_rate(tested: Curve, reference: Curve) -> float | None:
 
 
 def gain(tested: Curve, reference: Curve, rate: float) -> float | None:
-    """PSNR of a curve less that of another at one rate, in dB.
+    """Return the PSNR of a curve minus that of another at one rate, in dB.
 
     Args:
-        tested: the curve that is judged.
-        reference: the one that it is judged by.
-        rate: in bits per pixel.
+        tested: the curve to evaluate.
+        reference: the curve to compare with.
+        rate: rate in bits per pixel.
 
     Returns:
-        None where one of the curves does not reach to that rate.
+        The gain in dB; None if one of the curves does not cover the rate.
     """
-    # Of points of one rate the best counts, and it has to come first.
+    # Pchip keeps the first of several points with equal rate: sorting puts the highest PSNR first.
     curves = [
         sorted(((log(bits), level) for bits, level in one), key=lambda point: -point[1])
         for one in (tested, reference)
@@ -128,7 +130,10 @@ def gain(tested: Curve, reference: Curve, rate: float) -> float | None:
 
 
 def _shared(one: Curve, other: Curve) -> tuple[float, float] | None:
-    """The stretch of x that both have; None if there is none, or a curve has no two x."""
+    """Return the interval of x that both curves cover.
+
+    None if they do not overlap or if one of them has fewer than two different x.
+    """
     ranges = [sorted({x for x, _ in curve}) for curve in (one, other)]
     if any(len(found) < 2 for found in ranges):
         return None

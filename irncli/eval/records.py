@@ -1,11 +1,13 @@
-"""Records: what was measured on one set, as plain data, and their JSON.
+"""Records: the measurements on one set as plain data, and their JSON.
 
-A JSON file is a list of records. A number that cannot be stated is null: an SSIM of an image
-smaller than its window, a z = 0 of a filter that has no z. The PSNR of equal images is infinite:
-null for that image; the mean of its set leaves it out, and `identical` counts it, per column.
+A JSON file is a list of records. A number that does not exist is null: the SSIM of an image smaller
+than the SSIM window, or the z = 0 columns of a filter, which has no z. The PSNR of equal images is
+infinite: it is null for that image, the mean of the set leaves it out, and `identical` counts such
+images per column.
 """
 
-# Annotations stay objects here: as strings, NotRequired would not count in __required_keys__.
+# This module does without `from __future__ import annotations`: with annotations as strings,
+# NotRequired would have no effect on __required_keys__.
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -43,7 +45,7 @@ class Failure(TypedDict):
 
 
 class RescalingImage(TypedDict):
-    """One image made small and restored."""
+    """Measurements of one image that was downscaled and restored."""
 
     image: str
     width: int
@@ -63,7 +65,7 @@ class RescalingImage(TypedDict):
 
 
 class RescalingRecord(TypedDict):
-    """One model or filter on one set: `irn eval`, task `rescale` or `color`."""
+    """Measurements of one model or filter on one set: `irn eval`, task `rescale` or `color`."""
 
     set: str
     model: str
@@ -109,7 +111,7 @@ class RescalingRecord(TypedDict):
 
 
 class CompressionImage(TypedDict):
-    """One image coded by one contestant."""
+    """Measurements of one image coded by one contestant."""
 
     image: str
     width: int
@@ -122,7 +124,7 @@ class CompressionImage(TypedDict):
 
 
 class CompressionRecord(TypedDict):
-    """One contestant at one quality on one set: `irn eval --task compress`."""
+    """Measurements of one contestant at one quality on one set: `irn eval --task compress`."""
 
     task: str
     set: str
@@ -153,21 +155,24 @@ class CompressionRecord(TypedDict):
 
 
 Record = dict[str, Any]
-"""A RescalingRecord or a CompressionRecord, where either may come."""
+"""A RescalingRecord or a CompressionRecord, for code that accepts both."""
 
 PERCEPTUAL = ("lpips", "niqe", "pi", "fid")
-"""Optional columns; `<name>_note` says why one is null."""
+"""Optional columns; `<name>_note` gives the reason if one is null."""
 IMAGE_NUMBERS = tuple(
     key
     for key, kind in get_type_hints(RescalingImage).items()
     if kind == Number and key in RescalingImage.__required_keys__
 )
-"""Columns of numbers of a RescalingImage."""
+"""Numeric columns that every RescalingImage has."""
 _ORIGIN = "give a file that 'irn eval --json' wrote"
 
 
 def mean(values: Iterable[float | None]) -> float:
-    """Return the mean of the finite values; inf where there are only infinite ones; else nan."""
+    """Return the mean of the finite values, inf if all values are infinite, or nan without values.
+
+    None and nan are ignored.
+    """
     known = [value for value in values if value is not None and not math.isnan(value)]
     finite = [value for value in known if math.isfinite(value)]
     if finite:
@@ -181,7 +186,7 @@ def plain(value: float | None, digits: int = 4) -> float | None:
 
 
 def dumps(records: Sequence[Record]) -> str:
-    """Return the JSON of records, with a line for each key and for each image."""
+    """Return records as JSON, with one line per key and per image."""
     blocks = []
     for record in records:
         lines = [f"  {json.dumps(key)}: {_value(value)}" for key, value in record.items()]
@@ -197,10 +202,13 @@ def _value(value: Any) -> str:
 
 
 def loads(data: bytes) -> list[Record]:
-    """Return the records that `dumps` wrote, all of one task or of rescaling and colour.
+    """Return the records in a JSON file that `dumps` wrote.
+
+    All records are of compression, or all are of rescaling and colour.
 
     Raises:
-        DataError: not JSON, not a list of records, or one that lacks a key or has another type.
+        DataError: the data are not JSON or not a list of records, a record lacks a key, a value has
+            the wrong type, or the records are of both kinds.
     """
     try:
         records = json.loads(data, parse_constant=_no_constant)
@@ -219,7 +227,7 @@ def task_of(records: Sequence[Record]) -> str:
     """Return `compress` for records of compression, `rescale` for those of rescaling and colour.
 
     Raises:
-        DataError: there are both.
+        DataError: the records are of both kinds.
     """
     tasks = {"compress" if record["task"] == "compress" else "rescale" for record in records}
     if len(tasks) > 1:
@@ -232,10 +240,10 @@ def _no_constant(name: str) -> None:
 
 
 def _check(where: str, value: object, kind: Any) -> None:
-    """Compare a value with a type out of these classes.
+    """Check a value against a type as the classes above annotate it.
 
     Raises:
-        DataError: it is of another type, or lacks a key.
+        DataError: the value has another type or lacks a key.
     """
     origin = get_origin(kind)
     if is_typeddict(kind):
@@ -268,10 +276,12 @@ def _is_a(where: str, value: object, *kinds: type) -> Any:
 
 
 def merge(files: Iterable[Sequence[Record]]) -> list[Record]:
-    """Join the records of several files; of one set, model, scale and quality the last one counts.
+    """Join the records of several files.
+
+    If several records have the same set, model, scale and quality, the last one is kept.
 
     Raises:
-        DataError: they are not of one task.
+        DataError: some records are of compression and others are not.
     """
     merged: dict[tuple[object, ...], Record] = {}
     for records in files:

@@ -1,4 +1,4 @@
-"""Records as a table for the terminal, as CSV, and as the rows of a model card. Pure text."""
+"""Text reports of the records: a table for the terminal, CSV, and the rows of a model card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from irncli.eval.records import IMAGE_NUMBERS, PERCEPTUAL, Record
 __all__ = ["aligned", "card_rows", "csv_text", "figure", "markdown", "notes", "table"]
 
 CARD_SETS = ("Set5", "Set14", "BSD100")
-"""The columns of a model card's table."""
+"""Sets in the table of a model card."""
 
 _COLUMNS = (
     ("PSNR-Y", "psnr_y", ".2f"),
@@ -35,7 +35,7 @@ _FACTS = (
 
 
 def figure(record: Mapping[str, Any], key: str, style: str) -> str:
-    """A number of a record as text: `inf` where all images came back equal, `-` where none is."""
+    """Format a number of a record: `inf` if all images were restored exactly, `-` if it is null."""
     value = record.get(key)
     if value is not None:
         return format(value, style)
@@ -43,7 +43,7 @@ def figure(record: Mapping[str, Any], key: str, style: str) -> str:
 
 
 def table(records: Sequence[Record]) -> str:
-    """An aligned table, a row for each set and contestant; columns that nobody has are left out."""
+    """Return an aligned table with a row for each set and contestant, without empty columns."""
     columns = [
         column
         for column in _COLUMNS
@@ -59,7 +59,7 @@ def table(records: Sequence[Record]) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table: two columns of text, then numbers."""
+    """Return the lines of a table: two left-aligned columns, then right-aligned ones."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [_aligned(row, widths) for row in rows]
 
@@ -72,13 +72,13 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def notes(records: Sequence[Record]) -> list[str]:
-    """What a reader of the table has to know besides, a sentence each, without repetition."""
+    """Return remarks that the reader of a table needs, one sentence each, without duplicates."""
     found: list[str] = [record["remark"] for record in records if record.get("remark")]
     for record in records:
         where = f"{record['set']}, {record['model']} x{record['scale']}"
         found += [
-            f"{where}: {key} is infinite for {count} of {record['images']} images, which came "
-            "back equal; the mean is that of the others"
+            f"{where}: {key} is infinite for {count} of {record['images']} images, which were "
+            "restored exactly; the mean is over the others"
             for key, count in record["identical"].items()
             if record.get(key) is not None
         ]
@@ -91,7 +91,10 @@ def notes(records: Sequence[Record]) -> list[str]:
 
 
 def csv_text(records: Sequence[Record]) -> str:
-    """A line for each set and contestant, in which `image` is empty, then one for each image."""
+    """Return CSV: a line for each set and contestant, each followed by a line for each image.
+
+    The column `image` is empty in the lines of sets.
+    """
     judged = [name for name in PERCEPTUAL if any(name in record for record in records)]
     who = ["set", "model", "kind", "task", "scale"]
     header = [*who, "image", "width", "height", *IMAGE_NUMBERS, *judged, *_FACTS]
@@ -106,16 +109,17 @@ def csv_text(records: Sequence[Record]) -> str:
 
 
 def card_rows(records: Sequence[Record], weights_sha256: str) -> list[dict[str, Any]]:
-    """The measured table of a model card.
+    """Return the rows of the table of measurements in a model card.
 
-    Rescaling: two rows for each of `CARD_SETS`, with z = 0 and as drawn by default; psnr, ssim and
-    lr_psnr on Y. Colour: one row for each set, psnr and ssim on RGB as drawn by default, lr_psnr of
-    the gray. Models of
-    compression: a row for each contestant that has them and each quality, on RGB.
+    Rescaling: two rows for each of `CARD_SETS`, with z = 0 and with z drawn by default; psnr, ssim
+    and lr_psnr are on Y. Colour: one row for each set; psnr and ssim are on RGB with z drawn by
+    default, lr_psnr is that of the gray image. Compression: a row on RGB for each quality of each
+    contestant that uses the model.
 
     Args:
-        records: of many models and sets.
-        weights_sha256: of the model whose card it is; records of other weights do not count.
+        records: records of any models and sets.
+        weights_sha256: hash of the weights of the card's model; records of other weights are
+            ignored.
     """
     rows: list[dict[str, Any]] = []
     for record in records:
@@ -157,7 +161,7 @@ def _card_row(record: Record, label: str, suffix: str) -> dict[str, Any]:
 
 
 def markdown(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The lines of the README's table from the rows of a card: a column for each test set."""
+    """Return lines for the README's table from the rows of a card, with a column per test set."""
     lines = []
     for label, temperature in (("z drawn", "default"), ("z = 0", "z = 0")):
         chosen = [row for row in rows if row["z"] == temperature]

@@ -1,12 +1,13 @@
-"""Rescaling and colour, measured: each contestant makes images small and brings them back.
+"""Measurement of rescaling and colour: each contestant downscales images and restores them.
 
-HR is cropped at the bottom and right to a multiple of the scale. LR goes through a PNG in memory,
-so that what is restored is what a user would have. PSNR and SSIM on Y and on RGB, `scale` pixels
-cropped at each border; so for LR, against the 8-bit bicubic LR (colour: against the usual luma
-gray). Bits per pixel are those of the PNG, over HR pixels. Times are those of the network alone.
+HR is cropped at the bottom and right to a multiple of the scale. LR is written to a PNG in memory
+and read back, so that the image is restored from the file that a user would have. PSNR and SSIM of
+the restored image are on Y and on RGB, with `scale` pixels cropped at each border. LR is compared
+in the same way with the 8-bit bicubic LR (for colour, with the usual luma gray). Bits per pixel are
+the bits of the PNG divided by the number of HR pixels. Times are those of the network alone.
 
-A gray image counts as a colour one with equal channels. Without the guard its LR may have colours,
-as the field measures it; with it gray stays gray, as users get it.
+A gray image counts as a colour image with equal channels. Without the guard, its LR may have
+colours, as in published measurements; with the guard, gray stays gray, as in the commands.
 """
 
 from __future__ import annotations
@@ -37,18 +38,18 @@ __all__ = ["Judge", "Rescaling", "Sample", "Settings"]
 
 T = TypeVar("T")
 GRAY = (0.299, 0.587, 0.114)
-"""Weights of R, G and B in the usual gray image (ITU-R BT.601)."""
+"""Weights of R, G and B in the usual luma gray (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to measure.
+    """Settings of the measurement.
 
     Attributes:
-        seeds: z is drawn with the seeds 0 .. seeds - 1; the mean counts.
-        temperature: width of z; None: each model's default.
-        max_pixels: refuse larger images.
-        version: of irn, for the record.
+        seeds: number of draws of z, with the seeds 0 to seeds - 1, whose results are averaged.
+        temperature: standard deviation of z; None: the default of each model.
+        max_pixels: largest number of pixels of an image; larger images are refused.
+        version: version of irn, for the record.
     """
 
     seeds: int = 1
@@ -59,14 +60,14 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One image: HR as it was cropped, LR as its file holds it, what was restored.
+    """One test image with its LR and its restored image.
 
     Attributes:
-        path: the file.
-        hr: uint8 [H, W, 3].
-        low: uint8 [h, w, 3]; equal channels if it is gray.
-        low_file: PNG of `low`.
-        restored: uint8 [H, W, 3], with seed 0.
+        path: path of the image.
+        hr: cropped HR, uint8 [H, W, 3].
+        low: LR as decoded from `low_file`, uint8 [h, w, 3]; a gray LR has equal channels.
+        low_file: PNG file of LR.
+        restored: image restored with seed 0, uint8 [H, W, 3].
     """
 
     path: Path
@@ -77,7 +78,7 @@ class Sample:
 
 
 class Judge(Protocol):
-    """More columns for one contestant on one set."""
+    """Source of additional columns for one contestant on one set."""
 
     def see(self, sample: Sample) -> dict[str, float | None]:
         """Return the columns of one image."""
@@ -91,10 +92,10 @@ class Rescaling:
     """One contestant on one set: a `Measurement` that makes one record.
 
     Attributes:
-        contestant: what makes images small and brings them back.
-        settings: seeds, temperature, limits.
-        judge: adds columns.
-        keep: given each image with what became of it.
+        contestant: contestant to measure.
+        settings: seeds, temperature and limits.
+        judge: source of additional columns; None: none.
+        keep: called with each measured image, to store it; None: images are not stored.
     """
 
     contestant: Contestant
@@ -133,7 +134,7 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def _draws(contestant: Contestant, settings: Settings) -> list[tuple[int, float]]:
-    """Return seeds and temperatures to restore with; z = 0, if it is measured, too, comes last."""
+    """Return the pairs of seed and temperature to restore with; z = 0 comes last."""
     temperature = _temperature(contestant, settings)
     if temperature == 0:
         return [(0, 0.0)]
@@ -181,7 +182,7 @@ def _measure_image(
 
 
 def _as_picture(low: Pixels) -> Picture:
-    """Return LR as it is written: that of a colour network has one channel and is a gray file."""
+    """Return LR as a Picture to write; one channel, from a colour network, makes a gray file."""
     if low.shape[2] == 1:
         return Picture(low.repeat(3, axis=2), gray=True)
     return Picture(low)
@@ -198,7 +199,7 @@ def _scores(hr: Pixels, restored: Pixels, border: int) -> dict[str, float]:
 
 
 def _fidelity(scores: Sequence[dict[str, float]], contestant: Contestant) -> dict[str, Any]:
-    """Return means over the draws; the last, z = 0, counts separately unless it is the only one."""
+    """Return means over the draws; z = 0, the last, is separate unless it is the only one."""
     drawn, without_z = scores[:-1] or scores, scores[-1]
     is_model = contestant.kind == "model"
     return {
@@ -210,7 +211,7 @@ def _fidelity(scores: Sequence[dict[str, float]], contestant: Contestant) -> dic
 
 
 def _low_fidelity(hr: Pixels, low: Pixels, contestant: Contestant) -> dict[str, Any]:
-    """Return PSNR and SSIM of LR against bicubic LR or, for colour, luma."""
+    """Return PSNR and SSIM of LR against bicubic LR or, for colour, against luma gray."""
     if contestant.task == "color":
         pair = np.rint(hr @ np.array(GRAY)), low[:, :, 0].astype(np.float64)
     else:
@@ -264,7 +265,7 @@ def _record(
 
 
 def _spread(results: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """Return the spread of the means of the set over the seeds."""
+    """Return the spread over the seeds of the mean PSNR of the set."""
     columns = zip(*(result["psnr_y_by_seed"] for result in results), strict=True)
     means = [value for value in map(mean, columns) if np.isfinite(value)]
     return {

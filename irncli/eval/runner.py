@@ -1,4 +1,4 @@
-"""The runner: every study measures its images, names those that fail, and makes records."""
+"""Runner of the measurements: it measures all images of a set and collects failures and records."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["Measurement", "Progress", "Study", "Tick", "measure_set", "no_tick"]
 
 T = TypeVar("T")
 Tick = Callable[[float], None]
-"""Called with the share of the work that was just done."""
+"""Callback that receives the share of the work that was just done, 0 to 1."""
 Progress = Callable[[str, Path], AbstractContextManager[Tick]]
-"""From a label and an image to a context that gives a tick."""
+"""Function from a label and an image to a context manager that yields a tick."""
 
 
 def no_tick(share: float) -> None:
@@ -25,28 +25,28 @@ def no_tick(share: float) -> None:
 
 
 class Measurement(Protocol[T]):
-    """What is measured on one set; it collects the results of its images."""
+    """A measurement on one set, which collects the results of the images."""
 
     @property
     def label(self) -> str:
-        """What is measured, for the progress bar; empty where there is only one."""
+        """Name of the measurement in the progress bar; empty if there is only one."""
 
     def measure(self, path: Path, tick: Tick) -> T:
         """Measure one image.
 
         Raises:
-            IrnError: it cannot be measured.
+            IrnError: the image cannot be measured.
         """
 
     def add(self, measured: T) -> None:
-        """Collect the result of an image."""
+        """Add the result of an image."""
 
     def records(self, name: str, failed: list[Failure]) -> Sequence[Record]:
         """Return the records of the set with this name."""
 
 
 Study = Callable[[ImageSet], Sequence[Measurement]]  # type: ignore[type-arg]
-"""From a set to the measurements that are made on it, one after the other."""
+"""Function from a set to the measurements to make on it, in order."""
 
 
 def measure_set(
@@ -56,13 +56,15 @@ def measure_set(
     progress: Progress | None = None,
     failed: Callable[[Path, IrnError], None] | None = None,
 ) -> Sequence[Record]:
-    """Measure all images of a set, and return its records.
+    """Measure all images of a set and return its records.
+
+    An image that cannot be measured does not stop the others.
 
     Args:
         images: the set.
-        measurement: made for this set.
-        progress: asked at each image for a context that gives a tick.
-        failed: told of each image that could not be measured; the others go on.
+        measurement: measurement to make; it must be new, without results of other sets.
+        progress: called for each image, to show progress.
+        failed: called with each image that could not be measured and its error.
     """
     label = f"{images.name}, {measurement.label}" if measurement.label else images.name
     failures: list[Failure] = []

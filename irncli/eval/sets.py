@@ -1,4 +1,4 @@
-"""Sets of images to measure on."""
+"""Sets of test images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ImageSet", "find_sets", "load_cropped"]
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images whose figures are averaged."""
+    """A named set of images, over which measurements are averaged."""
 
     name: str
     paths: tuple[Path, ...]
@@ -29,8 +29,8 @@ def find_sets(data: Sequence[Path]) -> list[ImageSet]:
     """Return a set for each directory, named after it; single files form the set `files`.
 
     Raises:
-        InputMissingError: no such file or directory, or a directory without images.
-        UsageError: two sets of one name, or standard input.
+        InputMissingError: a file or directory does not exist, or a directory has no images.
+        UsageError: two sets have the same name, or standard input is named.
     """
     if STREAM in data:
         raise UsageError("eval measures directories and files, not standard input: name one")
@@ -59,7 +59,7 @@ def load_cropped(path: Path, scale: int, max_pixels: int) -> Pixels:
     """Load HR, cropped at the bottom and right to a multiple of the scale: uint8 [H, W, 3].
 
     Raises:
-        ImageError: not an image, or one of too many or too few pixels.
+        ImageError: the file is not an image, or the image has too many or too few pixels.
     """
     picture = decode(read_input(path), max_pixels=max_pixels)
     width, height = picture.size

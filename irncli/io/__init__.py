@@ -1,1 +1,1 @@
-"""Files: pixels and metadata, the tag, names, atomic writes."""
+"""Image files: pixels and metadata, the tag, file names, and atomic writes."""

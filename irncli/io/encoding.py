@@ -1,4 +1,4 @@
-"""Images to the bytes of their files, metadata included; `image_file` goes the other way."""
+"""Encoding of images to files, including metadata; `image_file` decodes them."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ __all__ = [
 ]
 
 EVERY_FORMAT: tuple[Format, ...] = tuple(WRITABLE)
-"""Formats of restored images, which nobody restores again, and of codecs."""
+"""Formats of restored images, which are not input of another restoration, and of codecs."""
 LOSSLESS_OR_JPEG: tuple[Format, ...] = ("png", "jpeg")
 """Formats of small images."""
 
 
 def fitted(picture: Picture, image_format: Format) -> tuple[Picture, list[str]]:
-    """Return what a format can hold of an image, and what it cannot, a sentence each.
+    """Return an image reduced to what a format can store, and notes on what was lost.
 
-    What would spoil the image (transparency in a JPEG) stays for `encode` to refuse.
+    Losses that would spoil the image, such as transparency in a JPEG, are not made here: `encode`
+    refuses the image.
     """
     return WRITABLE[image_format].fitted(picture)
 
 
 def holds_profile(picture: Picture, image_format: Format) -> bool:
-    """Tell whether a format stores an image in the colours that its profile is for."""
+    """Tell whether a format stores an image in the colour space of its profile."""
     return WRITABLE[image_format].holds_profile(picture)
 
 
@@ -52,25 +53,28 @@ def encode(
     progressive: bool = False,
     xmp: Packet | None = None,
 ) -> bytes:
-    """Return the file of an image, with its metadata. All formats but PNG are lossy and 8-bit.
+    """Return the file of an image, with its metadata. All formats except PNG are lossy and 8-bit.
 
-    WebP, AVIF and JPEG XL have no DPI. WebP has no gray: such an image comes back as a colour one,
-    with channels that differ by 1 at most; so does AVIF with alpha, with equal channels. AVIF keeps
-    what EXIF says, not its bytes, where that has an orientation.
+    WebP, AVIF and JPEG XL do not store DPI. WebP does not store gray: a gray image is decoded as a
+    colour image whose channels differ by at most 1. AVIF does not store gray with alpha: such an
+    image is decoded as a colour image with equal channels. If EXIF has an orientation, AVIF keeps
+    the content of EXIF but not its bytes.
 
     Args:
-        picture: what to write.
+        picture: image to write.
         image_format: `png` (8 or 16 bits, lossless), `jpeg` (optimised), `webp`, `avif` or `jxl`.
-        quality: 1 to 100, of all but PNG; 100 is lossy, too.
-        subsampling: of the colours in JPEG and AVIF. WebP always has 4:2:0, JPEG XL none.
-        progressive: of JPEG.
-        xmp: given the `content_sha256` of what is written, returns the XMP packet to store in
-            place of the image's own.
+        quality: quality of lossy formats, 1 to 100; 100 is lossy, too.
+        subsampling: chroma subsampling of JPEG and AVIF; WebP always uses 4:2:0, and JPEG XL does
+            not subsample.
+        progressive: write a progressive JPEG.
+        xmp: function from the `content_sha256` of the written image to the XMP packet to store in
+            place of the image's own; None: the image's own packet is stored.
 
     Raises:
-        UsageError: a quality out of range; alpha in a JPEG; 16 bits in anything but a PNG.
-        ImageError: a size or metadata that do not fit the format.
-        UnavailableError: JPEG XL without its plug-in.
+        UsageError: the quality is out of range, a JPEG would need alpha, or a format other than PNG
+            would need 16 bits.
+        ImageError: the size or the metadata do not fit the format.
+        UnavailableError: the plug-in for JPEG XL is not installed.
     """
     settings = Settings(quality, subsampling, progressive)
     writer = WRITABLE[image_format]
@@ -84,7 +88,7 @@ def encode(
 
 
 def format_for_suffix(suffix: str) -> Format | None:
-    """Return the format that a file name ending stands for; None: irn does not write it."""
+    """Return the format of a file name suffix; None if irn does not write such files."""
     for name, writer in WRITABLE.items():
         if suffix.lower() in writer.suffixes:
             return name
@@ -94,12 +98,12 @@ def format_for_suffix(suffix: str) -> Format | None:
 def chosen_format(
     output: Path, wanted: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
 ) -> Format:
-    """Return the format to write: that of the suffix, or `wanted` where there is no suffix.
+    """Return the format to write: that of the suffix, or `wanted` if there is no suffix.
 
     Args:
-        output: the file.
-        wanted: the format that was asked for, if any.
-        allowed: the formats to choose from.
+        output: output file.
+        wanted: requested format; None if none was requested.
+        allowed: formats that may be written.
 
     Raises:
         UsageError: the suffix and `wanted` contradict each other, or the format is not allowed.
@@ -118,5 +122,5 @@ def chosen_format(
 
 
 def suffix_for_format(image_format: Format) -> str:
-    """Return the usual file name ending of a format."""
+    """Return the usual file name suffix of a format."""
     return WRITABLE[image_format].suffixes[0]

@@ -1,7 +1,7 @@
-"""An image file, opened once; `encoding` writes them. Only `io` imports Pillow.
+"""Reading of image files; `encoding` writes them. Only the package `io` imports Pillow.
 
-Pixels are not turned: the orientation stays where it is stored, in EXIF. Only of TIFF and HEIC the
-decoders themselves turn them upright.
+Pixels are not turned: the orientation stays in EXIF. The exceptions are TIFF and HEIC, whose
+decoders turn the pixels upright.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ DEFAULT_MAX_PIXELS = 500_000_000
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself before its pixels are decoded.
+    """Properties of a file that are known before its pixels are decoded.
 
     Attributes:
         format: `png`, `jpeg`, ...
-        width: in pixels.
-        height: in pixels.
-        mode: of the pixels, by Pillow's name.
+        width: width in pixels.
+        height: height in pixels.
+        mode: Pillow's mode of the pixels.
         bits: bits per channel.
-        xmp: XMP packet.
-        carries: names of what there is besides the pixels: EXIF, XMP, ...
+        xmp: XMP packet; None if there is none.
+        carries: names of the data besides the pixels: EXIF, XMP, ...
     """
 
     format: str
@@ -63,16 +63,16 @@ class Header:
 
 
 class ImageFile:
-    """The bytes of an image file, of which each part is parsed when it is first asked for.
+    """An image file in memory, whose parts are parsed when they are first requested.
 
-    The file is opened when the object is made, and decoded once: pixels are not kept here.
+    The header is read when the object is created. Decoded pixels are not stored in the object.
 
     Args:
-        data: the file.
-        max_pixels: refuse larger images, before memory is taken.
+        data: content of the file.
+        max_pixels: largest number of pixels; larger images are refused before memory is allocated.
 
     Raises:
-        ImageError: not an image, damaged, or too large.
+        ImageError: the file is not an image, is damaged, or is too large.
     """
 
     def __init__(self, data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
@@ -98,7 +98,7 @@ class ImageFile:
 
     @contextmanager
     def _opened(self) -> Iterator[PillowFile.ImageFile]:
-        """Give the image as it was opened for the header, or, after that, open it again."""
+        """Yield the image that was opened for the header or, if it was already used, a new one."""
         with limited(self._max_pixels):
             opened, self._unread = self._unread, None
             with opened or _open(self.data, self._max_pixels) as image:
@@ -106,21 +106,22 @@ class ImageFile:
 
     @cached_property
     def tag(self) -> Tag | None:
-        """The irn tag; None: there is none.
+        """The irn tag of the file; None if there is none.
 
         Raises:
-            TagError: an unusable one.
+            TagError: the tag is not usable.
         """
         return extract(self.header.xmp)
 
     @cached_property
     def content_sha256(self) -> str:
-        """Identity of the image, whatever its metadata.
+        """SHA-256 that identifies the image independently of its metadata.
 
-        JPEG: of the coded segments, so that decoders may differ. Others: of mode, size and pixels.
+        For JPEG, this is the hash of the coded segments, which does not depend on the decoder. For
+        other formats, it is the hash of mode, size and pixels.
 
         Raises:
-            ImageError: damaged.
+            ImageError: the file is damaged.
         """
         coded = self._coded(self.data)
         if coded is not None:
@@ -132,12 +133,12 @@ class ImageFile:
 
     @property
     def tables(self) -> NDArray[np.uint8]:
-        """Quantisation steps of a JPEG file, luma and chroma in row order, uint8 [2, 64].
+        """Quantisation steps of a JPEG file for luma and chroma, in row order, uint8 [2, 64].
 
-        A file with one table has it twice.
+        If the file has a single table, both rows are equal.
 
         Raises:
-            ImageError: not a JPEG, or one without usable tables.
+            ImageError: the file is not a JPEG or has no usable tables.
         """
         if not self._tables:
             kind = self.header.format.upper()
@@ -149,11 +150,11 @@ class ImageFile:
         """Decode the pixels.
 
         Args:
-            deep: keep 16 bits where the file has them; else they are reduced to 8, with a note.
+            deep: keep more than 8 bits as 16; by default, they are reduced to 8 with a note.
 
         Raises:
-            ImageError: damaged, of several frames, or of a pixel type without an 8- or 16-bit
-                meaning.
+            ImageError: the file is damaged, has several frames, or has pixels that cannot be
+                converted to 8 or 16 bits.
         """
         data, bits = self.data, self.header.bits
         with self._opened() as image:
@@ -162,14 +163,14 @@ class ImageFile:
             if frames > 1 and image.format != "MPO":
                 raise ImageError(f"{frames} frames, expected one: extract the frame you want first")
             format_.check(data)
-            # Before another library reads it: this one says when a file is damaged.
+            # Pillow loads the image before OpenCV may read it, because only Pillow reports damage.
             image.load()
             notes = [f"{frames} images in one file: the first was taken"] * (frames > 1)
             notes += format_.left_out(image, data)
             icc = profile_of(image, notes)
             channels = format_.deep(image, data, bits)
             if self._is_tagged and self._coded(data) is None:
-                # Restoring compares it, and here the pixels are at hand.
+                # Cache the hash, which restoring needs, while the pixels are in memory.
                 self.content_sha256 = _content(image, channels)
             if channels is not None:
                 picture = of_channels(channels, image, gray=format_.gray_with_alpha(data))
@@ -194,12 +195,12 @@ class ImageFile:
 
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, deep: bool = False) -> Picture:
-    """Decode a file of which nothing else is wanted; see ImageFile."""
+    """Decode a file of which only the pixels are needed; see ImageFile."""
     return ImageFile(data, max_pixels=max_pixels).decode(deep=deep)
 
 
 def _content(image: Image.Image, channels: NDArray[np.uint16] | None) -> str:
-    """Hash the pixels of a loaded image, or its channels of 16 bits where there are such."""
+    """Hash the pixels of a loaded image, or its 16-bit channels if it has any."""
     if channels is not None:
         return hash_of(f"{image.mode};16", image.size, channels.astype("<u2").tobytes())
     return pixel_sha256(image)

@@ -1,4 +1,4 @@
-"""Which files a batch is of: as named, in directories, in lists."""
+"""Input files of a batch: named files, files in directories, and lists of files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ IMAGE_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class Input:
-    """A file to work on.
+    """An input file.
 
     Attributes:
-        path: as it is opened and shown.
-        below: where it was found, from the directory that was named; None: it was named itself.
+        path: path by which the file is opened and shown.
+        below: directory of the file, relative to the directory that was named; None if the file
+            itself was named.
     """
 
     path: Path
@@ -36,15 +37,15 @@ class Input:
 
     @property
     def found(self) -> bool:
-        """In a directory, rather than named."""
+        """True if the file was found in a directory; False if it was named."""
         return self.below is not None
 
 
 def listed(data: bytes) -> list[Path]:
-    """The names in a list: one a line, or with NUL after each, as `find -print0` writes them.
+    """Return the names in a list: one per line, or each followed by NUL, as from `find -print0`.
 
-    Names are bytes: they need not be UTF-8. Lines may end as on Windows, if all do, behind the mark
-    that its editors put first.
+    Names are bytes and need not be UTF-8. Windows line endings are accepted if all lines have them,
+    and a UTF-8 byte order mark at the beginning is ignored.
     """
     if b"\0" in data:
         names = data.split(b"\0")
@@ -52,21 +53,22 @@ def listed(data: bytes) -> list[Path]:
         data = data.removeprefix(codecs.BOM_UTF8)
         windows = data.count(b"\r\n") == data.count(b"\n")
         names = data.split(b"\r\n" if windows and b"\n" in data else b"\n")
-    # Standard input cannot be both the list and in it.
+    # Standard input may be the list itself, so a "-" in the list is a file of that name.
     return [Path.cwd() / "-" if n == b"-" else Path(os.fsdecode(n)) for n in names if n]
 
 
 def expand_inputs(
     inputs: Sequence[Path], *, recursive: bool = False, without: Path | None = None
 ) -> list[Input]:
-    """Files as given; of a directory its images, by name.
+    """Return the named files, and the images in the named directories sorted by name.
 
-    A directory without any stays: whoever reads it says so, and the others are done.
+    A directory without images is returned itself: reading it then fails with a message, and the
+    other inputs are not affected.
 
     Args:
-        inputs: files, directories, `-`.
-        recursive: also those in the directories below, not following links.
-        without: a directory to leave out of those below: where outputs go.
+        inputs: files, directories and `-`.
+        recursive: search subdirectories, too, without following links.
+        without: subdirectory to skip, usually the output directory.
     """
     expanded: list[Input] = []
     for path in inputs:
@@ -84,11 +86,16 @@ def expand_inputs(
 def images_in(
     directory: Path, *, recursive: bool = False, without: Path | None = None
 ) -> list[Path]:
-    """Images in a directory, by name; hidden files and directories are left out.
+    """Return the images in a directory, sorted by name, without hidden files and directories.
+
+    Args:
+        directory: directory to search.
+        recursive: search subdirectories, too, without following links.
+        without: subdirectory to skip.
 
     Raises:
-        InputMissingError: there is none.
-        StorageError: it cannot be read.
+        InputMissingError: there are no images.
+        StorageError: the directory cannot be read.
     """
     try:
         files = list(_walk(directory, recursive, without and real(without)))

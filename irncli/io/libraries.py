@@ -1,4 +1,4 @@
-"""The libraries that decode: what they raise, and which plug-ins are installed."""
+"""Decoding libraries: the exceptions they raise, and the plug-ins that are installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DECODER_ERRORS = (
     zlib.error,
     ImageCms.PyCMSError,
 )
-"""What Pillow's decoders raise on bytes that are not what they seem, MemoryError apart."""
+"""Exceptions that Pillow's decoders raise on malformed data, except MemoryError."""
 
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 """Pillow's modes of gray images with more than 8 bits."""
@@ -34,7 +34,7 @@ DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 @cache
 def jxl_is_here() -> bool:
-    """Load Pillow's plug-in for JPEG XL, and tell whether it is installed."""
+    """Load Pillow's plug-in for JPEG XL if installed, and tell whether it is."""
     try:
         importlib.import_module("pillow_jxl")
     except ImportError:
@@ -44,7 +44,7 @@ def jxl_is_here() -> bool:
 
 @cache
 def heif_is_here() -> bool:
-    """Load Pillow's plug-in for HEIC, and tell whether it is installed."""
+    """Load Pillow's plug-in for HEIC if installed, and tell whether it is."""
     try:
         importlib.import_module("pillow_heif").register_heif_opener()
     except ImportError:

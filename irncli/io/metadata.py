@@ -1,4 +1,4 @@
-"""Metadata of an image: what of it is sound, and what is left when it is stripped."""
+"""Validation and stripping of image metadata."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ MAX_PROFILE = 4 << 20
 
 
 def stripped(metadata: Metadata) -> Metadata:
-    """Keep what says how the pixels are to be shown (profile, gamma, orientation), nothing else."""
+    """Keep only metadata that affects how pixels are shown: profile, gamma and orientation."""
     chunks = tuple(chunk for chunk in metadata.chunks if chunk[0] in COLOUR_CHUNKS)
     return Metadata(icc=metadata.icc, exif=_orientation(metadata.exif), chunks=chunks)
 
 
 def _orientation(exif: bytes | None) -> bytes | None:
-    """Return EXIF with only the orientation; None where there is none."""
+    """Return EXIF with only the orientation; None if the image need not be turned."""
     kept = Image.Exif()
     kept[ORIENTATION] = turned = orientation_of(exif)
     return kept.tobytes() if turned > 1 else None
 
 
 def orientation_of(exif: bytes | None) -> int:
-    """Return how the stored pixels are to be turned, 1 to 8; 1, as they are, by default."""
+    """Return the EXIF orientation, 1 to 8; 1, upright, is the default."""
     if exif is None:
         return 1
     read = Image.Exif()
@@ -37,7 +37,7 @@ def orientation_of(exif: bytes | None) -> int:
 
 
 def checked_exif(exif: bytes | None, notes: list[str]) -> bytes | None:
-    """Return EXIF that can be read; damaged data are left out, with a note."""
+    """Return the EXIF data if they can be read; otherwise None, with a note."""
     if exif is None:
         return None
     try:
@@ -49,7 +49,10 @@ def checked_exif(exif: bytes | None, notes: list[str]) -> bytes | None:
 
 
 def profile_of(image: Image.Image, notes: list[str]) -> bytes | None:
-    """Return the profile of a file if it is for its colours; another is left out, with a note."""
+    """Return the colour profile if it matches the colours of the image; otherwise None.
+
+    A note is added if the file has a profile that is left out.
+    """
     icc = image.info.get("icc_profile")
     if not icc or not isinstance(icc, bytes):
         return None
@@ -66,11 +69,11 @@ def profile_of(image: Image.Image, notes: list[str]) -> bytes | None:
 
 
 def dpi_of(image: Image.Image) -> tuple[float, float] | None:
-    """Return the resolution that a file states, if it does."""
+    """Return the resolution that a file states; None if it states none."""
     value = image.info.get("dpi")
     if not isinstance(value, tuple) or len(value) != 2:
         return None
     across, down = (float(v) for v in value)
-    # One dot an inch is what Pillow gives where a TIFF says nothing.
+    # Pillow reports one dot per inch if a TIFF does not state a resolution.
     known = 0 < across < 1e6 and 0 < down < 1e6 and (across, down) != (1, 1)
     return (across, down) if known else None

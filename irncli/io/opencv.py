@@ -1,4 +1,4 @@
-"""Images of 16 bits per channel by OpenCV: Pillow reads and writes them as 8-bit ones."""
+"""Images with 16 bits per channel, through OpenCV: Pillow reads and writes them as 8-bit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["read", "required", "spread", "write_png"]
 
 @cache
 def _opencv() -> ModuleType:
-    """Import OpenCV where it is needed: that takes a third of a second."""
+    """Import OpenCV only when needed, since the import takes a third of a second."""
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -26,10 +26,10 @@ def _opencv() -> ModuleType:
 
 
 def read(data: bytes) -> NDArray[Any] | None:
-    """Return the values that OpenCV reads, colours as RGB; None: it cannot read the file.
+    """Return the values that OpenCV reads, with colours as RGB; None if it cannot read the file.
 
     Raises:
-        StorageError: no room for a temporary file.
+        StorageError: a temporary file cannot be written.
     """
     import imageio.v3 as iio
 
@@ -41,31 +41,31 @@ def read(data: bytes) -> NDArray[Any] | None:
         if not isinstance(trouble, OSError) or trouble.errno is None:
             return None
         raise StorageError(
-            f"16-bit pixels go through a temporary file: {trouble.strerror}; make room there, or "
-            "set TMPDIR to another directory"
+            f"16-bit pixels need a temporary file: {trouble.strerror}; free some space, or set "
+            "TMPDIR to another directory"
         ) from error
     except (cv2.error, ValueError, RuntimeError):
         return None
 
 
 def required(values: NDArray[Any] | None) -> Deep:
-    """Return values that must be three or four channels of 16 bits.
+    """Return values after checking that they are three or four 16-bit channels.
 
     Raises:
-        ImageError: they are not.
+        ImageError: the values are missing or have another type or shape.
     """
     if values is None:
         raise ImageError("damaged image: its 16-bit pixels cannot be decoded")
     if values.dtype != np.uint16 or values.ndim != 3 or values.shape[2] not in (3, 4):
         raise ImageError(
-            f"16-bit pixels that decode to {values.dtype} {list(values.shape)}, expected three or "
-            "four channels: convert it to a 16-bit PNG first"
+            f"16-bit pixels decode to {values.dtype} {list(values.shape)}, expected three or four "
+            "channels: convert the image to a 16-bit PNG first"
         )
     return values
 
 
 def spread(values: NDArray[Any] | None, image: Image.Image, bits: int) -> Deep | None:
-    """Spread values of `bits` over 16; None if size or channels are not those of `image`."""
+    """Scale values of `bits` bits to 16 bits; None if size or channels differ from `image`."""
     if values is None or values.dtype != np.uint16 or bits > 16:
         return None
     shape = (image.height, image.width, *{"RGB": (3,), "RGBA": (4,)}.get(image.mode, ()))
@@ -81,6 +81,6 @@ def write_png(values: Deep) -> bytes:
     """Return a PNG of uint16 [H, W], [H, W, 3] or [H, W, 4], without metadata."""
     cv2 = _opencv()
     if values.ndim == 3:
-        values = values[:, :, [2, 1, 0, 3][: values.shape[2]]]  # as OpenCV orders colours
-    # Not through imageio, which would make a temporary file of it.
+        values = values[:, :, [2, 1, 0, 3][: values.shape[2]]]  # OpenCV stores colours as BGR
+    # imageio would write a temporary file.
     return bytes(cv2.imencode(".png", values)[1])

@@ -1,4 +1,4 @@
-"""Names of files, and writing them so that nothing is lost."""
+"""File names, and writing files atomically."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ __all__ = [
 ]
 
 Times = tuple[int, int]
-"""Last access and last change, in nanoseconds."""
+"""Times of last access and last modification, in nanoseconds."""
 
 STREAM = Path("-")
-"""Standard input or output."""
+"""Path that stands for standard input or output."""
 
 _MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def read_input(path: Path) -> bytes:
-    """All bytes of an input file.
+    """Return all bytes of an input file.
 
     Raises:
         InputMissingError: there is no such file.
-        ImageError: a directory, a device (some never end), or an empty file.
-        StorageError: it cannot be read.
+        ImageError: the path is a directory, a device (some are endless) or an empty file.
+        StorageError: the file cannot be read.
     """
     if _kind(path) in (stat.S_IFCHR, stat.S_IFBLK):
         raise ImageError("a device, expected an image")
@@ -60,7 +60,7 @@ def read_input(path: Path) -> bytes:
 
 
 def _kind(path: Path) -> int:
-    """Type of a file, that of its target for a link; 0 where there is none."""
+    """Return the type of a file, following links; 0 if there is no such file."""
     try:
         return stat.S_IFMT(path.stat().st_mode)
     except (OSError, ValueError):
@@ -68,16 +68,16 @@ def _kind(path: Path) -> int:
 
 
 def _is_passage(path: Path) -> bool:
-    """A named pipe, or a device such as a terminal: what is written there replaces nothing."""
+    """Tell whether a path is a named pipe or a character device: writing there replaces nothing."""
     return _kind(path) in (stat.S_IFIFO, stat.S_IFCHR)
 
 
 def refuse_existing(output: Path, overwrite: bool) -> None:
-    """Raise OutputError for an output that is there, and would be replaced unasked or cannot be."""
+    """Raise OutputError if an existing output must not or cannot be replaced."""
     if output == STREAM or not os.path.lexists(output) or _is_passage(output):
         return
     if _kind(output) not in (0, stat.S_IFREG):
-        raise OutputError(f"{output} is no file: name one that is, or a new one")
+        raise OutputError(f"{output} is not a regular file: choose another output")
     if not overwrite:
         raise OutputError(f"{output} exists already: pass --overwrite to replace it")
 
@@ -92,15 +92,21 @@ def times_of(path: Path) -> Times | None:
 
 
 def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | None = None) -> None:
-    """Write a file as a whole or not at all.
+    """Write a file completely or not at all.
 
-    The bytes go to a hidden file in the same directory, to the disk, and then under their name in
-    one operation, which without `overwrite` fails if the name was taken meanwhile. With `times` the
-    file has those. Hidden files that killed processes left there are deleted. A link stays one: the
-    file it leads to is replaced. Into pipes and devices the bytes are written as they are.
+    The bytes are written to a hidden file in the same directory and flushed to the disk; the hidden
+    file then gets its final name in one operation. Without `overwrite`, that operation fails if the
+    name was taken in the meantime. Hidden files left there by killed processes are deleted. If the
+    path is a link, its target is replaced. Pipes and devices are written directly.
+
+    Args:
+        path: file to write.
+        data: content of the file.
+        overwrite: replace an existing file.
+        times: access and modification times to set; None: the current time.
 
     Raises:
-        OutputError: the name is taken, or the directory cannot be written.
+        OutputError: the name is taken, or the directory is not writable.
         StorageError: the disk is full or fails.
     """
     refuse_existing(path, overwrite)
@@ -125,7 +131,7 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | Non
 
 @lru_cache(maxsize=1024)
 def _tidy(directory: Path) -> None:
-    """Before the first file of this process there."""
+    """Delete abandoned files, once per directory and process."""
     remove_abandoned(directory)
 
 
@@ -161,10 +167,10 @@ def _publish(partial: Path, path: Path, overwrite: bool) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and those above it, where they are not there yet.
+    """Create a directory and its missing parents.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: the directory cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -175,9 +181,9 @@ def make_directory(path: Path) -> None:
 
 
 def remove_partials(directory: Path) -> None:
-    """Delete what `atomic_write` had not finished in a directory when its process was killed.
+    """Delete the hidden files that an interrupted `atomic_write` left in a directory.
 
-    Only for directories that one process writes at a time.
+    The directory must not be in use by another process.
     """
     for partial in directory.glob(".*.irn-*.tmp"):
         with contextlib.suppress(OSError):
@@ -185,10 +191,10 @@ def remove_partials(directory: Path) -> None:
 
 
 def plan_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Pairs of input and output, refused before any work where one would destroy another.
+    """Return pairs of input and output after checking that no output would destroy another file.
 
     Raises:
-        UsageError: two inputs to one output, or an output that is an input.
+        UsageError: two inputs have the same output, or an output is an input.
     """
     pairs = list(zip(inputs, outputs, strict=True))
     sources = {identity(path) for path in inputs if path != STREAM}
@@ -211,12 +217,15 @@ def plan_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> list[tuple[
 
 
 def real(path: Path) -> Path:
-    """Without links, as far as they lead somewhere: Path.resolve raises at a loop of links."""
+    """Return a path with links resolved as far as possible.
+
+    Unlike Path.resolve, this function does not raise for a loop of links.
+    """
     return Path(os.path.realpath(path))
 
 
 def identity(path: Path) -> object:
-    """The same for all names of one file, links included."""
+    """Return a key that is equal for all names of one file, including links."""
     try:
         status = path.stat()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""An image in memory: pixels, alpha, and what travels with them."""
+"""An image in memory: pixels, alpha and metadata."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from irncli.pixels import Pixels, bits_of, most, to_bits
 __all__ = ["COLOUR_CHUNKS", "TEXT_CHUNKS", "Chunk", "Deep", "Metadata", "Picture", "reduction"]
 
 Chunk = tuple[bytes, bytes]
-"""A chunk of a PNG: its type, of four letters, and its body."""
+"""A chunk of a PNG: the type, which has four letters, and the body."""
 COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
-"""Chunks of a PNG that say how its colours are to be read."""
+"""PNG chunks that define how the colours are interpreted."""
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
-"""Chunks of a PNG that hold text."""
+"""PNG chunks that contain text."""
 Deep = NDArray[np.uint16]
-"""Channels of 16 bits: [H, W] or [H, W, channels]."""
+"""16-bit channels: [H, W] or [H, W, channels]."""
 
 
 def reduction(bits: int) -> str:
-    """What is said where the depth of a file is lost."""
+    """Return the note that the depth of a file was reduced to 8 bits."""
     return f"{bits} bits a channel were reduced to 8"
 
 
 @dataclass(frozen=True, eq=False)
 class Metadata:
-    """What travels with the pixels, byte for byte.
+    """Metadata of an image, kept byte for byte.
 
     Attributes:
-        icc: colour profile.
-        exif: orientation and all.
-        xmp: packet.
-        dpi: across and down.
-        chunks: of a PNG that no other format has: gamma and text.
+        icc: ICC colour profile.
+        exif: EXIF data, including the orientation.
+        xmp: XMP packet.
+        dpi: horizontal and vertical resolution in dots per inch.
+        chunks: PNG chunks without equivalent in other formats: gamma and text.
     """
 
     icc: bytes | None = None
@@ -50,11 +50,11 @@ class Picture:
     """A decoded image.
 
     Attributes:
-        pixels: uint8 or uint16 [H, W, 3], RGB.
-        alpha: [H, W], of the type of `pixels`; None where the file has none.
-        gray: the file has one channel; `pixels` hold it three times.
-        metadata: ICC, EXIF, XMP, DPI.
-        notes: what was converted or lost on reading, a sentence each.
+        pixels: RGB, uint8 or uint16 [H, W, 3].
+        alpha: alpha [H, W] of the same type as `pixels`; None if the file has none.
+        gray: True if the file is gray; `pixels` then has three equal channels.
+        metadata: ICC, EXIF, XMP, DPI and PNG chunks.
+        notes: conversions and losses on reading, one sentence each.
     """
 
     pixels: Pixels
@@ -65,13 +65,13 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height."""
+        """Width and height in pixels."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
     @property
     def neutral(self) -> bool:
-        """The three channels are equal, whatever the file has."""
-        # Most images with colours show them in a few rows.
+        """True if the three channels are equal, even if the file is not gray."""
+        # Check a few rows first, because most colour images show colours there.
         few, all_ = self.pixels[:: max(1, len(self.pixels) // 8)], self.pixels
         return self.gray or all(bool((part == part[:, :, :1]).all()) for part in (few, all_))
 
@@ -82,14 +82,14 @@ class Picture:
 
     @property
     def opaque(self) -> bool:
-        """Nothing shines through."""
+        """True if no pixel is transparent."""
         return self.alpha is None or bool((self.alpha == most(self.alpha)).all())
 
     def reduced(self, bits: int = 16) -> Picture:
-        """In 8 bits, with a note of it; itself, where it has no more.
+        """Return this picture reduced to 8 bits with a note, or itself if it already has 8 bits.
 
         Args:
-            bits: of a channel in the file that it comes from.
+            bits: bits per channel of the source file, for the note.
         """
         if self.bits == 8:
             return self

@@ -1,4 +1,4 @@
-"""Pillow's images to ours and back: pixel types, colours, alpha."""
+"""Conversion between Pillow images and Picture: pixel types, colours, alpha."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _MEGABYTE = 1 << 20
 
 @contextmanager
 def limited(max_pixels: int) -> Iterator[None]:
-    """Use Pillow with our limits, without its warnings, and with its errors as ours."""
+    """Apply irn's limits to Pillow, silence its warnings, and convert its errors to ImageError."""
     saved = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
-    Image.MAX_IMAGE_PIXELS = None  # the message of `check_size` says more
+    Image.MAX_IMAGE_PIXELS = None  # `check_size` refuses large images with a better message
     PngImagePlugin.MAX_TEXT_CHUNK = 16 * _MEGABYTE
     PngImagePlugin.MAX_TEXT_MEMORY = 64 * _MEGABYTE
     try:
@@ -78,12 +78,15 @@ def _reason(error: BaseException) -> str:
 
 
 def has_alpha(image: Image.Image) -> bool:
-    """Tell whether there is alpha. Pillow's has_transparency_data fails on a damaged palette."""
+    """Tell whether an image has alpha.
+
+    Pillow's has_transparency_data is not used, because it fails on a damaged palette.
+    """
     return image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
 
 
 def shallow(image: Image.Image, icc: bytes | None, notes: list[str]) -> Picture:
-    """Convert an image of 8 bits per channel or fewer; add to `notes` what was converted."""
+    """Convert an image of at most 8 bits per channel; add a note for each conversion."""
     if image.mode in _FLOAT_MODES:
         raise ImageError("floating-point pixels, expected 8 or 16 bits: convert it first")
     if image.mode not in _KEPT_MODES:
@@ -95,7 +98,7 @@ def shallow(image: Image.Image, icc: bytes | None, notes: list[str]) -> Picture:
     if image.mode in CONVERTED_MODES:
         notes.append(f"{image.mode} was converted to RGB{how}")
     elif image.mode in ("P", "PA"):
-        # A profile for colours does not apply to gray.
+        # With a profile the image stays RGB, since an RGB profile does not apply to gray.
         gray = icc is None and bool((pixels == pixels[:, :, :1]).all())
         notes.append(f"the palette was converted to {'gray' if gray else 'RGB'}")
     elif image.mode == "1":
@@ -104,7 +107,16 @@ def shallow(image: Image.Image, icc: bytes | None, notes: list[str]) -> Picture:
 
 
 def of_channels(values: Deep, image: Image.Image, *, gray: bool) -> Picture:
-    """Convert channels of 16 bits, which are gray in the file if `gray`."""
+    """Convert 16-bit channels to a Picture.
+
+    Args:
+        values: uint16 [H, W], [H, W, 3] or [H, W, 4].
+        image: image that the values must have the size of.
+        gray: the file stores gray.
+
+    Raises:
+        ImageError: the sizes differ.
+    """
     if values.shape[:2] != (image.height, image.width):
         raise ImageError("damaged image: two decoders find two sizes")
     if values.ndim == 2:
@@ -114,7 +126,7 @@ def of_channels(values: Deep, image: Image.Image, *, gray: bool) -> Picture:
 
 
 def deep_gray(image: Image.Image) -> Picture:
-    """Convert an image with one channel of 16 bits."""
+    """Convert an image with a single 16-bit channel."""
     wide = np.array(image)
     if int(wide.min()) < 0 or int(wide.max()) > 65535:
         raise ImageError("32-bit integer pixels, expected 8 or 16 bits: convert it first")
@@ -124,7 +136,7 @@ def deep_gray(image: Image.Image) -> Picture:
 
 
 def _to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, str]:
-    """Convert to RGB, CMYK and Lab to sRGB; return what to say of the profile, too."""
+    """Convert to RGB (CMYK and Lab to sRGB); also return how the profile was used, for a note."""
     if image.mode == "LAB":
         return _through(image, ImageCms.createProfile("LAB")), ""
     if image.mode == "CMYK" and icc:
@@ -144,16 +156,16 @@ def _through(image: Image.Image, source: Any) -> Image.Image:
 
 
 def resolution_of(image: Image.Image) -> tuple[float, float] | None:
-    """Return the resolution that is in the file of an image, not one that Pillow makes up."""
+    """Return the resolution that the file of an image states, not a default of Pillow."""
     dpi = dpi_of(image)
     return dpi if dpi is not None and format_of(image).states_resolution(image) else None
 
 
 def from_pillow(image: PillowImage) -> Picture:
-    """Convert an image of another program: gray stays gray, alpha and metadata stay with it.
+    """Convert a Pillow image; gray stays gray, and alpha and metadata are kept.
 
     Raises:
-        ImageError: pixels that have no 8- or 16-bit meaning, or none at all.
+        ImageError: the pixels cannot be converted to 8 or 16 bits, or there are no pixels.
     """
     with limited(image.width * image.height):
         check_size(*image.size, image.width * image.height)
@@ -172,7 +184,7 @@ def from_pillow(image: PillowImage) -> Picture:
 
 
 def to_pillow(picture: Picture) -> PillowImage:
-    """Return a Pillow image of 8 bits: L or RGB, with alpha LA or RGBA, metadata in `info`."""
+    """Return an 8-bit Pillow image: L or RGB, with alpha LA or RGBA; metadata is in `info`."""
     picture = picture.reduced()
     image = Image.fromarray(picture.pixels[:, :, 0] if picture.gray else picture.pixels)
     if picture.alpha is not None:
@@ -184,5 +196,5 @@ def to_pillow(picture: Picture) -> PillowImage:
 
 
 def lanczos(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Resize uint8 [H, W, 3] by Pillow's Lanczos filter (three lobes, antialiased): a baseline."""
+    """Resize uint8 [H, W, 3] with Pillow's Lanczos filter (three lobes, antialiased)."""
     return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))

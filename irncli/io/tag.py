@@ -1,9 +1,9 @@
-"""The tag by which an LR file describes itself: properties of ours in its XMP packet.
+"""The tag that describes an LR file: properties in the XMP packet of the file.
 
     <rdf:Description xmlns:irn="urn:irn:tag:1" irn:format="1" irn:task="rescale" ... />
 
-Other people's properties stay as they are. A tag is input from anywhere: nothing in it is believed
-before it is checked.
+Properties of other programs are kept. A tag is untrusted input: every value is checked before it is
+used.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from irncli.geometry import Blocks, lr_size, unpack
 __all__ = ["FORMAT", "PLAIN", "Tag", "embed", "extract", "remove"]
 
 FORMAT = 2
-"""The newest; a tag has the oldest in which it can be read rightly: 1, unless blocks are marked."""
+"""Newest format of a tag. A tag is written in the oldest format that can represent the tag: 1,
+unless blocks are marked."""
 NAMESPACE = "urn:irn:tag:1"
 MAX_XMP_BYTES = 16 << 20
 MAX_ELEMENTS = 1_000_000
-"""Most elements and attributes of a packet, counted together."""
+"""Largest number of elements and attributes of a packet, counted together."""
 MAX_DEPTH = 100
 MAX_PREFIXES = 200
 
@@ -49,7 +50,7 @@ PLAIN: dict[str, Any] = {
     "bits": 8,
     "temperature": 0.0,
 }
-"""Fields of the tag of a file that is the image itself."""
+"""Fields of the tag of a file that contains the image itself."""
 
 _PREFIXES = {"rdf": _RDF, "x": _META, "irn": NAMESPACE}
 
@@ -61,28 +62,28 @@ def _require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Tag:
-    """What is needed to restore an image.
+    """The data that are needed to restore an image.
 
     Attributes:
-        task: `rescale`, `color`, or `plain`: the file is the image itself, nothing was done.
+        task: `rescale`, `color`, or `plain`, which means that the file is the image itself.
         model: name of the model.
-        weights_sha256: of its weights.
-        scale: HR size over LR size; may be a fraction.
-        hr_size: width and height of the image.
-        bits: a channel, of the image.
-        content_sha256: of the LR pixels.
-        temperature: default when z is drawn.
-        gray: the image has one channel.
-        restorer: name of the model that undoes what the codec did to LR; "": none.
-        restorer_sha256: of its weights; "" with no restorer.
-        icc: profile of the colours of an image whose LR is gray, and cannot hold it itself.
-        neutral: the image has three equal channels.
-        bicubic: bitmap of the blocks of LR that are to be restored without the network, as
-            `geometry.pack` makes it; b"": none.
-        tint: what a gray image gets added to its R, G and B there, in code values.
+        weights_sha256: SHA-256 of the weights of the model.
+        scale: HR size over LR size, 1 to 64; may be a fraction.
+        hr_size: width and height of the image in pixels.
+        bits: bits per channel of the image, 8 or 16.
+        content_sha256: `content_sha256` of the LR file.
+        temperature: default temperature when z is drawn, 0 to 100.
+        gray: True if the image has one channel.
+        restorer: name of the model that undoes the codec of LR; "": none.
+        restorer_sha256: SHA-256 of the weights of the restorer; "" without a restorer.
+        icc: colour profile of an image whose LR is gray and cannot store the profile itself.
+        neutral: True if the image has three equal channels.
+        bicubic: bitmap of the blocks of LR to restore without the network, made by `geometry.pack`;
+            b"": none.
+        tint: values to add to R, G and B of the gray image in these blocks, in code values.
 
     Raises:
-        TagError: a value that no tag of ours can hold.
+        TagError: a value is not valid.
     """
 
     task: str
@@ -105,11 +106,11 @@ class Tag:
         _require(self.task in TASKS, f"unknown task {self.task[:40]!r}")
         names = [self.model] + [self.restorer] * bool(self.restorer)
         for name in names:
-            _require(_NAME.fullmatch(name) is not None, f"model {name[:40]!r} is no name")
+            _require(_NAME.fullmatch(name) is not None, f"model {name[:40]!r} is not a valid name")
         hashes = [self.weights_sha256, self.content_sha256]
         hashes += [self.restorer_sha256] * bool(self.restorer or self.restorer_sha256)
         for value in hashes:
-            _require(_HASH.fullmatch(value) is not None, f"{value[:40]!r} is no SHA-256")
+            _require(_HASH.fullmatch(value) is not None, f"{value[:40]!r} is not a SHA-256")
         _require(len(self.icc) <= MAX_ICC_BYTES, f"a profile of {len(self.icc)} bytes")
         _require(math.isfinite(self.scale) and 1 <= self.scale <= 64, f"scale {self.scale}")
         width, height = self.hr_size
@@ -135,18 +136,18 @@ class Tag:
 
     @property
     def format(self) -> int:
-        """Version: the oldest that says all of this."""
+        """Oldest format that can represent this tag."""
         return 2 if self.bicubic else 1
 
     @property
     def blocks(self) -> Blocks | None:
-        """Where LR is restored without the network; None: nowhere."""
+        """Blocks of LR to restore without the network; None if there are none."""
         if not self.bicubic:
             return None
         return unpack(self.bicubic, lr_size(self.hr_size, self.scale))
 
     def as_record(self) -> dict[str, Any]:
-        """For JSON, with stable keys."""
+        """Return the tag as a record for JSON, with stable keys."""
         return {
             "format": self.format,
             "task": self.task,
@@ -192,18 +193,18 @@ class Tag:
 
 
 class _Packet(BytesIO):
-    """Read in large pieces: expat begins a tag anew with every piece of it."""
+    """A packet that is read in large pieces: expat rescans an incomplete tag for each piece."""
 
     def read(self, size: int | None = -1) -> bytes:
         return super().read(-1 if size is None or size < 0 else max(size, 1 << 20))
 
 
 def _parse(xmp: bytes) -> ET.Element:
-    """The root of a packet, with the prefixes that it uses registered.
+    """Return the root of a packet after registering the prefixes that the packet uses.
 
     Raises:
-        TagError: too large, not well-formed, or with a document type, whose default attributes and
-            entities make gigabytes of a few kilobytes.
+        TagError: the packet is too large, is not well-formed, or has a document type, whose default
+            attributes and entities can expand a few kilobytes to gigabytes.
     """
     if len(xmp) > MAX_XMP_BYTES:
         raise TagError(f"XMP of {len(xmp)} bytes, expected at most {MAX_XMP_BYTES}")
@@ -222,7 +223,7 @@ def _parse(xmp: bytes) -> ET.Element:
 
 
 def _checked(packet: _Packet) -> tuple[ET.Element, dict[str, str]]:
-    """Root and prefixes of a packet that is neither too deep nor too full."""
+    """Return the root and the prefixes of a packet; refuse one that is too deep or too large."""
     prefixes: dict[str, str] = {}
     opened: list[ET.Element] = []
     root: ET.Element | None = None
@@ -238,7 +239,7 @@ def _checked(packet: _Packet) -> tuple[ET.Element, dict[str, str]]:
         elif found[0] and not re.fullmatch(r"ns\d+", found[0]):
             prefixes[found[0]] = found[1]
         if count > MAX_ELEMENTS or len(opened) > MAX_DEPTH or len(prefixes) > MAX_PREFIXES:
-            raise TagError("the XMP of this file is too deep, or holds too much, to be read")
+            raise TagError("the XMP of this file is nested too deeply or has too many elements")
     assert root is not None  # noqa: S101
     return root, prefixes
 
@@ -253,10 +254,10 @@ def _ours(key: str) -> bool:
 
 
 def extract(xmp: bytes | None) -> Tag | None:
-    """The tag in an XMP packet; None where there is none.
+    """Return the tag in an XMP packet; None if there is none.
 
     Raises:
-        TagError: a tag of a newer format, a damaged one, or values that cannot be.
+        TagError: the tag has a newer format, is damaged, or has invalid values.
     """
     if not xmp or NAMESPACE.encode() not in xmp:
         if xmp and b"urn:irn:tag:" in xmp:
@@ -276,7 +277,7 @@ def extract(xmp: bytes | None) -> Tag | None:
             f"this irn reads format {FORMAT} at most: update irn"
         )
     tag = _tag(values)
-    _require(str(tag.format) == version, f"format {version} does not fit what it holds")
+    _require(str(tag.format) == version, f"format {version} does not fit the content")
     return tag
 
 
@@ -315,7 +316,7 @@ def _tint(text: str) -> tuple[float, float, float] | None:
 
 
 def _strip(root: ET.Element) -> None:
-    """Take out our properties, and descriptions that held nothing else."""
+    """Remove the properties of irn, and descriptions that contain nothing else."""
     rdf = root if root.tag == f"{{{_RDF}}}RDF" else root.find(f"{{{_RDF}}}RDF")
     for description in _descriptions(root):
         had = len(description.attrib) + len(description)
@@ -330,22 +331,28 @@ def _strip(root: ET.Element) -> None:
 
 
 def _serialise(root: ET.Element) -> bytes:
-    # Last, since a packet may have used these prefixes for something else.
+    # Register these prefixes last, since a packet may have used them for something else.
     for prefix, uri in _PREFIXES.items():
         ET.register_namespace(prefix, uri)
     body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=False)
     head = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'.encode()
     packet = head + body + b'\n<?xpacket end="w"?>'
     if len(packet) > MAX_XMP_BYTES:
-        raise TagError(f"XMP that becomes {len(packet)} bytes, at most {MAX_XMP_BYTES} are read")
+        raise TagError(
+            f"XMP of {len(packet)} bytes, including the irn tag: expected at most {MAX_XMP_BYTES}"
+        )
     return packet
 
 
 def embed(xmp: bytes | None, tag: Tag) -> bytes:
-    """The packet with this tag in it, in place of one that it had; None: a new packet.
+    """Return an XMP packet with a tag, which replaces any previous tag.
+
+    Args:
+        xmp: packet to add the tag to; None: a new packet is created.
+        tag: tag to add.
 
     Raises:
-        TagError: the packet cannot be read.
+        TagError: the packet cannot be read or becomes too large.
     """
     root = _parse(xmp) if xmp else ET.Element(f"{{{_META}}}xmpmeta")
     _strip(root)
@@ -358,10 +365,10 @@ def embed(xmp: bytes | None, tag: Tag) -> bytes:
 
 
 def remove(xmp: bytes | None) -> bytes | None:
-    """The packet without our properties; None where nothing is left.
+    """Return an XMP packet without the tag; None if nothing is left.
 
     Raises:
-        TagError: the packet holds our tag but cannot be read.
+        TagError: the packet contains a tag but cannot be read.
     """
     if not xmp or NAMESPACE.encode() not in xmp:
         return xmp

@@ -1,7 +1,8 @@
-"""Temporary files: what a killed process left is told from what a living one is writing.
+"""Temporary files, and the deletion of those that killed processes left behind.
 
-A process holds a lock on each file while it writes it, and the system lets go of the lock when the
-process ends, however it ends. Where a file system has no locks nothing is taken for left.
+A process holds a lock on each temporary file while it writes the file. The system releases the lock
+when the process ends, even if it is killed, so a file without a lock is abandoned. On a file system
+without locks, no file is considered abandoned.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from typing import BinaryIO
 __all__ = ["LOCKED_UNTIL_NAMED", "new_partial", "remove_abandoned"]
 
 if sys.platform == "win32":
-    # What is open cannot be deleted there, so no lock is needed; but nor can it get another name,
-    # so for a moment it is closed and not named yet.
+    # Windows does not delete open files, so no lock is needed. It does not rename them either, so
+    # a file is closed for a moment before it gets its final name.
     LOCKED_UNTIL_NAMED = False
     _YOUNG_SECONDS = 24 * 3600.0
 
@@ -34,9 +35,9 @@ else:
     import fcntl
 
     LOCKED_UNTIL_NAMED = True
-    """A file may be open while it gets its name."""
+    """True if a file can stay open, and thus locked, while it gets its final name."""
     _YOUNG_SECONDS = 5.0
-    """Changed so lately, a file may be locked any moment."""
+    """Age below which a file is kept, because its process may not have locked it yet."""
 
     def _lock(descriptor: int, *, wait: bool) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -44,24 +45,30 @@ else:
 
 @cache
 def _machine() -> str:
-    """Stands for this machine: of another's processes, locks may say nothing."""
+    """Return a hash that identifies this machine.
+
+    Locks may not show the processes of other machines, whose files must not be deleted.
+    """
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def new_partial(path: Path) -> tuple[Path, BinaryIO]:
-    """A new hidden file beside `path`, open and locked.
+    """Create a hidden file beside `path`, open and locked.
+
+    Returns:
+        The path of the hidden file and the open file.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the file cannot be created.
     """
     while True:
-        # 40 characters have at most 160 bytes: with the rest, a name that any file system takes.
+        # 40 characters have at most 160 bytes, so that the whole name fits on any file system.
         name = f".{path.name[:40]}.irn-{_machine()}{secrets.token_hex(4)}.tmp"
         partial = path.with_name(name)
         file = partial.open("xb")
         with contextlib.suppress(OSError):  # a file system without locks
             _lock(file.fileno(), wait=True)
-        # Between its making and its locking another process may have taken it for left.
+        # Another process may have deleted the file as abandoned before it was locked.
         if os.fstat(file.fileno()).st_nlink or not LOCKED_UNTIL_NAMED:
             return partial, file
         file.close()
@@ -84,14 +91,14 @@ def _partials(directory: Path) -> Iterator[Path]:
 
 
 def _remove_unless_held(path: Path) -> None:
-    """Raise OSError where a process holds it, or there are no locks."""
-    # Nothing may be followed or waited for; NFS locks only what is open for writing.
+    """Delete a temporary file; raise OSError if a process holds it or there are no locks."""
+    # Do not follow links or block on a pipe. NFS requires write access for a lock.
     flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags)
     try:
         _lock(descriptor, wait=False)
         state = os.fstat(descriptor)
-        # Not the time of change, which --preserve-times sets to any.
+        # st_mtime is not reliable, because --preserve-times changes it.
         old = time.time() - state.st_ctime > _YOUNG_SECONDS
         if not (old and stat.S_ISREG(state.st_mode)):
             return

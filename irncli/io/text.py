@@ -1,4 +1,4 @@
-"""Text as pixels, in the font that Pillow includes."""
+"""Rendering of text in the font that Pillow includes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Coverage = NDArray[np.uint8]
 
 
 def _known(text: str) -> str:
-    """Replace what the font does not have: accents are removed, other letters become ?."""
+    """Replace characters that the font lacks: remove accents, and replace others by ?."""
     parts = unicodedata.normalize("NFKD", text)
     plain = "".join(letter for letter in parts if not unicodedata.combining(letter))
     return plain.encode("ascii", "replace").decode()
@@ -31,13 +31,14 @@ def _width(text: str, size: int) -> int:
 
 
 def draw_text(text: str, size: int) -> Coverage:
-    """Draw a line of text: how much of each pixel it covers, uint8 [H, W].
+    """Draw a line of text and return the coverage of each pixel, uint8 [H, W].
 
-    H depends on the size alone. The font has ASCII: accents are removed, other letters become ?.
+    H depends on the size alone. The font has only ASCII: accents are removed, and other characters
+    are replaced by ?.
 
     Args:
-        text: a line.
-        size: of the letters, in pixels.
+        text: a line of text.
+        size: size of the letters in pixels.
     """
     text = _known(text)
     image = Image.new("L", (_width(text, size), size * 5 // 4))

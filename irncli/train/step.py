@@ -35,7 +35,7 @@ class StepResult:
 
     Attributes:
         values: losses by name, `loss`, PSNRs over RGB in dB (`hr_psnr`, `lr_psnr`), `z_rms`,
-            `gradient_norm`, `learning_rate`, `lr_weight`; means over all ranks.
+            `gradient_norm`, `learning_rate`; means over all ranks.
         skipped: True if a value was not finite and nothing was changed.
     """
 

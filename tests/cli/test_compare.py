@@ -49,8 +49,8 @@ def test_a_picture_and_its_lr(irn, picture, small):
     assert record["a_size"] == [61, 47]
     assert record["b_size"] == [16, 12]
     assert record["scale"] == 4
-    assert "larger x4 bicubically" in record["warnings"][0]
-    assert "larger x4 bicubically" in outcome.err
+    assert "enlarged x4 bicubically" in record["warnings"][0]
+    assert "enlarged x4 bicubically" in outcome.err
     enlarged = bicubic(values(small), 48, 64)[:47, :61]
     assert math.isclose(record["psnr_rgb"], psnr(values(picture), enlarged), abs_tol=1e-4)
 
@@ -138,7 +138,7 @@ def test_sizes_that_differ(irn, picture, tmp_path):
     [
         (["none.png"], 66, "none.png: no such file"),
         (["text.png"], 65, "text.png: not an image"),
-        (["other.png", "--max-pixels", "100"], 65, "photo.png: 61x47 are 2867 pixels"),
+        (["other.png", "--max-pixels", "100"], 65, "photo.png: 61x47 is 2867 pixels"),
         (["other.png", "-o", "x.jpg"], 2, "x.jpg: irn compare writes .png and .html, not .jpg"),
         (["other.png", "-o", "x.png", "--format", "html"], 2, "--format says html"),
         (["other.png", "--format", "html"], 2, "give -o FILE"),

@@ -86,7 +86,7 @@ def test_small_pictures_have_no_ssim(noise):
     found = measured(noise(10, 40), noise(10, 40))
     assert math.isnan(found.ssim_rgb)
     assert found.as_record()["ssim_y"] is None
-    assert dict(found.lines())["SSIM"].startswith("RGB not below 11x11 pixels")
+    assert dict(found.lines())["SSIM"].startswith("RGB undefined below 11x11 pixels")
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_a_small_picture_is_made_larger_and_cropped(photo, order):
     assert (sides[1].alpha == 200).all()
     assert np.array_equal(sides[0].pixels, large)
     letter = "B" if order == 1 else "A"
-    assert f"{letter} was made larger x4 bicubically, to the size of the other" in pair.notes
+    assert f"{letter} was enlarged x4 bicubically, to the size of the other" in pair.notes
 
 
 def test_a_fractional_scale_is_stretched(photo):

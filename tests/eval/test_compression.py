@@ -202,7 +202,7 @@ def test_table_csv_and_page(records):
     shown = compression_report.table(curves(too_large=1))
     assert "-20.0 %" not in shown
     assert "-20.0 %" in compression_report.table(curves())
-    assert "s, jpeg, quality 30: 1 images do not fit" in shown
+    assert "s, jpeg, quality 30: number of images that do not fit" in shown
 
 
 def test_the_chart(records):

@@ -19,7 +19,7 @@ def test_names():
     for wrong, near in (("lpip", "lpips"), ("nique", "niqe"), ("fjd", "fid")):
         with pytest.raises(UsageError, match=f"did you mean {near}"):
             parse_names(wrong)
-    with pytest.raises(UsageError, match="there are: lpips, niqe, pi, fid"):
+    with pytest.raises(UsageError, match="expected lpips, niqe, pi, fid"):
         parse_names("zzz")
 
 

@@ -233,7 +233,7 @@ def test_jpeg_2000_that_would_be_read_wrongly_is_refused(ramp):
     second = data.index(b"\xff\x4f\xff\x51") + 45
     mixed = data[:second] + b"\x0a" + data[second + 1 :]
     for wrong in (luma, mixed):
-        with pytest.raises(ImageError, match="12 bits and mode RGB that cannot be read rightly"):
+        with pytest.raises(ImageError, match="12 bits and mode RGB that cannot be read correctly"):
             decode(wrong)
 
 

@@ -72,7 +72,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path, monkeypatch):
         place.bind("s")
     (tmp_path / "d").mkdir()
     for name in ("s", "d"):
-        with pytest.raises(OutputError, match="is no file"):
+        with pytest.raises(OutputError, match="is not a regular file"):
             atomic_write(tmp_path / name, b"new", overwrite=True)
     assert (tmp_path / "s").is_socket()
     assert (tmp_path / "d").is_dir()

@@ -80,7 +80,7 @@ def test_a_few_bytes_do_not_become_a_hundred_megapixels():
     began = time.perf_counter()
     with pytest.raises(ImageError, match="end before the last row"):
         decode(png(1000, 100_000, 8, 2, [b"abc"]))
-    with pytest.raises(ImageError, match="longer than an image may be"):
+    with pytest.raises(ImageError, match="too long, expected at most"):
         decode(png(100_000_000, 1, 8, 2, [b"abc"]))
     assert time.perf_counter() - began < 1
 

@@ -1,4 +1,4 @@
-"""File formats, a module each. To add one, write a subclass of FileFormat and list it here."""
+"""File formats, one module each. To add a format, subclass FileFormat and list the class here."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ WRITABLE: dict[Format, WritableFormat] = {
 FORMATS: tuple[FileFormat, ...] = (
     PostScript(), *WRITABLE.values(), Heif(), Icon(), Tiff(), Jpeg2000(), Netpbm(), Sgi(), Gif(),
 )  # fmt: skip
-"""All formats of which something is to be said. In this order they may refuse a file."""
+"""All formats that need special handling, in the order in which they may refuse a file."""
 _BY_PILLOW_NAME = {name: each for each in FORMATS for name in each.pillow_names}
 _ANY = FileFormat()
 
 _PNG_OR_JPEG = (SIGNATURE, b"\xff\xd8\xff")
-# Programs rather than images; names for which Pillow has no decoder of its own; and IPTC, of which
-# it opens what is inside, whatever that is.
+# Formats that irn does not read: programs rather than images, formats without a decoder in Pillow,
+# and IPTC, for which Pillow opens whatever the file contains.
 _UNREAD = ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG", "IPTC")
 
 
@@ -40,9 +40,10 @@ def format_of(image: Image.Image) -> FileFormat:
 
 
 def pillow_names(data: bytes) -> list[str]:
-    """List the formats that may read a file which begins like this, and load the plug-in it needs.
+    """Return the Pillow formats to try for a file, and load the plug-in that the file needs.
 
-    All that Pillow reads, except for EPS, which would start Ghostscript, and its like.
+    These are all formats that Pillow reads except those in _UNREAD, such as EPS, which would start
+    Ghostscript.
     """
     if data.startswith(_PNG_OR_JPEG):
         Image.preinit()
@@ -54,12 +55,12 @@ def pillow_names(data: bytes) -> list[str]:
 
 
 def _read() -> list[str]:
-    """List the formats that are loaded and that irn reads."""
+    """Return the loaded Pillow formats that irn reads."""
     return [name for name in Image.ID if name not in _UNREAD]
 
 
 def readable_suffixes() -> frozenset[str]:
-    """Return the file name endings of the formats that irn reads, lower case, with their dot."""
+    """Return the file name suffixes of the formats that irn reads, in lower case with the dot."""
     Image.init()
     jxl_is_here()
     heif_is_here()

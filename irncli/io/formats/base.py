@@ -1,4 +1,4 @@
-"""What there is to know of a file format, where Pillow is silent or wrong."""
+"""Base class of file formats: corrections and additions to what Pillow reports."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ __all__ = [
 ]
 
 MAX_SIDE = 30_000_000
-"""Pillow counts the bits of a row in 32 bits, at most 64 for each pixel."""
+"""Longest side in pixels: Pillow counts the bits of a row, at most 64 per pixel, in 32 bits."""
 
 
 class FileFormat:
-    """A format that is read by Pillow. Subclasses add what Pillow does not say, or says wrongly.
+    """A format that Pillow reads. Subclasses correct and complete what Pillow reports.
 
-    In all methods `image` is opened, not necessarily loaded, and `data` are the bytes of its file.
+    In all methods, `image` is opened but not necessarily loaded, and `data` is the content of its
+    file.
 
     Attributes:
         pillow_names: Pillow's names of the format.
@@ -40,10 +41,10 @@ class FileFormat:
 
         Args:
             data: any file, not necessarily of this format.
-            max_pixels: the most that an image may have.
+            max_pixels: largest number of pixels of an image.
 
         Raises:
-            ImageError: it is of this format, and cannot be read or is dangerous.
+            ImageError: the file has this format, and cannot be read or is dangerous.
         """
 
     def complete(self, image: ImageFile.ImageFile, data: bytes) -> None:
@@ -66,15 +67,15 @@ class FileFormat:
         return exif if exif and isinstance(exif, bytes) else None
 
     def chunks(self, image: Image.Image, data: bytes) -> tuple[Chunk, ...]:  # noqa: ARG002
-        """Return text and colours as the chunks of a PNG that hold them."""
+        """Return text and colour information as PNG chunks."""
         return ()
 
     def states_resolution(self, image: Image.Image) -> bool:  # noqa: ARG002
-        """Tell whether the resolution that Pillow reports is in the file."""
+        """Tell whether the resolution that Pillow reports is stated in the file."""
         return True
 
     def left_out(self, image: Image.Image, data: bytes) -> list[str]:  # noqa: ARG002
-        """List what the file holds besides its image that is not carried on, a sentence each."""
+        """Return notes on content of the file that is left out, one sentence each."""
         return []
 
     def check(self, data: bytes) -> None:
@@ -85,57 +86,59 @@ class FileFormat:
         """
 
     def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:  # noqa: ARG002
-        """Read channels of more than 8 bits: uint16 [H, W], gray, or [H, W, 3 or 4], RGB and alpha.
+        """Read channels of more than 8 bits.
 
         Args:
-            image: loaded, so that it is known to be undamaged.
-            data: the file.
-            bits: bits per channel. The values that are returned are spread over 16.
+            image: loaded image, so that the file is known to be undamaged.
+            data: content of the file.
+            bits: bits per channel of the file.
 
         Returns:
-            None where Pillow has read all that can be read.
+            Values scaled to 16 bits: gray, uint16 [H, W], or RGB with or without alpha, uint16
+            [H, W, 3 or 4]. None if Pillow reads the full depth itself.
 
         Raises:
-            ImageError: damaged, or a variant that cannot be read.
-            StorageError: no room for a temporary file.
+            ImageError: the file is damaged, or of a variant that cannot be read.
+            StorageError: a temporary file cannot be written.
         """
         return None
 
     def gray_with_alpha(self, data: bytes) -> bool:  # noqa: ARG002
-        """Tell whether the colours that `deep` returns are gray in the file."""
+        """Tell whether the file stores the colours that `deep` returns as gray with alpha."""
         return False
 
     def coded_sha256(self, data: bytes) -> str | None:  # noqa: ARG002
-        """Hash what is coded, where decoders may differ; None: pixels are hashed."""
+        """Hash the coded data if decoders may differ; None if the pixels are hashed instead."""
         return None
 
     def tables(self, image: Image.Image) -> dict[int, list[int]]:
-        """Return the quantisation tables; empty: the format has none."""
+        """Return the quantisation tables; empty if the format has none."""
         found: dict[int, list[int]] = getattr(image, "quantization", {})
         return found
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuse a size before memory is taken for it.
+    """Refuse a size before memory is allocated.
 
     Raises:
-        ImageError: empty, or too large.
+        ImageError: the image is empty or too large.
     """
     if width < 1 or height < 1:
         raise ImageError(f"damaged image: its size is {width}x{height}")
     if max(width, height) > MAX_SIDE:
-        raise ImageError(f"{width}x{height} is longer than an image may be ({MAX_SIDE} a side)")
+        raise ImageError(f"{width}x{height} is too long, expected at most {MAX_SIDE} pixels a side")
     if width * height > max_pixels:
         raise ImageError(
-            f"{width}x{height} are {width * height} pixels, more than --max-pixels {max_pixels}: "
+            f"{width}x{height} is {width * height} pixels, more than --max-pixels {max_pixels}: "
             "raise it if you trust the file"
         )
 
 
 def pixel_sha256(image: Image.Image) -> str:
-    """Hash mode, size and values: the `content_sha256` of a file that keeps them all.
+    """Hash mode, size and pixel values: the `content_sha256` of most formats.
 
-    A palette counts as its colours: tools that make files smaller put few colours into one.
+    An image with a palette is hashed by its colours, because file optimisers convert images with
+    few colours to a palette.
     """
     if image.mode == "P":
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
@@ -146,7 +149,7 @@ def pixel_sha256(image: Image.Image) -> str:
 
 
 def hash_of(mode: str, size: tuple[int, int], values: bytes) -> str:
-    """Hash values with the mode and the size that give them a meaning."""
+    """Hash pixel values together with their mode and size."""
     digest = hashlib.sha256(f"{mode} {size[0]}x{size[1]}\n".encode())
     digest.update(values)
     return digest.hexdigest()

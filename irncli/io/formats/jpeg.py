@@ -1,4 +1,4 @@
-"""JPEG: its segments, and what of them is image and what is metadata.
+"""JPEG: segments, and their separation into image and metadata.
 
 Source: ITU-T T.81, annex B; Adobe XMP specification, part 3, for the APP1 segment.
 """
@@ -31,18 +31,19 @@ from irncli.io.picture import Metadata, Picture
 __all__ = ["MAX_SCANS", "MAX_XMP", "Jpeg", "coded_sha256", "has_many_scans", "insert_xmp"]
 
 MAX_XMP = 65_502
-"""Bytes of XMP that fit into one APP1 segment."""
+"""Largest XMP packet in bytes that fits into one APP1 segment."""
 
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\x00"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
 _SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 MAX_SCANS = 200
-"""Most scans of a JPEG. Progressive ones have about ten, and each costs a pass over the image."""
+"""Largest number of scans of a JPEG. Progressive files have about ten, and decoding each scan takes
+a pass over the image."""
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Iterate over (marker, start, stop) of segments; coded data belong to the SOS before them."""
+    """Yield (marker, start, stop) of each segment; coded data belong to the preceding SOS."""
     if data[:2] != b"\xff\xd8":
         raise ImageError("not a JPEG: it does not begin with SOI")
     position = 2
@@ -50,7 +51,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         found = _MARKER.search(data, position)
         if found is None:
             return
-        position = found.start()  # past stray bytes, as decoders do
+        position = found.start()  # skip stray bytes, as decoders do
         marker = data[position + 1]
         if marker == _EOI:
             return
@@ -64,7 +65,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def has_many_scans(data: bytes) -> bool:
-    """Tell whether there are more than MAX_SCANS; what is behind the image does not count."""
+    """Tell whether a JPEG has more than MAX_SCANS scans; data after the image are ignored."""
     if data.count(b"\xff\xda") <= MAX_SCANS:
         return False
     count = 0
@@ -104,12 +105,12 @@ def _is_metadata(marker: int) -> bool:
 
 
 def coded_sha256(data: bytes) -> str:
-    """Hash tables, frame and scans; application segments and comments do not count.
+    """Hash tables, frame and scans, without application segments and comments.
 
-    The hash is the same whatever the decoder, and does not change with the metadata.
+    The hash does not depend on the decoder or on the metadata.
 
     Raises:
-        ImageError: the segments cannot be walked.
+        ImageError: the segments are damaged.
     """
     digest = hashlib.sha256()
     view = memoryview(data)
@@ -120,14 +121,14 @@ def coded_sha256(data: bytes) -> str:
 
 
 def insert_xmp(data: bytes, xmp: bytes) -> bytes:
-    """Return the file with an XMP segment behind its JFIF and EXIF segments.
+    """Return the file with an XMP segment after its JFIF and EXIF segments.
 
     Raises:
-        ImageError: the packet does not fit.
+        ImageError: the packet does not fit into a segment.
     """
     if len(xmp) > MAX_XMP:
         raise ImageError(
-            f"XMP of {len(xmp)} bytes, with what restoring needs, does not fit a JPEG (at most "
+            f"XMP of {len(xmp)} bytes, including the irn tag, does not fit into a JPEG (at most "
             f"{MAX_XMP}): use PNG, or --strip"
         )
     payload = _XMP_HEADER + xmp
@@ -142,9 +143,9 @@ def insert_xmp(data: bytes, xmp: bytes) -> bytes:
 
 
 MAX_EXIF = 65_527
-"""Bytes of EXIF that fit into a segment, behind the six that it begins with."""
+"""Largest EXIF in bytes that fits into a segment, without the prefix of six bytes."""
 DPI_TOLERANCE = 0.1
-"""Largest difference at which a resolution is still the same."""
+"""Largest difference in DPI at which two resolutions count as equal."""
 _X_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x0128
 _INCH, _CENTIMETRE = 1, 2
 """Units of the density in a JFIF segment."""
@@ -152,7 +153,7 @@ _PHOTOSHOP_IPTC = 0x0404
 
 
 class Jpeg(WritableFormat):
-    """JPEG, and MPO, which is several of them in one file."""
+    """JPEG, and MPO, which is several JPEG images in one file."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("JPEG", "MPO")
     name: ClassVar[Format] = "jpeg"
@@ -164,10 +165,12 @@ class Jpeg(WritableFormat):
         """See FileFormat."""
         del max_pixels
         if data[:2] == b"\xff\xd8" and has_many_scans(data):
-            raise ImageError(f"a JPEG of more than {MAX_SCANS} scans, made to take hours: refused")
+            raise ImageError(
+                f"a JPEG with more than {MAX_SCANS} scans is refused: decoding it may take hours"
+            )
 
     def states_resolution(self, image: Image.Image) -> bool:
-        """See FileFormat. Pillow says 72 where there is EXIF that does not state a resolution."""
+        """See FileFormat. Pillow reports 72 DPI if there is EXIF without a resolution."""
         by_jfif = image.info.get("jfif_unit") in (_INCH, _CENTIMETRE)
         if by_jfif or image.info["dpi"] != (72, 72):
             return True
@@ -208,7 +211,7 @@ class Jpeg(WritableFormat):
             raise UsageError("JPEG has no transparency: use PNG")
         exif = picture.metadata.exif
         if exif is not None and len(exif.removeprefix(JPEG_EXIF)) > MAX_EXIF:
-            raise ImageError(f"EXIF of {len(exif)} bytes does not fit a JPEG: use PNG")
+            raise ImageError(f"EXIF of {len(exif)} bytes does not fit into a JPEG: use PNG")
 
     def write(
         self,

@@ -1,4 +1,4 @@
-"""JPEG 2000: depth of the components and metadata, which Pillow does not say.
+"""JPEG 2000: depth of the components and metadata, which Pillow does not report.
 
 Source: ITU-T T.800, annex A.5.1, for the SIZ segment; annex I.5.3.3 for the colr box; XMP, part 3,
 section 1.1.5, for XMP.
@@ -34,9 +34,9 @@ class Component:
     """A component of an image.
 
     Attributes:
-        bits: of a value.
-        signed: values are around zero.
-        step: pixels from one value to the next, across and down.
+        bits: bits per value.
+        signed: True if the values are signed.
+        step: horizontal and vertical distance between values in pixels.
     """
 
     bits: int
@@ -47,7 +47,7 @@ class Component:
 def components(data: bytes) -> tuple[Component, ...]:
     """Return the components of a file, with or without boxes around its codestream.
 
-    Of a file that is cut off, those that are left.
+    Components that are cut off at the end of a truncated file are left out.
     """
     at = data.find(_BEGIN)
     if at < 0:
@@ -64,12 +64,12 @@ def components(data: bytes) -> tuple[Component, ...]:
 def is_sycc(data: bytes) -> bool:
     """Tell whether the boxes say that the components are luma and colour differences."""
     at = data.find(_ENUMERATED)
-    # Between the method and the number: precedence and approximation.
+    # The method and the number are separated by precedence and approximation.
     return at >= 0 and int.from_bytes(data[at + 7 : at + 11], "big") == _SYCC
 
 
 def boxed_metadata(data: bytes) -> dict[str, bytes]:
-    """Return profile, XMP and EXIF of a file, by the names that Pillow has for them."""
+    """Return the profile, XMP and EXIF of a file by Pillow's names for them."""
     exif = _in_uuid_box(data, _EXIF_UUID)
     found = {
         "icc_profile": _profile(data),
@@ -84,7 +84,7 @@ def _in_uuid_box(data: bytes, uuid: bytes) -> bytes | None:
     if at < 4:
         return None
     length = int.from_bytes(data[at - 4 : at], "big")
-    # A length of 0: to the end of the file.
+    # With a length of 0, the box extends to the end of the file.
     return data[at + 4 + len(uuid) : at - 4 + length if length else None] or None
 
 
@@ -93,7 +93,7 @@ def _profile(data: bytes) -> bytes | None:
     if at < 4 or len(data) < at + 7 or data[at + 4] not in _METHODS_WITH_PROFILE:
         return None
     end = at - 4 + int.from_bytes(data[at - 4 : at], "big")
-    # Between the method and the profile: precedence and approximation.
+    # The method and the profile are separated by precedence and approximation.
     profile = data[at + 7 : end]
     whole = len(profile) >= _SMALLEST_PROFILE and int.from_bytes(profile[:4], "big") == len(profile)
     return profile if whole else None
@@ -115,14 +115,14 @@ class Jpeg2000(FileFormat):
         return max((8, *(each.bits for each in components(data))))
 
     def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:
-        """See FileFormat. Pillow makes the brightest values black."""
+        """See FileFormat. Pillow is not used, because it turns the brightest values black."""
         if bits <= 8 or image.mode not in ("L", "I;16", "LA", "RGB", "RGBA"):
             return None
         plain = set(components(data)) == {Component(bits, False, (1, 1))} and not is_sycc(data)
         values = opencv.spread(opencv.read(data), image, bits) if plain else None
         if values is None:
             raise ImageError(
-                f"a JPEG 2000 of {bits} bits and mode {image.mode} that cannot be read rightly: "
+                f"a JPEG 2000 of {bits} bits and mode {image.mode} that cannot be read correctly: "
                 "convert it to a 16-bit PNG first"
             )
         return values

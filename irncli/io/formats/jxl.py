@@ -1,4 +1,4 @@
-"""JPEG XL: XMP, depth, frames and the size before decoding, which Pillow's plug-in does not say.
+"""JPEG XL: XMP, depth, frames and size before decoding, which Pillow's plug-in does not report.
 
 Source: ISO/IEC 18181-1, annex D, for the headers; 18181-2 for the boxes.
 """
@@ -24,10 +24,10 @@ _CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _WIDTHS = (9, 13, 18, 30)
 _SMALLEST = 11
-"""Least bytes of a file: 2 of the signature, 68 bits of the longest size."""
+"""Smallest size of a file in bytes: 2 bytes of signature and 68 bits of the longest size."""
 _HEADER = 64
-"""Bytes that are enough for all that is read here."""
-# Selected by two bits: (a number, how many bits are added to it).
+"""Number of bytes that is sufficient for all fields that are read here."""
+# Choices of a U32, selected by two bits: (base, number of further bits to add to the base).
 _BITS = ((8, 0), (10, 0), (12, 0), (1, 6))
 _FLOAT_BITS = ((32, 0), (16, 0), (24, 0), (1, 6))
 _PREVIEW_BY_8 = ((16, 0), (32, 0), (1, 5), (33, 9))
@@ -36,13 +36,13 @@ _PREVIEW = ((1, 6), (65, 8), (321, 10), (1345, 12))
 
 @dataclass(frozen=True)
 class Header:
-    """The beginning of a codestream.
+    """The header of a codestream.
 
     Attributes:
-        width: in pixels.
-        height: in pixels.
-        bits: of a channel.
-        animated: it has frames with durations.
+        width: width in pixels.
+        height: height in pixels.
+        bits: bits per channel.
+        animated: True if the frames have durations.
     """
 
     width: int
@@ -52,12 +52,12 @@ class Header:
 
 
 def is_jxl(data: bytes) -> bool:
-    """Tell whether the plug-in would take a file for JPEG XL, with or without a container."""
+    """Tell whether the plug-in would read a file as JPEG XL, with or without a container."""
     return data.startswith((_CODESTREAM, _CONTAINER)) or data[4:7] == b"JXL"
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Iterate over (kind, start, stop) of the content of each box."""
+    """Yield (kind, start, stop) of the content of each box."""
     position = 0
     while position + 8 <= len(data):
         size, head = int.from_bytes(data[position : position + 4], "big"), 8
@@ -65,16 +65,16 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
             size, head = int.from_bytes(data[position + 8 : position + 16], "big"), 16
         stop = position + size if size else len(data)
         if stop < position + head or stop > len(data):
-            raise ImageError("damaged JPEG XL: a box ends where it cannot")
+            raise ImageError("damaged JPEG XL: a box has an impossible size")
         yield data[position + 4 : position + 8], position + head, stop
         position = stop
 
 
 def find_xmp(data: bytes) -> bytes | None:
-    """Return the XMP packet; None where there is none, or one that is compressed.
+    """Return the XMP packet; None if there is none or it is compressed.
 
     Raises:
-        ImageError: the boxes cannot be walked.
+        ImageError: the boxes are damaged.
     """
     if not data.startswith(_CONTAINER):
         return None
@@ -89,7 +89,7 @@ def _codestream(data: bytes) -> bytes:
     found = b""
     for kind, start, stop in _boxes(data):
         if kind in (b"jxlc", b"jxlp"):
-            # A part begins with its number.
+            # The content of a partial codestream box (jxlp) starts with its number.
             start += 4 * (kind == b"jxlp")
             found += data[start : min(stop, start + _HEADER)]
         if len(found) >= _HEADER:
@@ -98,7 +98,7 @@ def _codestream(data: bytes) -> bytes:
 
 
 class _Bits:
-    """A codestream as a number that is read from its lowest bit upwards."""
+    """A bit reader for a codestream, which starts at the lowest bit."""
 
     def __init__(self, data: bytes) -> None:
         self._left = int.from_bytes(data, "little")
@@ -109,13 +109,13 @@ class _Bits:
         return value
 
     def choose(self, choices: tuple[tuple[int, int], ...]) -> int:
-        """Read a U32 of the standard."""
+        """Read a U32 as defined in the standard."""
         least, count = choices[self.take(2)]
         return least + self.take(count)
 
 
 def header_of(data: bytes) -> Header:
-    """Read size, depth and whether it is an animation.
+    """Read the header of a file.
 
     Raises:
         ImageError: there is no header.
@@ -125,7 +125,7 @@ def header_of(data: bytes) -> Header:
         raise ImageError("damaged JPEG XL: no header")
     bits = _Bits(stream[2:])
     width, height = _size(bits)
-    if bits.take(1):  # everything else has its default
+    if bits.take(1):  # all other fields have their defaults
         return Header(width, height)
     animated = bool(bits.take(1)) and _extra_fields(bits)
     depth = bits.choose(_FLOAT_BITS if bits.take(1) else _BITS)
@@ -144,7 +144,7 @@ def _size(bits: _Bits) -> tuple[int, int]:
 
 
 def _extra_fields(bits: _Bits) -> bool:
-    """Skip orientation, the size to show and a preview; tell whether it is animated."""
+    """Skip orientation, intrinsic size and preview; tell whether the image is animated."""
     bits.take(3)
     if bits.take(1):
         _size(bits)
@@ -169,7 +169,7 @@ _NAMES_OF_SRGB = tuple(
 
 
 class Jxl(WritableFormat):
-    """JPEG XL, by Pillow's plug-in."""
+    """JPEG XL, read and written by Pillow's plug-in."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("JXL",)
     name: ClassVar[Format] = "jxl"
@@ -177,7 +177,7 @@ class Jxl(WritableFormat):
     spoken: ClassVar[str] = "JPEG XL"
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
-        """See FileFormat. The plug-in decodes pixels when it opens a file."""
+        """See FileFormat. Check the header first: the plug-in decodes pixels on opening a file."""
         if not is_jxl(data):
             return
         if not jxl_is_here():
@@ -188,7 +188,7 @@ class Jxl(WritableFormat):
             raise ImageError("an animation, expected one image: extract the frame you want first")
 
     def complete(self, image: ImageFile.ImageFile, data: bytes) -> None:
-        """See FileFormat. libjxl makes up a profile where a file has none and is in sRGB."""
+        """See FileFormat. libjxl generates a profile for an sRGB file without a profile."""
         del data
         icc = image.info.get("icc_profile") or b""
         if icc[4:8] == _BY_LIBJXL and any(name in icc for name in _NAMES_OF_SRGB):
@@ -218,5 +218,5 @@ class Jxl(WritableFormat):
     def options(self, picture: Picture, settings: Settings) -> dict[str, object]:
         """See WritableFormat."""
         del picture
-        # At 100 the encoder switches to lossless, and fails without the options for that.
+        # At quality 100 the encoder switches to lossless and fails without the options for it.
         return {"quality": min(settings.quality, 99.9), "use_container": True}

@@ -1,4 +1,4 @@
-"""Formats of which there is little to add to what Pillow says."""
+"""Formats that need only small corrections to what Pillow reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Netpbm(FileFormat):
     def bits(self, image: Image.Image, data: bytes) -> int:
         """See FileFormat."""
         del image
-        # There is only one way to match each byte, or hostile bytes could take for ever.
+        # Each byte can match in only one way, so that hostile data cannot cause backtracking.
         header = re.match(rb"P[2356](?:\s|#[^\n]*\n)+(?:\d+(?:\s|#[^\n]*\n)+){2}(\d{1,5})", data)
         return max(8, int(header[1]).bit_length()) if header else 8
 
@@ -49,21 +49,23 @@ class Gif(FileFormat):
 
 
 class Icon(FileFormat):
-    """ICO, CUR and ICNS, of which Pillow decodes the image inside when it opens the file."""
+    """ICO, CUR and ICNS: Pillow decodes the contained image when it opens the file."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("ICO", "CUR", "ICNS")
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
-        """See FileFormat. Pillow refuses twice as many pixels by itself."""
+        """See FileFormat. Set Pillow's own limit; Pillow refuses images of twice as many pixels."""
         if data[:4] in (b"\0\0\1\0", b"\0\0\2\0", b"icns"):
             Image.MAX_IMAGE_PIXELS = max_pixels
 
 
 class PostScript(FileFormat):
-    """EPS, which Pillow would give to Ghostscript."""
+    """EPS and PostScript, which Pillow would pass to Ghostscript."""
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
         """See FileFormat."""
         del max_pixels
         if data[:4] in (b"%!PS", b"\xc5\xd0\xd3\xc6"):
-            raise ImageError("EPS and PostScript are programs, not images: convert it to PNG first")
+            raise ImageError(
+                "EPS and PostScript are programs, not images: convert the file to PNG first"
+            )

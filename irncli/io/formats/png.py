@@ -1,4 +1,4 @@
-"""PNG: chunks that Pillow does not write, 16 bits per channel, XMP behind the pixels.
+"""PNG: chunks that Pillow does not write, 16 bits per channel, XMP after the pixels.
 
 Source: PNG (Portable Network Graphics) specification, third edition.
 """
@@ -32,15 +32,15 @@ __all__ = ["SIGNATURE", "Png", "chunks", "framed", "with_chunks"]
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 GRAY_WITH_ALPHA = 4
-"""A colour type."""
+"""Colour type of gray with alpha."""
 PNG_LEVEL = 4
-"""zlib level: on photographs within 2 % of level 9 at a fifth of its time."""
+"""zlib level. On photographs, files are within 2 % of level 9, in a fifth of the time."""
 MAX_CARRIED = 16 << 20
-"""Most bytes of text and colour chunks that are carried along."""
+"""Largest size in bytes of the text and colour chunks that are kept."""
 
 _HEADER_END = len(SIGNATURE) + 25
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""By colour type."""
+"""Number of channels by colour type."""
 _PASSES = (
     (0, 0, 8, 8),
     (4, 0, 8, 8),
@@ -50,13 +50,13 @@ _PASSES = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-"""Passes of an interlaced file: first column and row, step across and down."""
+"""Passes of an interlaced file: first column, first row, horizontal step, vertical step."""
 _PIECE = 1 << 20
 _CRITICAL = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
 def chunks(data: bytes) -> Iterator[Chunk]:
-    """Iterate over the whole chunks of a file, to its end or to where it breaks off."""
+    """Yield the complete chunks of a file, up to its end or to the first incomplete chunk."""
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
@@ -68,20 +68,20 @@ def chunks(data: bytes) -> Iterator[Chunk]:
 
 
 def depth_and_type(data: bytes) -> tuple[int, int]:
-    """Return the bits per channel and the colour type; (0, 0) where the header is cut off."""
+    """Return the bits per channel and the colour type; (0, 0) if the header is incomplete."""
     if data[: len(SIGNATURE)] != SIGNATURE or len(data) < _HEADER_END:
         return 0, 0
     return data[24], data[25]
 
 
 def bare(data: bytes) -> bytes:
-    """Return the file with nothing but its pixels: a decoder may print warnings about the rest."""
+    """Return the file with only the chunks for pixels: a decoder may print warnings on others."""
     kept = (framed(*chunk) for chunk in chunks(data) if chunk[0] in _CRITICAL)
     return SIGNATURE + b"".join(kept)
 
 
 def is_whole(data: bytes) -> bool:
-    """Tell whether the pixel data go on to the last row: not all decoders report it if not."""
+    """Tell whether the pixel data reach the last row, which not all decoders check."""
     width, height, depth, kind, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
     wanted, count = _raw_size(width, height, depth * _CHANNELS.get(kind, 1), interlaced), 0
     inflater = zlib.decompressobj()
@@ -97,7 +97,7 @@ def is_whole(data: bytes) -> bool:
 
 
 def _raw_size(width: int, height: int, bits: int, interlaced: int) -> int:
-    """Return the size of the rows of all passes, each with its filter byte."""
+    """Return the size in bytes of the rows of all passes, each with its filter byte."""
     passes = _PASSES if interlaced else ((0, 0, 1, 1),)
     sizes = (
         (-(-(width - left) // across), -(-(height - top) // down))
@@ -107,11 +107,11 @@ def _raw_size(width: int, height: int, bits: int, interlaced: int) -> int:
 
 
 def xmp_in(data: bytes) -> bytes | None:
-    """Return the XMP packet, wherever it is: Pillow reads as far as the pixels only."""
+    """Return the XMP packet, also from a chunk after the pixels, where Pillow does not read it."""
     for kind, body in chunks(data):
         if kind == b"iTXt" and body.startswith(XMP_KEYWORD + b"\0"):
             compressed = body[len(XMP_KEYWORD) + 1 : len(XMP_KEYWORD) + 2] == b"\1"
-            # Behind the compression method come a language and a translated keyword.
+            # The compression method is followed by a language tag and a translated keyword.
             text = body[len(XMP_KEYWORD) + 3 :].split(b"\0", 2)[-1]
             try:
                 return zlib.decompressobj().decompress(text, MAX_CARRIED) if compressed else text
@@ -121,9 +121,9 @@ def xmp_in(data: bytes) -> bytes | None:
 
 
 def carried_chunks(data: bytes) -> tuple[Chunk, ...]:
-    """Return the chunks of colours and text, byte for byte; XMP is not among them.
+    """Return the colour and text chunks, byte for byte, except XMP.
 
-    More than MAX_CARRIED bytes are left out.
+    Chunks that would bring the total above MAX_CARRIED bytes are left out.
     """
     found, size = [], 0
     for kind, body in chunks(data):
@@ -135,13 +135,13 @@ def carried_chunks(data: bytes) -> tuple[Chunk, ...]:
 
 
 def framed(kind: bytes, body: bytes) -> bytes:
-    """Return a chunk as it is written in a file."""
+    """Return the bytes of a chunk in a file: length, type, body and CRC."""
     check = zlib.crc32(kind + body)
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
 
 
 def with_chunks(data: bytes, added: tuple[Chunk, ...]) -> bytes:
-    """Return the file with chunks added behind its header."""
+    """Return the file with chunks added after its header."""
     inside = b"".join(framed(kind, body) for kind, body in added)
     return data[:_HEADER_END] + inside + data[_HEADER_END:]
 
@@ -157,7 +157,7 @@ class Png(WritableFormat):
     def complete(self, image: ImageFile.ImageFile, data: bytes) -> None:
         """See FileFormat."""
         if isinstance(image.info.get("transparency"), int):
-            # Pillow spreads the values of gray over 8 bits, but not that of the transparent one.
+            # Pillow scales gray values to 8 bits, but not the value that is transparent.
             depth, _ = depth_and_type(data)
             if depth < 8 and image.mode == "L":
                 image.info["transparency"] *= 255 // ((1 << depth) - 1)
@@ -196,11 +196,11 @@ class Png(WritableFormat):
         return depth_and_type(data)[1] == GRAY_WITH_ALPHA
 
     def fitted(self, picture: Picture) -> tuple[Picture, list[str]]:
-        """See WritableFormat: everything fits."""
+        """See WritableFormat. PNG can store everything."""
         return picture, []
 
     def check_writable(self, picture: Picture, settings: Settings) -> None:
-        """See WritableFormat: everything fits, and there is no quality."""
+        """See WritableFormat. PNG can store everything and has no quality."""
 
     def write(
         self,
@@ -227,7 +227,7 @@ def _written(image: Image.Image, metadata: Metadata, packet: bytes | None) -> by
 
 
 def _written_deep(picture: Picture, xmp: Packet | None, identify: Callable[[bytes], str]) -> bytes:
-    """Write pixels by OpenCV, and the metadata that Pillow writes beside one pixel."""
+    """Write pixels by OpenCV, and add the metadata chunks of a one-pixel file by Pillow."""
     pixels, metadata = picture.pixels, picture.metadata
     if picture.gray:
         pixels = np.ascontiguousarray(pixels[:, :, 0])
@@ -242,7 +242,7 @@ def _written_deep(picture: Picture, xmp: Packet | None, identify: Callable[[byte
 
 
 def _gray_alpha_png(values: Deep) -> bytes:
-    """Write 16-bit gray with alpha, which OpenCV cannot: rows as differences, filter type 2."""
+    """Write 16-bit gray with alpha, which OpenCV cannot write; all rows have filter type 2 (Up)."""
     height, width = values.shape[:2]
     rows = values.astype(">u2").view(np.uint8).reshape(height, 4 * width)
     differences = np.diff(rows, axis=0, prepend=np.zeros((1, 4 * width), np.uint8))

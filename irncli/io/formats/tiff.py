@@ -1,4 +1,4 @@
-"""TIFF: 16 bits per channel, and tags that other formats have in EXIF.
+"""TIFF: 16 bits per channel, and tags that other formats store in EXIF.
 
 Source: TIFF, revision 6.0.
 """
@@ -21,8 +21,8 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 258, 262, 284
 _EXTRA_SAMPLES, _SAMPLE_FORMAT, _IPTC = 338, 339, 33723
 _UNSIGNED, _WHITE_IS_ZERO, _RGB, _TOGETHER = 1, 0, 2, 1
 _UNSPECIFIED, _ASSOCIATED = 0, 1
-"""What a channel besides the colours is: unspecified, or alpha that they were multiplied by."""
-# Description, make, model, software, date, artist, copyright.
+"""Types of an extra channel: unspecified, or alpha by which the colours are premultiplied."""
+# Tags: description, make, model, software, date, artist, copyright.
 _DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 
 
@@ -39,7 +39,7 @@ class Tiff(FileFormat):
     def exif(self, image: Image.Image) -> bytes | None:
         """See FileFormat.
 
-        The orientation is left out: of this format the decoders turn the pixels upright.
+        The orientation is left out, because the decoders turn the pixels of a TIFF upright.
         """
         stored = super().exif(image)
         if stored is not None:
@@ -90,7 +90,7 @@ def _rgb(image: Image.Image, data: bytes) -> Deep:
     tags = _tags(image)
     if tags.get(_PLANES, _TOGETHER) != _TOGETHER:
         raise ImageError(
-            "a TIFF of 16 bits with a plane for each colour: convert it to a 16-bit PNG first"
+            "a 16-bit TIFF with a plane for each colour: convert it to a 16-bit PNG first"
         )
     values = opencv.required(opencv.read(data))
     beside = tags.get(_EXTRA_SAMPLES, ())
@@ -100,14 +100,14 @@ def _rgb(image: Image.Image, data: bytes) -> Deep:
 
 
 def _divided_by_alpha(values: Deep) -> Deep:
-    """Undo the multiplication of colours by alpha."""
+    """Undo the premultiplication of the colours by alpha."""
     alpha = np.maximum(values[:, :, 3:], 1).astype(np.float64)
     colours = (values[:, :, :3] * (65535 / alpha)).round().clip(0, 65535)
     return np.concatenate((colours.astype(np.uint16), values[:, :, 3:]), axis=2)
 
 
 def _gray(image: Image.Image, bits: int) -> Deep | None:
-    """Return the stored values, which Pillow gives, as 16-bit gray."""
+    """Return the stored values, which Pillow does not scale, as 16-bit gray."""
     values = opencv.spread(np.array(image).astype(np.uint16), image, bits)
     white_is_zero = _tags(image).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     return ~values if values is not None and white_is_zero else values

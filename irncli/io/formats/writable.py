@@ -1,4 +1,4 @@
-"""What it takes to write a file format by Pillow."""
+"""Base class of file formats that irn writes through Pillow."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ Format = Literal["png", "jpeg", "webp", "avif", "jxl"]
 """Formats that irn writes."""
 Subsampling = Literal["4:4:4", "4:2:0"]
 Packet = Callable[[str], bytes | None]
-"""From the `content_sha256` of a file to the XMP that is stored in it."""
+"""Function from the `content_sha256` of a file to the XMP packet to store in the file."""
 
 JPEG_EXIF = b"Exif\0\0"
-"""What EXIF begins with in a JPEG, and nowhere else."""
+"""Prefix of EXIF in a JPEG; other formats do not have it."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How an image is coded.
+    """Settings of the encoder.
 
     Attributes:
-        quality: 1 to 100, of lossy formats.
-        subsampling: of the colours in JPEG and AVIF.
-        progressive: of JPEG.
+        quality: quality of lossy formats, 1 to 100.
+        subsampling: chroma subsampling of JPEG and AVIF.
+        progressive: write a progressive JPEG.
     """
 
     quality: int = 95
@@ -52,15 +52,15 @@ class Settings:
 
 
 class WritableFormat(FileFormat):
-    """A format that irn writes, too.
+    """A format that irn reads and writes.
 
     Attributes:
         name: irn's name of the format.
-        suffixes: file name endings; the first one is given to new files.
-        spoken: its name in messages.
-        article: `a` or `an`, before that name.
-        longest: most pixels of a side.
-        most_pixels: most pixels of an image.
+        suffixes: file name suffixes; new files get the first one.
+        spoken: name of the format in messages.
+        article: `a` or `an`, to precede `spoken`.
+        longest: longest side of an image in pixels.
+        most_pixels: largest number of pixels of an image.
     """
 
     name: ClassVar[Format]
@@ -71,9 +71,10 @@ class WritableFormat(FileFormat):
     most_pixels: ClassVar[int] = 1 << 60
 
     def fitted(self, picture: Picture) -> tuple[Picture, list[str]]:
-        """Return what the format can hold of an image, and what it cannot, a sentence each.
+        """Return an image reduced to what the format can store, and notes on what was lost.
 
-        What would spoil the image (transparency in a JPEG) stays, and `check_writable` refuses it.
+        Losses that would spoil the image, such as transparency in a JPEG, are not made here:
+        `check_writable` refuses the image.
         """
         lost, metadata = [], picture.metadata
         if picture.bits > 8:
@@ -97,38 +98,39 @@ class WritableFormat(FileFormat):
         return replace(picture, metadata=metadata), lost
 
     def holds_profile(self, picture: Picture) -> bool:  # noqa: ARG002
-        """Tell whether an image is stored in the colours that its profile is for."""
+        """Tell whether an image is stored in the colour space of its profile."""
         return True
 
     def fitted_exif(self, metadata: Metadata, lost: list[str]) -> Metadata:  # noqa: ARG002
-        """Return the metadata with the EXIF that the format can hold; add the rest to `lost`."""
+        """Return the metadata with the EXIF that the format can store; add a note on losses."""
         return metadata
 
     def fitted_resolution(
         self, metadata: Metadata, dpi: tuple[float, float], lost: list[str]
     ) -> Metadata:
-        """Return the metadata with a resolution that the format can hold."""
+        """Return the metadata with a resolution that the format can store; add a note on losses."""
         del dpi
         lost.append(f"the resolution (DPI) was left out: {self.spoken} has no place for it")
         return replace(metadata, dpi=None)
 
     def check_writable(self, picture: Picture, settings: Settings) -> None:
-        """Refuse what the format cannot hold.
+        """Refuse an image that the format cannot store.
 
         Raises:
-            UsageError: a quality out of range; alpha in a JPEG; 16 bits in anything but a PNG.
-            ImageError: a size or metadata that do not fit.
-            UnavailableError: a plug-in is missing.
+            UsageError: the quality is out of range, a JPEG would need alpha, or a format other than
+                PNG would need 16 bits.
+            ImageError: the size or the metadata do not fit the format.
+            UnavailableError: a plug-in is not installed.
         """
         if not 1 <= settings.quality <= 100:
             raise UsageError(f"quality is {settings.quality}, expected 1 to 100")
         if picture.bits > 8:
-            raise UsageError(f"16 bits a channel do not fit {self._one}: use PNG, or 8 bits")
+            raise UsageError(f"16 bits per channel do not fit {self._one}: use PNG, or 8 bits")
         width, height = picture.size
         if max(width, height) > self.longest:
             raise ImageError(
-                f"{width}x{height} is larger than {self._one} may be ({self.longest} a side): "
-                "use PNG"
+                f"{width}x{height} is larger than {self._one} may be ({self.longest} pixels a "
+                "side): use PNG"
             )
         if width * height > self.most_pixels:
             raise ImageError(
@@ -141,7 +143,7 @@ class WritableFormat(FileFormat):
         return f"{self.article} {self.spoken}"
 
     def options(self, picture: Picture, settings: Settings) -> dict[str, object]:  # noqa: ARG002
-        """Return the options of Pillow's writer, metadata apart."""
+        """Return the options for Pillow's encoder, except metadata."""
         return {}
 
     def write(
@@ -154,23 +156,23 @@ class WritableFormat(FileFormat):
         """Return the file of an image, with its metadata.
 
         Args:
-            picture: what `check_writable` lets pass.
-            settings: how it is coded.
-            xmp: makes the packet that is stored in place of the image's own.
-            identify: computes the `content_sha256` of a file.
+            picture: image that `check_writable` accepts.
+            settings: settings of the encoder.
+            xmp: function that makes the XMP packet to store in place of the image's own.
+            identify: function that computes the `content_sha256` of a file.
         """
         options = self.options(picture, settings) | shared_options(picture.metadata)
         image, name = stored(picture), self.pillow_names[0]
         if xmp is None:
             return save(image, name, options, picture.metadata.xmp)
-        # What a lossy file decodes to is known only when it is written; XMP does not change it.
+        # The pixels of a lossy file are known only after it is written; XMP does not change them.
         data = save(image, name, options)
         packet = xmp(identify(data))
         return save(image, name, options, packet) if packet else data
 
 
 def _spoken(left_out: tuple[Chunk, ...]) -> str:
-    """Say what chunks of a PNG hold."""
+    """Describe the content of PNG chunks, for a note."""
     kinds = {kind for kind, _ in left_out}
     what = [
         name
@@ -184,7 +186,7 @@ def _spoken(left_out: tuple[Chunk, ...]) -> str:
 
 
 def stored(picture: Picture) -> Image.Image:
-    """Return 8-bit pixels in the mode in which they are written."""
+    """Return an 8-bit image as a Pillow image in the mode to write."""
     image = Image.fromarray(picture.pixels[:, :, 0] if picture.gray else picture.pixels)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
@@ -192,11 +194,11 @@ def stored(picture: Picture) -> Image.Image:
 
 
 def shared_options(metadata: Metadata, exif_prefix: bytes = b"") -> dict[str, object]:
-    """Return what Pillow takes by one name for all formats; it ignores what a format lacks.
+    """Return metadata as options of Pillow's encoders, which ignore those that a format lacks.
 
     Args:
-        metadata: of the image.
-        exif_prefix: what EXIF begins with. Pillow reads it, and does not write it.
+        metadata: metadata of the image.
+        exif_prefix: prefix of EXIF in the format, which Pillow expects but does not add.
     """
     exif = metadata.exif and exif_prefix + metadata.exif.removeprefix(JPEG_EXIF)
     options: dict[str, Any] = {"icc_profile": metadata.icc, "exif": exif, "dpi": metadata.dpi}
@@ -206,14 +208,14 @@ def shared_options(metadata: Metadata, exif_prefix: bytes = b"") -> dict[str, ob
 def save(
     image: Image.Image, kind: str, options: dict[str, object], xmp: bytes | None = None
 ) -> bytes:
-    """Write an image by Pillow.
+    """Return a file that Pillow writes.
 
     Raises:
-        ImageError: metadata that cannot be written.
+        ImageError: the image cannot be written, usually because of its metadata.
     """
     buffer = io.BytesIO()
     try:
         image.save(buffer, kind, **options, **({"xmp": xmp} if xmp else {}))
     except DECODER_ERRORS as error:
-        raise ImageError(f"it cannot be written as {kind} ({error}): try --strip") from error
+        raise ImageError(f"cannot be written as {kind} ({error}): try --strip") from error
     return buffer.getvalue()

@@ -101,7 +101,7 @@ def _broken(done: list[dict[str, Any]]) -> str:
 
 
 def page(result: dict[str, Any]) -> str:
-    """docs/reliability.md."""
+    """Return the text of docs/reliability.md."""
     machine = result["hardware"]
     records = result["records"]
     done = [record for record in records if "skipped" not in record]
@@ -121,42 +121,42 @@ def page(result: dict[str, Any]) -> str:
 
 
 TEXT = """\
-# What is left when things go wrong
+# Reliability: what is left when things go wrong
 
-Made by `benchmarks/faults.py`; its table is what the script found. Not edited by hand.
+This page is written by `benchmarks/faults.py`, which measures the table. Do not edit it by hand.
 
-Commands work on batches of {pictures} small images (`models import` on one checkpoint), some of
-whose outputs are there already, with `--overwrite` and without. Each trial disturbs one of them as
-chance has it, half of them at any moment of the run and half while files are written, on a disk
-that needs 50 ms to put one away. After it every file is looked at: an output must be, byte for
-byte, that of an undisturbed run or what was there before, or not be there; inputs must have their
-bytes and times; nothing else may lie about; the status must be the one that is promised, with one
-line for every failure.
+Commands process batches of {pictures} small images (`models import`: one checkpoint), with and
+without `--overwrite`; some of the outputs exist already. Each trial disturbs one command at a
+random moment: half of the trials at any moment of the run, half while files are written, on a disk
+that takes 50 ms to store one. Afterwards every file is checked. An output must be, byte for byte,
+that of an undisturbed run or the file that was there before, or must not exist. Inputs must have
+their bytes and times. There must be no other files, and the exit status must be the documented one,
+with one line for every failure.
 
-Of {trials} trials {wrong} broke that.
+Of {trials} trials {wrong} broke these rules.
 Seed {seed}; {cpu}, {cores} cores, torch {torch}, Python {python}.
 
 | {columns} |
 |{rule}|
 {table}
 
-- Status 1: some outputs were there already and there was no `--overwrite`, or some inputs failed.
-  With 0 or 1 after a signal all had been done before it came; so with -2 or -15, where the
-  interpreter was ending already.
-- **SIGKILL** gives nobody time to tidy up: a hidden file `.NAME.irn-XXXX.tmp` may be left beside
-  the outputs. It is never read and never taken for an output. The next command that writes there
-  on the same machine deletes it, if it is older than 5 seconds and no living process holds its
-  lock; where the file system has no locks it stays. A second run makes what is missing.
-- **A cluster** (`--ray`) is tried by tests/cli/test_ray.py: of two nodes one is killed while files
-  are on it. The batch ends as on one machine, with the same bytes and records: workers write no
-  files, and those of the dead go to others. [More](guide/cluster.md).
-- **No room for a file**: a limit on the size of files (`RLIMIT_FSIZE`) makes writing fail on the
-  way. **Disk full**: the outputs go to a small file system (tmpfs). The file has status 74, what
+- Status 1: some outputs existed already and `--overwrite` was not given, or some inputs failed.
+  Status 0 or 1 after a signal: everything was done before it arrived. So with -2 or -15, where the
+  interpreter was already exiting.
+- **SIGKILL** leaves no time to clean up: a hidden file `.NAME.irn-XXXX.tmp` may remain next to the
+  outputs. It is never read and never mistaken for an output. The next command that writes there on
+  the same machine deletes it if it is older than 5 seconds and no living process holds its lock; on
+  file systems without locks it stays. Running the command again makes the missing outputs.
+- **A cluster** (`--ray`) is tested by tests/cli/test_ray.py: one of two nodes is killed while it
+  processes files. The batch ends as on one machine, with the same bytes and records, because
+  workers write no files, and the files of a dead worker go to others. [More](guide/cluster.md).
+- **No room for a file**: a limit on the size of files (`RLIMIT_FSIZE`) makes writing fail halfway.
+  **Disk full**: the outputs go to a small file system (tmpfs). The file has status 74, and what
   still fits is written.
-- **Reads fail**: four inputs of a batch give EIO, are pipes that close in the middle, may not be
-  read, are cut off, are removed or become directories; the others are done.
-- **Directory gone**, **read-only**: the directory of the outputs is moved away, or its mode is
-  changed, meanwhile: status 73. A temporary file that was being written cannot be removed then.
+- **Reads fail**: four inputs of a batch return EIO, are pipes that close halfway, cannot be opened,
+  are truncated, are removed or become directories; the others are processed.
+- **Directory gone**, **read-only**: the directory of the outputs is moved away or its mode is
+  changed during the run: status 73. A temporary file that is being written cannot be removed then.
 """
 
 
@@ -165,18 +165,18 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--trial", type=int, action="append", help="only this one; writes nothing")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--images", type=int, default=8, help="of a batch")
+    parser.add_argument("--images", type=int, default=8, help="images per batch")
     options = parser.parse_args()
     numbers = options.trial or range(options.trials)
     records = []
     with tempfile.TemporaryDirectory() as folder:
-        for record in trials(Path(folder), numbers, options.seed, options.pictures):
+        for record in trials(Path(folder), numbers, options.seed, options.images):
             records.append(record)
             print(json.dumps(record), flush=True)
     wrong = sum(bool(record.get("wrong")) for record in records)
     print(f"{len(records)} trials, {wrong} of them wrong")
     if not options.trial:
-        result = {"hardware": hardware(), "seed": options.seed, "pictures": options.pictures}
+        result = {"hardware": hardware(), "seed": options.seed, "pictures": options.images}
         result["records"] = records
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         PAGE.write_text(page(result), encoding="utf-8")

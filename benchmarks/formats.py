@@ -203,7 +203,7 @@ def _row(sample: Sample, record: dict[str, Any], restored: Path) -> str:
 
 
 def page() -> str:
-    """docs/formats.md."""
+    """Return the text of docs/formats.md."""
     suffixes = sorted(suffix[1:] for suffix in readable_suffixes() - _OF_PLUGINS)
     readable = textwrap.fill(", ".join(suffixes), 98, subsequent_indent="  ")
     table = "\n".join(rows())
@@ -211,57 +211,59 @@ def page() -> str:
 
 
 TEXT = """\
-# Formats: what is read, written, and brought back
+# Formats: what is read, written and preserved
 
-Made by `benchmarks/formats.py`; its table is what the script found. Not edited by hand.
+This page is written by `benchmarks/formats.py`, which measures the table. Do not edit it by hand.
 
-- Read: whatever Pillow reads, by content and not by name, but EPS and PostScript, PDF, PSD and WMF:
-  {readable}. JPEG XL and HEIC by their plug-ins: `pip install 'irncli[jxl,heic]'`.
-- Written: PNG and JPEG; restored images and what `irn compress` makes as WebP, AVIF and, with its
-  plug-in, JPEG XL as well.
-- Several frames (GIF, APNG, WebP, TIFF, AVIF, JPEG XL) are refused. Of a JPEG that holds
-  several images (MPO) the first is taken, and that is said.
+- **Reading.** irn reads everything that Pillow reads, recognised by content and not by name, except
+  EPS and PostScript, PDF, PSD and WMF:
+  {readable}. JPEG XL and HEIC need plug-ins: `pip install 'irncli[jxl,heic]'`.
+- **Writing.** Small images are PNG or JPEG. Restored images and the files of `irn compress` may
+  also be WebP, AVIF and, with its plug-in, JPEG XL.
+- Files with several frames (GIF, APNG, WebP, TIFF, AVIF, JPEG XL) are refused. Of a JPEG that holds
+  several images (MPO) the first is used, with a note.
 
 ## Pixels
 
-- **Depth.** PNG, TIFF, JPEG 2000, AVIF and HEIC are read at the depth that they have, up to 16 bits
-  a channel; the small image has 8 bits, or with `--bits 16` (PNG only) 16. The restored image
-  has 16 bits where the original had more than 8; the tag knows. `irn compress` works on 8 bits.
-  Colours of JPEG XL, PPM and SGI, and TIFF other than RGB, are read as 8 bits, which is said.
-  Refused are floating-point and 32-bit pixels, TIFF of 16 bits with a plane for each colour, and
-  JPEG 2000 of more than 8 bits with gray and alpha, with components that differ, or with luma and
-  colour differences: no library here reads those rightly.
-- **Gray stays gray**: one channel in the small image and in the restored one. Black and white
-  becomes gray; a palette RGB, or gray where all its colours are.
-- **CMYK** is converted through its profile, where it has one, Lab by its definition, to sRGB.
-- **Alpha** is resized bicubically, apart from the colours. Colours under wholly transparent pixels
-  are replaced by those around, so that nothing shines through at the edges. Alpha that is opaque
-  everywhere stays, where the format has alpha; JPEG drops it.
+- **Depth.** PNG, TIFF, JPEG 2000, AVIF and HEIC are read at their own depth, up to 16 bits per
+  channel. The small image has 8 bits, or 16 with `--bits 16` (PNG only). The restored image has
+  16 bits if the original had more than 8, as recorded in the tag. `irn compress` works with 8 bits.
+  Colour images in JPEG XL, PPM and SGI, and TIFF files other than RGB, are reduced to 8 bits, with
+  a note. Refused are floating-point and 32-bit pixels, 16-bit TIFF files with a separate plane for
+  each colour, and JPEG 2000 files of more than 8 bits with gray and alpha, with components that
+  differ, or with luma and colour differences: no available library reads those correctly.
+- **Gray stays gray**: the small image and the restored one have one channel. Black-and-white images
+  become gray. A palette becomes RGB, or gray if all its colours are gray.
+- **CMYK** is converted to sRGB through its profile if it has one, and Lab by its definition.
+- **Alpha** is resized bicubically, separately from the colours. Colours under fully transparent
+  pixels are replaced by those around them, so that they do not show at the edges. Alpha that is
+  opaque everywhere is kept if the format has alpha; JPEG drops it.
 
 ## Metadata
 
-- Colour profile, EXIF and text of a PNG are carried byte for byte, other people's XMP unchanged,
-  DPI to 0.1 (in a JPEG as whole numbers, which is said where they are others), gamma and colour
-  chunks of a PNG as they are; colours that AVIF and HEIC state by numbers (Display P3, HDR) as such
-  a chunk (`cICP`). A profile that is not one for the colours of the file is left out.
-  Pixels are not turned: the orientation stays in EXIF.
-- TIFF and HEIC are the exception: their decoders turn them upright. What a TIFF says in tags
-  (description, camera, date, artist, copyright, exposure, place) becomes EXIF.
-- What a format has no place for is left out and said: text and gamma in anything but PNG, DPI in
-  WebP and AVIF. So are comments of JPEG and GIF, IPTC, XMP of more than 64 KB in a JPEG, a channel
-  of a TIFF that is not said to be alpha, and profiles that are cut off or of more than 4 MiB.
-- `--strip` leaves out all but what says how the image is to be shown: profile, gamma,
-  orientation, and in a small image the tag. `--preserve-times` gives an output the times of its
+- The colour profile, EXIF and the text of a PNG are carried byte for byte, and XMP of others
+  unchanged. DPI are accurate to 0.1; JPEG stores whole numbers, with a note if they differ. Gamma
+  and colour chunks of a PNG are carried unchanged. Colours that AVIF and HEIC specify by numbers
+  (Display P3, HDR) become such a chunk (`cICP`). A profile that does not fit the colours of the
+  file is left out. Pixels are not rotated: the orientation stays in EXIF.
+- TIFF and HEIC are the exception: their decoders rotate the pixels upright. TIFF tags (description,
+  camera, date, artist, copyright, exposure, place) become EXIF.
+- What a format cannot store is left out, with a note: text and gamma in anything but PNG, DPI in
+  WebP and AVIF. The same holds for comments of JPEG and GIF, IPTC, XMP of more than 64 KB in a
+  JPEG, a channel of a TIFF that is not declared as alpha, and profiles that are truncated or larger
+  than 4 MiB.
+- `--strip` leaves out everything except what says how to show the image (profile, gamma,
+  orientation) and, in a small image, the tag. `--preserve-times` gives an output the times of its
   input.
 
-## There and back
+## Downscaled and restored
 
-A file of 17x23 pixels of every kind, through `irn downscale --scale 2` and `irn upscale` into PNG:
-what it comes back as, which metadata come back, and what was said. The size is that of the file,
-always. The tests do the same with 1x1, 1x9 and 640x427 pixels, and with `decolor` and `colorize`,
-and `compress` (of 8 bits) and `upscale`.
+For each kind, a file of 17x23 pixels goes through `irn downscale --scale 2` and `irn upscale` into
+PNG. The table shows the restored pixel type, which metadata are preserved, and the notes. The size
+is always that of the file. The tests do the same with 1x1, 1x9 and 640x427 pixels, with `decolor`
+and `colorize`, and with `compress` (8 bits) and `upscale`.
 
-| format | pixels | comes back as | metadata | said |
+| format | pixels | restored as | metadata | notes |
 |---|---|---|---|---|
 {table}
 """

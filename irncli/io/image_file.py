@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from PIL import ImageFile as PillowFile
 from irncli.errors import ImageError
 from irncli.io.formats import FORMATS, format_of, pillow_names
 from irncli.io.formats.base import check_size, hash_of, pixel_sha256
+from irncli.io.formats.others import is_icon
 from irncli.io.libraries import DEEP_MODES
 from irncli.io.metadata import checked_exif, profile_of
 from irncli.io.picture import Chunk, Metadata, Picture, reduction
@@ -79,7 +80,7 @@ class ImageFile:
         self.data = data
         self._max_pixels = max_pixels
         self._unread: PillowFile.ImageFile | None
-        with limited(max_pixels):
+        with self._limited():
             image = self._unread = _open(data, max_pixels)
             format_ = format_of(image)
             self._coded = format_.coded_sha256
@@ -96,10 +97,13 @@ class ImageFile:
                 carries=_carried(image, xmp, resolution_of(image), chunks),
             )
 
+    def _limited(self) -> AbstractContextManager[None]:
+        return limited(self._max_pixels, inside=is_icon(self.data))
+
     @contextmanager
     def _opened(self) -> Iterator[PillowFile.ImageFile]:
         """Yield the image that was opened for the header or, if it was already used, a new one."""
-        with limited(self._max_pixels):
+        with self._limited():
             opened, self._unread = self._unread, None
             with opened or _open(self.data, self._max_pixels) as image:
                 yield image

@@ -44,10 +44,16 @@ _MEGABYTE = 1 << 20
 
 
 @contextmanager
-def limited(max_pixels: int) -> Iterator[None]:
-    """Apply irn's limits to Pillow, silence its warnings, and convert its errors to ImageError."""
+def limited(max_pixels: int, *, inside: bool = False) -> Iterator[None]:
+    """Apply irn's limits to Pillow, silence its warnings, and convert its errors to ImageError.
+
+    Args:
+        max_pixels: the most that an image may have.
+        inside: let Pillow check the images inside a file; it refuses twice as many pixels.
+    """
     saved = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
-    Image.MAX_IMAGE_PIXELS = None  # `check_size` refuses large images with a better message
+    # Otherwise `check_size` refuses large images, with a better message.
+    Image.MAX_IMAGE_PIXELS = max_pixels if inside else None
     PngImagePlugin.MAX_TEXT_CHUNK = 16 * _MEGABYTE
     PngImagePlugin.MAX_TEXT_MEMORY = 64 * _MEGABYTE
     try:

@@ -120,7 +120,7 @@ def test_commands_name_each_other(irn, picture, gray, tint):
     assert "irn upscale" in result.err
     result = irn("colorize", picture, "--model", tint)
     assert result.status == 65
-    assert "has colours" in result.err
+    assert "found colours" in result.err
 
 
 @pytest.mark.parametrize("command", ["decolor", "colorize"])

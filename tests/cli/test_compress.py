@@ -131,7 +131,7 @@ def test_a_least_psnr_is_reached_with_the_lowest_quality(irn, photograph, models
         assert json.loads(below.out)["report"]["psnr"] < 24
     result = irn("compress", photograph, "--min-psnr", 90, "--overwrite")
     assert result.status == 2
-    assert "quality 100 has" in result.err
+    assert "quality 100 gives" in result.err
 
 
 def test_where_a_plain_jpeg_is_better_it_says_so_and_auto_takes_it(irn, photograph, models):

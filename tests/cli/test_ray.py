@@ -310,7 +310,7 @@ def test_a_cluster_of_which_a_node_is_killed(place):
 
 @needs_ray
 @pytest.mark.parametrize(
-    ("address", "said"), [("auto", "nobody listens there"), ("what", "Invalid address")]
+    ("address", "said"), [("auto", "nothing listens there"), ("what", "Invalid address")]
 )
 def test_where_there_is_no_cluster(place, address, said, monkeypatch):
     # Left alone, auto finds whatever cluster runs on the machine of the tests.

@@ -9,7 +9,7 @@ from irncli.io.formats.base import FileFormat
 from irncli.io.formats.jpeg import Jpeg
 from irncli.io.formats.jpeg2000 import Jpeg2000
 from irncli.io.formats.jxl import Jxl
-from irncli.io.formats.others import Gif, Icon, Netpbm, PostScript, Sgi
+from irncli.io.formats.others import Gif, Netpbm, PostScript, Sgi
 from irncli.io.formats.png import SIGNATURE, Png
 from irncli.io.formats.tiff import Tiff
 from irncli.io.formats.webp import Webp
@@ -22,7 +22,7 @@ WRITABLE: dict[Format, WritableFormat] = {
     each.name: each for each in (Png(), Jpeg(), Webp(), Avif(), Jxl())
 }
 FORMATS: tuple[FileFormat, ...] = (
-    PostScript(), *WRITABLE.values(), Heif(), Icon(), Tiff(), Jpeg2000(), Netpbm(), Sgi(), Gif(),
+    PostScript(), *WRITABLE.values(), Heif(), Tiff(), Jpeg2000(), Netpbm(), Sgi(), Gif(),
 )  # fmt: skip
 """All formats that need special handling, in the order in which they may refuse a file."""
 _BY_PILLOW_NAME = {name: each for each in FORMATS for name in each.pillow_names}

@@ -10,7 +10,7 @@ from PIL import Image
 from irncli.errors import ImageError
 from irncli.io.formats.base import FileFormat
 
-__all__ = ["Gif", "Icon", "Netpbm", "PostScript", "Sgi"]
+__all__ = ["Gif", "Netpbm", "PostScript", "Sgi", "is_icon"]
 
 
 class Netpbm(FileFormat):
@@ -48,15 +48,9 @@ class Gif(FileFormat):
         return ["its comment was left out"] * bool(image.info.get("comment"))
 
 
-class Icon(FileFormat):
-    """ICO, CUR and ICNS: Pillow decodes the contained image when it opens the file."""
-
-    pillow_names: ClassVar[tuple[str, ...]] = ("ICO", "CUR", "ICNS")
-
-    def refuse(self, data: bytes, max_pixels: int) -> None:
-        """See FileFormat. Set Pillow's own limit; Pillow refuses images of twice as many pixels."""
-        if data[:4] in (b"\0\0\1\0", b"\0\0\2\0", b"icns"):
-            Image.MAX_IMAGE_PIXELS = max_pixels
+def is_icon(data: bytes) -> bool:
+    """Tell whether a file is an ICO, CUR or ICNS, of which Pillow decodes the image inside."""
+    return data[:4] in (b"\0\0\1\0", b"\0\0\2\0", b"icns")
 
 
 class PostScript(FileFormat):

@@ -137,8 +137,11 @@ def texture(hr: Pixels, shape: tuple[int, int], side: float) -> Texture:
     for row in range(shape[0]):
         top = int(row * side)
         band = hr[top : max(top + 1, min(height, int((row + 1) * side)))]
-        values = band.astype(np.float32) * (255 / np.iinfo(band.dtype).max)
-        along, across = _judged(values, lefts, axis=1), _judged(values, lefts, axis=0)
+        # Channel by channel: sums over three neighbouring values are slow.
+        values = np.ascontiguousarray(np.moveaxis(band, 2, 0), np.float32)
+        if band.dtype == np.uint16:
+            values *= 255 / 65535
+        along, across = _judged(values, lefts, axis=2), _judged(values, lefts, axis=1)
         growth[row] = along.growth
         drawn[row] = along.drawn | across.drawn
         # Stripes that run along the rows have steps only across the rows.
@@ -171,18 +174,22 @@ def _judged(values: NDArray[np.float32], lefts: NDArray[np.int_], axis: int) -> 
         return _Steps(nothing, nothing, np.full(len(lefts), np.inf))
     first, second, third = (_cut(values, axis, start) for start in range(3))
     step, next_but_one = third - second, third - first
-    counts = np.maximum(np.diff(np.append(lefts, step.shape[1])), 1) * len(step)
+    height, width = step.shape[1:]
+    counts = np.maximum(np.diff(np.append(lefts, width)), 1) * height
 
     def mean(of_pixels: NDArray[Any]) -> NDArray[np.float64]:
-        sums = np.add.reduceat(of_pixels.sum(axis=0, dtype=np.float64), lefts)
-        return np.asarray(sums / counts)
+        columns = of_pixels.sum(axis=0, dtype=np.float32).astype(np.float64)
+        return np.asarray(np.add.reduceat(columns, lefts) / counts)
 
-    most = np.abs(step).max(axis=2)
-    drawn = (mean(most == 0) > DRAWN_EQUAL) & (mean(most) > DRAWN_STEP)
-    square = mean((step**2).mean(axis=2))
+    def mean_square(steps: NDArray[np.float32]) -> NDArray[np.float64]:
+        return mean(np.einsum("chw,chw->hw", steps, steps)) / len(steps)
+
+    square = mean_square(step)
     strong, unit = square > NOISE_SQUARE, np.maximum(square, 1e-3)
-    growth = mean((next_but_one**2).mean(axis=2)) / unit
-    gray = mean(step.mean(axis=2) ** 2) / unit
+    growth = mean_square(next_but_one) / unit
+    gray = mean_square(step.sum(axis=0, keepdims=True)) / len(step) ** 2 / unit
+    most = np.abs(step, out=step).max(axis=0)
+    drawn = (mean(most == 0) > DRAWN_EQUAL) & (mean(most) > DRAWN_STEP)
     colour_noise = (growth < COLOUR_NOISE_GROWTH) & (gray < COLOUR_NOISE_GRAY)
     noisy = strong & ((growth < NOISE_GROWTH) | colour_noise)
     return _Steps(drawn, noisy, np.where(strong, growth, np.inf))
@@ -191,4 +198,4 @@ def _judged(values: NDArray[np.float32], lefts: NDArray[np.int_], axis: int) -> 
 def _cut(values: NDArray[np.float32], axis: int, start: int) -> NDArray[np.float32]:
     """Return the pixels along an axis, without the first `start` and the last 2 - `start`."""
     part = slice(start, values.shape[axis] - 2 + start)
-    return values[:, part] if axis == 1 else values[part]
+    return values[:, :, part] if axis == 2 else values[:, part]

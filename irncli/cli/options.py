@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -318,16 +318,16 @@ def settings_command(function: Callable[[Any], int]) -> Callable[..., int]:
     """Give a command the options that the dataclass of its settings declares.
 
     The function takes an instance of that dataclass, whose fields are annotated with their options.
-    Typer sees a signature with one parameter per field.
+    Typer sees a signature with one parameter per field. Annotations are taken as objects, since
+    evaluating strings takes time at every start: such modules do not postpone annotations.
     """
-    settings = get_type_hints(function)["settings"]
-    hints = get_type_hints(settings, include_extras=True)
+    settings = function.__annotations__["settings"]
     parameters = [
         Parameter(
             each.name,
             Parameter.POSITIONAL_OR_KEYWORD,
             default=Parameter.empty if each.default is MISSING else each.default,
-            annotation=hints[each.name],
+            annotation=each.type,
         )
         for each in fields(settings)
     ]

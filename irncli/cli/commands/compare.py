@@ -1,7 +1,5 @@
 """`irn compare`: compare two images in numbers, in one image, or on a page."""
 
-from __future__ import annotations
-
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,6 @@ import typer
 from irncli.cli import options
 from irncli.cli.help import groups
 from irncli.errors import ExitStatus, IrnError, UsageError
-from irncli.io.paths import STREAM, plan_outputs, refuse_existing
 
 if TYPE_CHECKING:
     from irncli.batch.console import Console
@@ -151,7 +148,7 @@ class _Record:
             "warnings": [],
         }  # fmt: skip
 
-    def measured(self, pair: Pair, numbers: Numbers, notes: list[str]) -> None:
+    def measured(self, pair: "Pair", numbers: "Numbers", notes: list[str]) -> None:
         self.values |= {
             "a_size": pair.a.size, "b_size": pair.b.size, "bits": pair.bits, "scale": pair.scale,
             **numbers.as_record(), "warnings": notes,
@@ -167,6 +164,8 @@ def _kind(settings: Settings) -> Kind | None:
     Raises:
         UsageError: the arguments contradict each other.
     """
+    from irncli.io.paths import STREAM, plan_outputs
+
     output = settings.output
     if settings.a == STREAM and settings.b == STREAM:
         raise UsageError(
@@ -195,9 +194,10 @@ def _kind(settings: Settings) -> Kind | None:
     return by_suffix
 
 
-def _compare(settings: Settings, kind: Kind | None, console: Console, record: _Record) -> None:
+def _compare(settings: Settings, kind: Kind | None, console: "Console", record: _Record) -> None:
     from irncli.comparison.numbers import measure
     from irncli.comparison.pair import paired
+    from irncli.io.paths import refuse_existing
 
     output = settings.output
     if output is not None:
@@ -222,7 +222,7 @@ def _compare(settings: Settings, kind: Kind | None, console: Console, record: _R
     _print(settings, console, pair, numbers, notes)
 
 
-def _read(path: Path, max_pixels: int, console: Console) -> Picture:
+def _read(path: Path, max_pixels: int, console: "Console") -> "Picture":
     from irncli.io.image_file import decode
 
     try:
@@ -233,11 +233,13 @@ def _read(path: Path, max_pixels: int, console: Console) -> Picture:
 
 def _shown(path: Path) -> str:
     """Return the name of a file in which unprintable characters are replaced."""
+    from irncli.io.paths import STREAM
+
     name = "standard input" if path == STREAM else path.name
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
 
 
-def _made(pair: Pair, numbers: Numbers, settings: Settings, kind: Kind | None) -> bytes:
+def _made(pair: "Pair", numbers: "Numbers", settings: Settings, kind: Kind | None) -> bytes:
     from irncli import __version__
     from irncli.comparison.page import page
     from irncli.comparison.sheet import sheet
@@ -248,13 +250,15 @@ def _made(pair: Pair, numbers: Numbers, settings: Settings, kind: Kind | None) -
 
 
 def _print(
-    settings: Settings, console: Console, pair: Pair, numbers: Numbers, notes: list[str]
+    settings: Settings, console: "Console", pair: "Pair", numbers: "Numbers", notes: list[str]
 ) -> None:
     """Print the notes and the numbers; the numbers go to standard output, unless the image does."""
     for note in notes:
         console.say(f"irn: {note}")
     if settings.json or (settings.quiet and settings.output is not None):
         return
+    from irncli.io.paths import STREAM
+
     lines = [("A", _line(pair.a)), ("B", _line(pair.b)), *numbers.lines()]
     text = "\n".join(f"{what:<11} {figures}" for what, figures in lines)
     if settings.output == STREAM:
@@ -263,5 +267,5 @@ def _print(
         typer.echo(text)
 
 
-def _line(side: Side) -> str:
+def _line(side: "Side") -> str:
     return f"{side.name}, {side.size[0]}x{side.size[1]}, {side.bits} bits"

@@ -1,7 +1,5 @@
 """`irn eval`: measure models and filters on directories of images."""
 
-from __future__ import annotations
-
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +45,7 @@ def evaluate(settings: Settings) -> int:
     return int(_measure(settings, console, outputs))
 
 
-def _read(paths: list[Path]) -> list[Record]:
+def _read(paths: list[Path]) -> "list[Record]":
     """Read the records of `--from`; error messages name the file."""
     from irncli.eval.records import loads, merge
     from irncli.io.paths import read_input
@@ -61,7 +59,7 @@ def _read(paths: list[Path]) -> list[Record]:
     return merge(files)
 
 
-def _measure(settings: Settings, console: Console, outputs: Outputs) -> ExitStatus:
+def _measure(settings: Settings, console: "Console", outputs: "Outputs") -> ExitStatus:
     import torch
 
     from irncli.batch.progress import Progress
@@ -101,7 +99,7 @@ class _Failures:
         paths: paths of these images.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: "Console") -> None:
         self.paths: set[Path] = set()
         self._console = console
         self._said: set[str] = set()

@@ -1,7 +1,5 @@
 """`irn train`: train a model on images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +177,7 @@ def train(settings: Settings) -> int:
     return _train(settings, settings.preset, settings.data, settings.out)
 
 
-def _recipe(name: str, settings: Settings) -> Recipe:
+def _recipe(name: str, settings: Settings) -> "Recipe":
     """Return a preset with the changes of the `--config` file, and then those of `--set`."""
     from irncli.train.presets import preset
     from irncli.train.recipe import parse_assignments, parse_toml
@@ -270,12 +268,12 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
 
 
 def _reporter(
-    console: Console, tick: Callable[[float], None], every: int
-) -> Callable[[Progress], None]:
+    console: "Console", tick: Callable[[float], None], every: int
+) -> Callable[["Progress"], None]:
     """Return a function that moves the bar at each step, and prints a line every `every` steps."""
     spent = 0.0
 
-    def report(progress: Progress) -> None:
+    def report(progress: "Progress") -> None:
         nonlocal spent
         tick(progress.share - spent)
         spent = progress.share
@@ -285,7 +283,7 @@ def _reporter(
     return report
 
 
-def _line(progress: Progress) -> str:
+def _line(progress: "Progress") -> str:
     values = progress.result.values
     measured = "".join(
         f", {label} {values[name]:.2f} dB"

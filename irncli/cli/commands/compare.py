@@ -23,7 +23,7 @@ Kind = Literal["png", "html"]
 _SUFFIXES: dict[str, Kind] = {".png": "png", ".html": "html", ".htm": "html"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Settings:
     """Settings of `irn compare`, each declared as an option."""
 

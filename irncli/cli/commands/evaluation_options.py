@@ -16,7 +16,7 @@ __all__ = ["Settings"]
 BASELINES = ("bicubic", "lanczos")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Settings:
     """Settings of `irn eval`: what to measure, and where to write the results."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Settings:
     """Settings of `irn train`, each declared as an option."""
 

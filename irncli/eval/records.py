@@ -44,12 +44,9 @@ class Failure(TypedDict):
     error: str
 
 
-class RescalingImage(TypedDict):
-    """Measurements of one image that was downscaled and restored."""
+class _Scores(TypedDict):
+    """Numbers of one image, and their means or sums over a set."""
 
-    image: str
-    width: int
-    height: int
     psnr_y: Number
     ssim_y: Number
     psnr_rgb: Number
@@ -61,10 +58,18 @@ class RescalingImage(TypedDict):
     bpp: Number
     seconds_down: Number
     seconds_up: Number
+
+
+class RescalingImage(_Scores):
+    """Measurements of one image that was downscaled and restored."""
+
+    image: str
+    width: int
+    height: int
     psnr_y_by_seed: NotRequired[list[Number]]
 
 
-class RescalingRecord(TypedDict):
+class RescalingRecord(_Scores):
     """Measurements of one model or filter on one set: `irn eval`, task `rescale` or `color`."""
 
     set: str
@@ -74,23 +79,12 @@ class RescalingRecord(TypedDict):
     scale: int
     guard: NotRequired[bool | None]
     images: int
-    psnr_y: Number
-    ssim_y: Number
-    psnr_rgb: Number
-    ssim_rgb: Number
-    psnr_y_z0: Number
-    ssim_y_z0: Number
     psnr_y_std: Number
     psnr_y_least: Number
     psnr_y_most: Number
     seeds: int
     temperature: Number
-    lr_psnr_y: Number
-    lr_ssim_y: Number
-    bpp: Number
     megapixels: Number
-    seconds_down: Number
-    seconds_up: Number
     mps_down: Number
     mps_up: Number
     weights_sha256: str | None
@@ -159,11 +153,7 @@ Record = dict[str, Any]
 
 PERCEPTUAL = ("lpips", "niqe", "pi", "fid")
 """Optional columns; `<name>_note` gives the reason if one is null."""
-IMAGE_NUMBERS = tuple(
-    key
-    for key, kind in get_type_hints(RescalingImage).items()
-    if kind == Number and key in RescalingImage.__required_keys__
-)
+IMAGE_NUMBERS = tuple(get_type_hints(_Scores))
 """Numeric columns that every RescalingImage has."""
 _ORIGIN = "give a file that 'irn eval --json' wrote"
 

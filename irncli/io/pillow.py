@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 from irncli.errors import ImageError
 from irncli.io.formats import format_of
 from irncli.io.formats.base import check_size
+from irncli.io.formats.writable import stored
 from irncli.io.libraries import DECODER_ERRORS, DEEP_MODES
 from irncli.io.metadata import checked_exif, dpi_of, profile_of
 from irncli.io.picture import Deep, Metadata, Picture
@@ -191,10 +192,7 @@ def from_pillow(image: PillowImage) -> Picture:
 
 def to_pillow(picture: Picture) -> PillowImage:
     """Return an 8-bit Pillow image: L or RGB, with alpha LA or RGBA; metadata is in `info`."""
-    picture = picture.reduced()
-    image = Image.fromarray(picture.pixels[:, :, 0] if picture.gray else picture.pixels)
-    if picture.alpha is not None:
-        image.putalpha(Image.fromarray(picture.alpha))
+    image = stored(picture.reduced())
     kept, names = picture.metadata, {"icc_profile": "icc", "exif": "exif", "xmp": "xmp"}
     found = {key: getattr(kept, name) for key, name in names.items()} | {"dpi": kept.dpi}
     image.info.update({key: value for key, value in found.items() if value is not None})

@@ -2,289 +2,171 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Collection
+from dataclasses import fields
 from functools import wraps
-from inspect import Parameter, Signature, signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
-
 from irncli.batch.settings import Settings
-from irncli.cli.help import candidates, groups
+from irncli.cli.declare import argument, option, with_signature
+from irncli.cli.help import candidates
+from irncli.cli.help.groups import FILES, MACHINE, MESSAGES, RESULT
 
-_INPUTS = typer.Argument(
-    metavar="INPUT...",
-    help="Images, or directories of images; - is standard input.",
-    readable=False,  # not checked here, since one unreadable file must not stop the others
-    rich_help_panel=groups.FILES,
-)
+_INPUTS = argument(FILES, "INPUT...", "Images, or directories of images; - is standard input.")
 Inputs = Annotated[list[Path], _INPUTS]
 BatchInputs = Annotated[list[Path] | None, _INPUTS]
 """Inputs that are optional because `--files-from` can name them instead."""
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Output file, or a template such as 'out/{stem}_x{scale}{ext}'; - is standard output.",
-        rich_help_panel=groups.FILES,
-        readable=False,
+    option(
+        FILES,
+        "--output -o FILE",
+        "Output file, or a template such as 'out/{stem}_x{scale}{ext}'; - is standard output.",
     ),
 ]
-OutputDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--output-dir",
-        metavar="DIR",
-        help="Directory for the outputs.",
-        rich_help_panel=groups.FILES,
-        readable=False,
-    ),
-]
+OutputDir = Annotated[Path | None, option(FILES, "--output-dir DIR", "Directory for the outputs.")]
 FilesFrom = Annotated[
     Path | None,
-    typer.Option(
-        "--files-from",
-        metavar="FILE",
-        help="Read more input names from FILE, one per line or NUL-terminated; - for standard "
-        "input.",
-        readable=False,
-        rich_help_panel=groups.FILES,
+    option(
+        FILES,
+        "--files-from FILE",
+        "Read more input names from FILE, one per line or NUL-terminated; - for standard input.",
     ),
 ]
 Recursive = Annotated[
-    bool,
-    typer.Option(
-        "--recursive",
-        "-r",
-        help="Descend into subdirectories; --output-dir mirrors them.",
-        rich_help_panel=groups.FILES,
-    ),
+    bool, option(FILES, "--recursive -r", "Descend into subdirectories; --output-dir mirrors them.")
 ]
 SkipExisting = Annotated[
     bool,
-    typer.Option(
+    option(
+        FILES,
         "--skip-existing",
-        help="Skip outputs that were made before from the same file with the same options.",
-        rich_help_panel=groups.FILES,
+        "Skip outputs that were made before from the same file with the same options.",
     ),
 ]
 DryRun = Annotated[
     bool,
-    typer.Option(
-        "--dry-run",
-        "-n",
-        help="Report names, sizes, tiles, memory and time without writing anything.",
-        rich_help_panel=groups.FILES,
+    option(
+        FILES,
+        "--dry-run -n",
+        "Report names, sizes, tiles, memory and time without writing anything.",
     ),
 ]
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace existing outputs.", rich_help_panel=groups.FILES),
-]
+Overwrite = Annotated[bool, option(FILES, "--overwrite", "Replace existing outputs.")]
 Model = Annotated[
     str | None,
-    typer.Option(
-        "--model",
-        metavar="M",
-        help="Name or path of a model.",
-        rich_help_panel=groups.RESULT,
-        autocompletion=candidates.models,
-    ),
+    option(RESULT, "--model M", "Name or path of a model.", autocompletion=candidates.models),
 ]
 FileFormat = Annotated[
     Literal["png", "jpeg"] | None,
-    typer.Option(
-        "--format",
-        help="Output format. The default is that of the file name suffix, or PNG.",
-        rich_help_panel=groups.FILES,
+    option(
+        FILES, "--format", "Output format. The default is that of the file name suffix, or PNG."
     ),
 ]
 AnyFormat = Annotated[
     Literal["png", "jpeg", "webp", "avif", "jxl"] | None,
-    typer.Option(
-        "--format",
-        help="Output format. The default is that of the file name suffix, or PNG.",
-        rich_help_panel=groups.FILES,
+    option(
+        FILES, "--format", "Output format. The default is that of the file name suffix, or PNG."
     ),
 ]
 Quality = Annotated[
-    int,
-    typer.Option(
-        "--quality",
-        metavar="Q",
-        min=1,
-        max=100,
-        help="Quality of lossy output formats.",
-        rich_help_panel=groups.FILES,
-    ),
+    int, option(FILES, "--quality Q", "Quality of lossy output formats.", min=1, max=100)
 ]
 TileSide = Annotated[
     str,
-    typer.Option(
-        "--tile",
-        metavar="N",
-        help="Side of a tile in HR pixels: at least 64, 0 for no tiles, or auto.",
-        rich_help_panel=groups.MACHINE,
+    option(
+        MACHINE, "--tile N", "Side of a tile in HR pixels: at least 64, 0 for no tiles, or auto."
     ),
 ]
 Device = Annotated[
     str,
-    typer.Option(
-        "--device",
-        metavar="D",
-        help="Device: auto, cpu, cuda, cuda:N or mps.",
+    option(
+        MACHINE,
+        "--device D",
+        "Device: auto, cpu, cuda, cuda:N or mps.",
         autocompletion=candidates.devices,
-        rich_help_panel=groups.MACHINE,
     ),
 ]
 Devices = Annotated[
     str,
-    typer.Option(
-        "--device",
-        metavar="D",
-        help="Device: auto, cpu, cuda, cuda:N or mps. A batch can use several: cuda:0,cuda:1.",
+    option(
+        MACHINE,
+        "--device D",
+        "Device: auto, cpu, cuda, cuda:N or mps. A batch can use several: cuda:0,cuda:1.",
         autocompletion=candidates.devices,
-        rich_help_panel=groups.MACHINE,
     ),
 ]
 Ray = Annotated[
     str | None,
-    typer.Option(
-        "--ray",
-        metavar="ADDRESS",
-        help="Distribute the files over a Ray cluster: auto (the one running here) or HOST:PORT.",
-        rich_help_panel=groups.MACHINE,
+    option(
+        MACHINE,
+        "--ray ADDRESS",
+        "Distribute the files over a Ray cluster: auto (the one running here) or HOST:PORT.",
     ),
 ]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        "--threads",
-        metavar="N",
-        min=1,
-        help="Number of CPU threads.",
-        rich_help_panel=groups.MACHINE,
-    ),
-]
+Threads = Annotated[int | None, option(MACHINE, "--threads N", "Number of CPU threads.", min=1)]
 PrecisionName = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
-    typer.Option(
-        "--precision",
-        help="Floating-point precision of the network.",
-        rich_help_panel=groups.MACHINE,
-    ),
+    option(MACHINE, "--precision", "Floating-point precision of the network."),
 ]
 MaxPixels = Annotated[
-    int,
-    typer.Option(
-        "--max-pixels",
-        metavar="N",
-        min=1,
-        help="Refuse images with more pixels than this.",
-        rich_help_panel=groups.MACHINE,
-    ),
+    int, option(MACHINE, "--max-pixels N", "Refuse images with more pixels than this.", min=1)
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(
-        "--seed",
-        metavar="N",
-        min=0,
-        help="Random seed. By default one is chosen at random and reported.",
-        rich_help_panel=groups.RESULT,
+    option(
+        RESULT, "--seed N", "Random seed. By default one is chosen at random and reported.", min=0
     ),
 ]
 Temperature = Annotated[
     float | None,
-    typer.Option(
-        "--temperature",
-        metavar="T",
-        min=0.0,
-        max=100.0,
-        help="Width of the random latent z; 0 uses z = 0.",
-        rich_help_panel=groups.RESULT,
+    option(
+        RESULT, "--temperature T", "Width of the random latent z; 0 uses z = 0.", min=0.0, max=100.0
     ),
 ]
 Strict = Annotated[
     bool,
-    typer.Option(
-        "--strict",
-        help="Refuse files that have no tag or were changed since irn wrote them.",
-        rich_help_panel=groups.RESULT,
+    option(
+        RESULT, "--strict", "Refuse files that have no tag or were changed since irn wrote them."
     ),
 ]
 Refine = Annotated[
     int,
-    typer.Option(
-        "--refine",
-        metavar="N",
+    option(
+        RESULT,
+        "--refine N",
+        "Optimise the small image for restoration in N steps; 10 gives most of the gain.",
         min=0,
         max=1000,
-        help="Optimise the small image for restoration in N steps; 10 gives most of the gain.",
-        rich_help_panel=groups.RESULT,
     ),
 ]
 Guard = Annotated[
     Literal["on", "off"],
-    typer.Option(
+    option(
+        RESULT,
         "--guard",
-        help="Repair or replace parts of the small image that are poor thumbnails or would be "
+        "Repair or replace parts of the small image that are poor thumbnails or would be "
         "restored worse than by interpolation; off: keep what the network makes.",
-        rich_help_panel=groups.RESULT,
     ),
 ]
 Strip = Annotated[
-    bool,
-    typer.Option(
-        "--strip",
-        help="Leave out EXIF (except the orientation), XMP, DPI and text.",
-        rich_help_panel=groups.FILES,
-    ),
+    bool, option(FILES, "--strip", "Leave out EXIF (except the orientation), XMP, DPI and text.")
 ]
 PreserveTimes = Annotated[
-    bool,
-    typer.Option(
-        "--preserve-times",
-        help="Give each output the times of its input.",
-        rich_help_panel=groups.FILES,
-    ),
+    bool, option(FILES, "--preserve-times", "Give each output the times of its input.")
 ]
 Bits = Annotated[
     Literal["8", "16"],
-    typer.Option(
-        "--bits",
-        help="Bits per channel of the small image; 16 requires PNG.",
-        rich_help_panel=groups.FILES,
-    ),
+    option(FILES, "--bits", "Bits per channel of the small image; 16 requires PNG."),
 ]
 Json = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        help="Print one JSON record per file to standard output.",
-        rich_help_panel=groups.MESSAGES,
-    ),
+    bool, option(MESSAGES, "--json", "Print one JSON record per file to standard output.")
 ]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=groups.MESSAGES)
-]
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        "--verbose",
-        "-v",
-        help="Print a line for each file.",
-        rich_help_panel=groups.MESSAGES,
-    ),
-]
-Debug = Annotated[
-    bool,
-    typer.Option("--debug", help="Show tracebacks of errors.", rich_help_panel=groups.MESSAGES),
-]
+Quiet = Annotated[bool, option(MESSAGES, "--quiet -q", "Print errors only.")]
+Verbose = Annotated[bool, option(MESSAGES, "--verbose -v", "Print a line for each file.")]
+Debug = Annotated[bool, option(MESSAGES, "--debug", "Show tracebacks of errors.")]
 
 _SHARED: dict[str, Any] = {
     "inputs": BatchInputs,
@@ -312,40 +194,6 @@ _SHARED: dict[str, Any] = {
 """The option of each field of `Settings`."""
 _LEADING = ("inputs", "files_from", "recursive", "output", "output_dir")
 """Shared options that come before those of the command."""
-
-
-def settings_command(function: Callable[[Any], int]) -> Callable[..., int]:
-    """Give a command the options that the dataclass of its settings declares.
-
-    The function takes an instance of that dataclass, whose fields are annotated with their options.
-    Typer sees a signature with one parameter per field. Annotations are taken as objects, since
-    evaluating strings takes time at every start: such modules do not postpone annotations.
-    """
-    settings = function.__annotations__["settings"]
-    parameters = [
-        Parameter(
-            each.name,
-            Parameter.POSITIONAL_OR_KEYWORD,
-            default=Parameter.empty if each.default is MISSING else each.default,
-            annotation=each.type,
-        )
-        for each in fields(settings)
-    ]
-
-    @wraps(function)
-    def command(**values: Any) -> int:
-        return function(settings(**values))
-
-    return _with_signature(command, parameters)
-
-
-def _with_signature(
-    command: Callable[..., int], parameters: Sequence[Parameter]
-) -> Callable[..., int]:
-    del command.__wrapped__  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in parameters}
-    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    return command
 
 
 def batch_command(
@@ -382,6 +230,6 @@ def batch_command(
             settings = Settings(**{name: values.pop(name) for name in shared})
             return function(settings, **values)
 
-        return _with_signature(command, parameters)
+        return with_signature(command, parameters)
 
     return decorate

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from irncli.cli import options
+from irncli.cli.declare import argument, option, settings_command
 from irncli.cli.help import groups
 from irncli.errors import ExitStatus, IrnError, UsageError
 
@@ -29,77 +30,58 @@ class Settings:
 
     a: Annotated[
         Path,
-        typer.Argument(
-            metavar="A",
-            help="First image, usually the original; - is standard input.",
-            rich_help_panel=groups.FILES,
-            readable=False,
-        ),
+        argument(groups.FILES, "A", "First image, usually the original; - is standard input."),
     ]
     b: Annotated[
         Path,
-        typer.Argument(
-            metavar="B",
-            help="Second image, such as the restored one; - is standard input.",
-            rich_help_panel=groups.FILES,
-            readable=False,
-        ),
+        argument(groups.FILES, "B", "Second image, such as the restored one; - is standard input."),
     ]
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write an image (.png) or a page with a slider (.html) of both; - is standard "
-            "output.",
-            rich_help_panel=groups.FILES,
-            readable=False,
+        option(
+            groups.FILES,
+            "--output -o FILE",
+            "Write an image (.png) or a page with a slider (.html) of both; - is standard output.",
         ),
     ] = None
     kind: Annotated[
         Literal["png", "html"] | None,
-        typer.Option(
+        option(
+            groups.FILES,
             "--format",
-            help="Output format. The default is that of the file name suffix, or PNG.",
-            rich_help_panel=groups.FILES,
+            "Output format. The default is that of the file name suffix, or PNG.",
         ),
     ] = None
     crops: Annotated[
         int,
-        typer.Option(
-            "--crops",
-            metavar="N",
+        option(
+            groups.RESULT,
+            "--crops N",
+            "Number of details to show, from where they differ most.",
             min=0,
             max=48,
-            help="Number of details to show, from where they differ most.",
-            rich_help_panel=groups.RESULT,
         ),
     ] = 3
     gain: Annotated[
         int | None,
-        typer.Option(
-            "--amplify",
-            metavar="N",
+        option(
+            groups.RESULT,
+            "--amplify N",
+            "Factor by which the difference is brightened. The default makes it visible.",
             min=1,
             max=65535,
-            help="Factor by which the difference is brightened. The default makes it visible.",
-            rich_help_panel=groups.RESULT,
         ),
     ] = None
     max_pixels: options.MaxPixels = 500_000_000
     overwrite: options.Overwrite = False
     json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="Print the numbers as one JSON record.", rich_help_panel=groups.MESSAGES
-        ),
+        bool, option(groups.MESSAGES, "--json", "Print the numbers as one JSON record.")
     ] = False
     quiet: options.Quiet = False
     debug: options.Debug = False
 
 
-@options.settings_command
+@settings_command
 def compare(settings: Settings) -> int:
     """Compare two images, in numbers or side by side.
 

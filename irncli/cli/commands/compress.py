@@ -6,10 +6,9 @@ import re
 from dataclasses import replace
 from typing import Annotated, Literal
 
-import typer
-
 from irncli.batch.settings import Settings
 from irncli.cli import options
+from irncli.cli.declare import option
 from irncli.cli.help import groups
 from irncli.errors import UsageError
 
@@ -17,10 +16,10 @@ __all__ = ["compress", "parse_size"]
 
 Codec = Annotated[
     Literal["jpeg", "png", "webp", "avif", "jxl"] | None,
-    typer.Option(
+    option(
+        groups.FILES,
         "--codec",
-        help="Codec of the output. The default is that of the suffix of -o, or JPEG.",
-        rich_help_panel=groups.FILES,
+        "Codec of the output. The default is that of the suffix of -o, or JPEG.",
     ),
 ]
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
@@ -43,66 +42,33 @@ def compress(
     settings: Settings,
     scale: Annotated[
         float,
-        typer.Option(
-            "--scale",
-            metavar="S",
-            help="HR size over LR size; may be a fraction.",
-            rich_help_panel=groups.RESULT,
-        ),
+        option(groups.RESULT, "--scale S", "HR size over LR size; may be a fraction."),
     ] = 2,
     quality: Annotated[
-        int,
-        typer.Option(
-            "--quality",
-            metavar="Q",
-            min=1,
-            max=100,
-            help="Quality of the codec.",
-            rich_help_panel=groups.RESULT,
-        ),
+        int, option(groups.RESULT, "--quality Q", "Quality of the codec.", min=1, max=100)
     ] = 90,
     target_size: Annotated[
         str | None,
-        typer.Option(
-            "--target-size",
-            metavar="SIZE",
-            help="Largest size of the output, such as 200KB.",
-            rich_help_panel=groups.RESULT,
-        ),
+        option(groups.RESULT, "--target-size SIZE", "Largest size of the output, such as 200KB."),
     ] = None,
     target_bpp: Annotated[
         float | None,
-        typer.Option(
-            "--target-bpp",
-            metavar="B",
-            help="Largest number of bits per pixel of the image.",
-            rich_help_panel=groups.RESULT,
-        ),
+        option(groups.RESULT, "--target-bpp B", "Largest number of bits per pixel of the image."),
     ] = None,
     min_psnr: Annotated[
         float | None,
-        typer.Option(
-            "--min-psnr",
-            metavar="DB",
-            help="Lowest RGB PSNR of the restored image.",
-            rich_help_panel=groups.RESULT,
-        ),
+        option(groups.RESULT, "--min-psnr DB", "Lowest RGB PSNR of the restored image."),
     ] = None,
     codec: Codec = None,
     auto: Annotated[
-        bool,
-        typer.Option(
-            "--auto",
-            help="Write a plain JPEG if that is better.",
-            rich_help_panel=groups.RESULT,
-        ),
+        bool, option(groups.RESULT, "--auto", "Write a plain JPEG if that is better.")
     ] = False,
     report: Annotated[
         bool,
-        typer.Option(
+        option(
+            groups.MESSAGES,
             "--report/--no-report",
-            help="Restore the image and compare it with a plain JPEG.",
-            rich_help_panel=groups.MESSAGES,
+            "Restore the image and compare it with a plain JPEG.",
         ),
     ] = True,
     refine: options.Refine = 0,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from irncli.cli import options
+from irncli.cli.declare import option
 from irncli.cli.help import groups
 
 __all__ = ["demo"]
@@ -18,14 +19,7 @@ SCALE = 4
 def demo(
     output: Annotated[
         Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Output image with both side by side.",
-            rich_help_panel=groups.FILES,
-            readable=False,
-        ),
+        option(groups.FILES, "--output -o FILE", "Output image with both side by side."),
     ] = Path("irn-demo.png"),
     overwrite: options.Overwrite = False,
     device: options.Device = "auto",

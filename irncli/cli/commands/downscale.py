@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from irncli.batch.settings import Settings
 from irncli.cli import options
+from irncli.cli.declare import option
 from irncli.cli.help import groups
 
 __all__ = ["downscale"]
@@ -19,12 +18,7 @@ def downscale(
     settings: Settings,
     scale: Annotated[
         float | None,
-        typer.Option(
-            "--scale",
-            metavar="S",
-            help="HR size over LR size; may be a fraction.",
-            rich_help_panel=groups.RESULT,
-        ),
+        option(groups.RESULT, "--scale S", "HR size over LR size; may be a fraction."),
     ] = None,
     bits: options.Bits = "8",
     model: options.Model = None,

@@ -4,8 +4,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from irncli.cli import options
 from irncli.cli.commands.evaluation_options import Settings
+from irncli.cli.declare import settings_command
 from irncli.errors import ExitStatus, IrnError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
-@options.settings_command
+@settings_command
 def evaluate(settings: Settings) -> int:
     """Measure models and filters on directories of images: PSNR, SSIM, LR, bits, time.
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
-
 from irncli.cli import options
+from irncli.cli.declare import argument, option
 from irncli.cli.help import candidates
 from irncli.cli.help.groups import FILES, MEASURED
 from irncli.errors import UsageError
@@ -22,168 +21,93 @@ class Settings:
 
     data: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="DATA...",
-            help="Directories, each of which is one set; single files form another.",
-            rich_help_panel=MEASURED,
-            readable=False,
+        argument(
+            MEASURED, "DATA...", "Directories, each of which is one set; single files form another."
         ),
     ] = None
     task: Annotated[
         Literal["rescale", "compress"],
-        typer.Option(
-            "--task",
-            help="compress: measure quality over bits, next to JPEG, WebP and AVIF.",
-            rich_help_panel=MEASURED,
+        option(
+            MEASURED, "--task", "compress: measure quality over bits, next to JPEG, WebP and AVIF."
         ),
     ] = "rescale"
     model: Annotated[
         list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="M",
+        option(
+            MEASURED,
+            "--model M",
+            "Name or path of a model; repeatable.",
             autocompletion=candidates.models,
-            help="Name or path of a model; repeatable.",
-            rich_help_panel=MEASURED,
         ),
     ] = None
     scale: Annotated[
-        float | None,
-        typer.Option(
-            "--scale",
-            metavar="S",
-            help="Measure this whole-number scale only.",
-            rich_help_panel=MEASURED,
-        ),
+        float | None, option(MEASURED, "--scale S", "Measure this whole-number scale only.")
     ] = None
     baseline: Annotated[
         str | None,
-        typer.Option(
-            "--baseline",
-            metavar="B,...",
-            help="Filters to compare with: bicubic,lanczos.",
-            rich_help_panel=MEASURED,
-        ),
+        option(MEASURED, "--baseline B,...", "Filters to compare with: bicubic,lanczos."),
     ] = None
     seeds: Annotated[
         int | None,
-        typer.Option(
-            "--seeds",
-            metavar="N",
-            min=1,
-            max=1000,
-            help="Number of draws of z. The default is 1.",
-            rich_help_panel=MEASURED,
-        ),
+        option(MEASURED, "--seeds N", "Number of draws of z. The default is 1.", min=1, max=1000),
     ] = None
     temperature: Annotated[
         float | None,
-        typer.Option(
-            "--temperature",
-            metavar="T",
+        option(
+            MEASURED,
+            "--temperature T",
+            "Width of the random latent z; 0 uses z = 0.",
             min=0.0,
             max=100.0,
-            help="Width of the random latent z; 0 uses z = 0.",
-            rich_help_panel=MEASURED,
         ),
     ] = None
     guard: options.Guard = "on"
     qualities: Annotated[
         str | None,
-        typer.Option(
-            "--qualities",
-            metavar="Q,...",
-            help="Qualities for --task compress. The default is 30,50,70,80,90.",
-            rich_help_panel=MEASURED,
+        option(
+            MEASURED,
+            "--qualities Q,...",
+            "Qualities for --task compress. The default is 30,50,70,80,90.",
         ),
     ] = None
     restorer: Annotated[
         str | None,
-        typer.Option(
-            "--restorer",
-            metavar="M",
+        option(
+            MEASURED,
+            "--restorer M",
+            "Restoration module for --task compress, or none.",
             autocompletion=candidates.models,
-            help="Restoration module for --task compress, or none.",
-            rich_help_panel=MEASURED,
         ),
     ] = None
     perceptual: Annotated[
         str | None,
-        typer.Option(
-            "--perceptual",
-            metavar="P,...",
-            help="Also measure lpips,niqe,pi,fid (needs pyiqa).",
-            rich_help_panel=MEASURED,
-        ),
+        option(MEASURED, "--perceptual P,...", "Also measure lpips,niqe,pi,fid (needs pyiqa)."),
     ] = None
     json: Annotated[
         Path | None,
-        typer.Option(
-            "--json",
-            metavar="F",
-            help="Write the records as JSON; - is standard output.",
-            rich_help_panel=FILES,
-            readable=False,
-        ),
+        option(FILES, "--json F", "Write the records as JSON; - is standard output."),
     ] = None
     csv: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv",
-            metavar="F",
-            help="Write a CSV line for each set and image.",
-            rich_help_panel=FILES,
-            readable=False,
-        ),
+        Path | None, option(FILES, "--csv F", "Write a CSV line for each set and image.")
     ] = None
     markdown: Annotated[
         Path | None,
-        typer.Option(
-            "--markdown",
-            metavar="F",
-            help="Write a page that compares with the paper's table.",
-            rich_help_panel=FILES,
-            readable=False,
-        ),
+        option(FILES, "--markdown F", "Write a page that compares with the paper's table."),
     ] = None
     plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            metavar="F.png",
-            help="Write a chart (needs matplotlib).",
-            rich_help_panel=FILES,
-            readable=False,
-        ),
+        Path | None, option(FILES, "--plot F.png", "Write a chart (needs matplotlib).")
     ] = None
     save: Annotated[
         Path | None,
-        typer.Option(
-            "--save",
-            metavar="DIR",
-            help="Save LR, restored images and comparisons.",
-            rich_help_panel=FILES,
-            readable=False,
-        ),
+        option(FILES, "--save DIR", "Save LR, restored images and comparisons."),
     ] = None
     remark: Annotated[
         str | None,
-        typer.Option(
-            "--remark",
-            metavar="TEXT",
-            help="Remark to keep in the records and show on the page.",
-            rich_help_panel=FILES,
-        ),
+        option(FILES, "--remark TEXT", "Remark to keep in the records and show on the page."),
     ] = None
     source: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--from",
-            metavar="F.json",
-            help="Show these records instead of measuring.",
-            rich_help_panel=FILES,
-            readable=False,
-        ),
+        option(FILES, "--from F.json", "Show these records instead of measuring."),
     ] = None
     tile: options.TileSide = "auto"
     device: options.Device = "auto"

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from irncli.cli import options
+from irncli.cli.declare import argument, option
 from irncli.cli.help import candidates, groups
 from irncli.cli.help.program import Program
 from irncli.errors import ExitStatus, IrnError
@@ -19,12 +20,7 @@ __all__ = ["app"]
 
 Name = Annotated[
     str,
-    typer.Argument(
-        metavar="NAME",
-        help="Name or path of a model.",
-        autocompletion=candidates.models,
-        rich_help_panel=groups.FILES,
-    ),
+    argument(groups.FILES, "NAME", "Name or path of a model.", autocompletion=candidates.models),
 ]
 
 
@@ -120,22 +116,11 @@ def verify() -> int:
 @app.command("import")
 def import_(
     file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="Checkpoint: a .pth or .safetensors file.",
-            readable=False,
-            rich_help_panel=groups.FILES,
-        ),
+        Path, argument(groups.FILES, "FILE", "Checkpoint: a .pth or .safetensors file.")
     ],
     name: Annotated[
         str | None,
-        typer.Option(
-            "--name",
-            metavar="N",
-            help="Name of the model; the default is that of the file.",
-            rich_help_panel=groups.FILES,
-        ),
+        option(groups.FILES, "--name N", "Name of the model; the default is that of the file."),
     ] = None,
 ) -> None:
     """Import a checkpoint, such as the paper's, so that it can be used by name.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from irncli.cli import options
+from irncli.cli.declare import option, settings_command
 from irncli.cli.help import candidates
 from irncli.cli.help.groups import BUDGET, RECIPE
 from irncli.errors import ExitStatus, InputMissingError, UsageError
@@ -26,128 +27,69 @@ class Settings:
 
     preset: Annotated[
         str | None,
-        typer.Option(
-            "--preset",
-            metavar="P",
-            autocompletion=candidates.presets,
-            help="Preset to train; see --list.",
-            rich_help_panel=RECIPE,
+        option(
+            RECIPE, "--preset P", "Preset to train; see --list.", autocompletion=candidates.presets
         ),
     ] = None
     data: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--data",
-            metavar="PATH",
-            help="Directory, pattern, tar shard or image to train on; repeatable.",
-            rich_help_panel=RECIPE,
-            readable=False,
+        option(
+            RECIPE, "--data PATH", "Directory, pattern, tar shard or image to train on; repeatable."
         ),
     ] = None
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="RUN",
-            help="Directory of the run.",
-            rich_help_panel=RECIPE,
-            readable=False,
-        ),
-    ] = None
+    out: Annotated[Path | None, option(RECIPE, "--out RUN", "Directory of the run.")] = None
     recipe: Annotated[
         Literal["irn", "paper"],
-        typer.Option(
-            "--recipe", help="irn: our recipe; paper: that of the paper.", rich_help_panel=RECIPE
-        ),
+        option(RECIPE, "--recipe", "irn: our recipe; paper: that of the paper."),
     ] = "irn"
     config: Annotated[
         Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="TOML file that sets fields of the recipe.",
-            rich_help_panel=RECIPE,
-            readable=False,
-        ),
+        option(RECIPE, "--config FILE", "TOML file that sets fields of the recipe."),
     ] = None
     changes: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=V",
-            help="Set a field of the recipe; repeatable.",
-            rich_help_panel=RECIPE,
-        ),
+        option(RECIPE, "--set NAME=V", "Set a field of the recipe; repeatable."),
     ] = None
     init: Annotated[
         str | None,
-        typer.Option(
-            "--init",
-            metavar="M",
+        option(
+            RECIPE,
+            "--init M",
+            "Weights to start from: a name, a file or none.",
             autocompletion=candidates.models,
-            help="Weights to start from: a name, a file or none.",
-            rich_help_panel=RECIPE,
         ),
     ] = None
     validation: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--validation",
-            metavar="PATH",
-            help="Images to validate on. The default is 1 in 24 of --data.",
-            rich_help_panel=RECIPE,
-            readable=False,
+        option(
+            RECIPE, "--validation PATH", "Images to validate on. The default is 1 in 24 of --data."
         ),
     ] = None
-    minutes: Annotated[
-        float | None,
-        typer.Option("--minutes", metavar="N", help="Training time.", rich_help_panel=BUDGET),
-    ] = None
+    minutes: Annotated[float | None, option(BUDGET, "--minutes N", "Training time.")] = None
     steps: Annotated[
         int | None,
-        typer.Option(
-            "--steps",
-            metavar="N",
-            help="Number of steps. The default is that of the recipe.",
-            rich_help_panel=BUDGET,
-        ),
+        option(BUDGET, "--steps N", "Number of steps. The default is that of the recipe."),
     ] = None
     resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", help="Continue the run in --out, if there is one.", rich_help_panel=BUDGET
-        ),
+        bool, option(BUDGET, "--resume", "Continue the run in --out, if there is one.")
     ] = False
     device: options.Device = "auto"
     threads: options.Threads = None
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            min=0,
-            help="Random seed of weights and crops.",
-            rich_help_panel=RECIPE,
-        ),
-    ] = 0
-    list_: Annotated[
-        bool,
-        typer.Option("--list", help="List the presets and exit.", rich_help_panel=RECIPE),
-    ] = False
+    seed: Annotated[int, option(RECIPE, "--seed N", "Random seed of weights and crops.", min=0)] = 0
+    list_: Annotated[bool, option(RECIPE, "--list", "List the presets and exit.")] = False
     show: Annotated[
         str | None,
-        typer.Option(
-            "--show",
-            metavar="P",
+        option(
+            RECIPE,
+            "--show P",
+            "Print the recipe of a preset as TOML and exit.",
             autocompletion=candidates.presets,
-            help="Print the recipe of a preset as TOML and exit.",
-            rich_help_panel=RECIPE,
         ),
     ] = None
     quiet: options.Quiet = False
 
 
-@options.settings_command
+@settings_command
 def train(settings: Settings) -> int:
     """Train a model, or continue a run with --resume.
 

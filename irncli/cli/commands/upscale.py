@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from irncli.batch.settings import Settings
 from irncli.cli import options
+from irncli.cli.declare import option
 from irncli.cli.help import groups
 
 if TYPE_CHECKING:
@@ -24,12 +23,7 @@ def upscale(
     model: options.Model = None,
     scale: Annotated[
         float | None,
-        typer.Option(
-            "--scale",
-            metavar="S",
-            help="HR size over LR size, for files without a tag.",
-            rich_help_panel=groups.RESULT,
-        ),
+        option(groups.RESULT, "--scale S", "HR size over LR size, for files without a tag."),
     ] = None,
     strict: options.Strict = False,
 ) -> int:

@@ -344,3 +344,11 @@ def test_what_commands_write_is_restored_alike(photo, shelf, tmp_path, monkeypat
         with Image.open(f"{name[0]}_back.png") as expected:
             assert back.tobytes() == expected.tobytes()
             assert back.mode == expected.mode
+
+
+def test_warnings_about_a_conversion_point_at_its_caller(tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.full((64, 96), 999, np.uint16)).save(photo)
+    with pytest.warns(UserWarning, match="16 bits") as caught:
+        irncli.downscale(photo, tmp_path / "small.png", model="small")
+    assert caught[0].filename == __file__

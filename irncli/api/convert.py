@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from irncli.api.files import File, format_of, read, warn, write
-from irncli.api.model import Model, given_up
+from irncli.api.model import Model
 from irncli.engine.device import Precision
 from irncli.engine.placing import quiet
 from irncli.io.encoding import Format
@@ -69,7 +69,7 @@ def downscale(
         OutputError: the output exists, or cannot be created.
     """
     operation = Downscale(scale=scale, model=_given(model), bits=bits, refine=refine, guard=guard)
-    models = Models(device, precision, tile, given_up)
+    models = Models(device, precision, tile, warn)
     files = _Files(file, output, format, quality, strip, overwrite, max_pixels)
     return _converted(operation, models, files)
 
@@ -116,7 +116,7 @@ def decolor(
         IrnError: as in `downscale`.
     """
     operation = Decolor(model=_given(model), bits=bits, refine=refine, guard=guard)
-    models = Models(device, precision, tile, given_up)
+    models = Models(device, precision, tile, warn)
     files = _Files(file, output, format, quality, strip, overwrite, max_pixels)
     return _converted(operation, models, files)
 
@@ -174,7 +174,7 @@ def compress(
     operation = Compress(
         scale=scale, model=_given(model), target=target, auto=auto, report=report, refine=refine
     )
-    models = Models(device, precision, tile, given_up)
+    models = Models(device, precision, tile, warn)
     files = _Files(file, output, codec, quality, strip, overwrite, max_pixels)
     return _converted(operation, models, files)
 
@@ -198,8 +198,9 @@ class _Files:
 
 def _converted(operation: Operation, models: Models, files: _Files) -> Result:
     """Read the file, run the operation, write the output, and issue the warnings."""
-    default: Format = "jpeg" if isinstance(operation, Compress) else "png"
-    image_format = format_of(files.output, files.format, operation.formats, default)
+    image_format = format_of(
+        files.output, files.format, operation.formats, operation.default_format
+    )
     operation.check(image_format)
     file = ImageFile(read(files.file), max_pixels=files.max_pixels)
     source = Source.decoded(file, deep=operation.deep, strip=files.strip)
@@ -208,5 +209,5 @@ def _converted(operation: Operation, models: Models, files: _Files) -> Result:
     made = result.encode()
     write(files.output, made.data, overwrite=files.overwrite)
     result = replace(result, warnings=(*source.image.notes, *result.warnings, *made.warnings))
-    warn(result.warnings)
+    warn(*result.warnings)
     return result

@@ -1,14 +1,14 @@
-"""Input and output for the Python interface: paths, or binary files that are open."""
+"""Files and warnings of the Python interface; a file is a path or a binary file that is open."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, chosen_format
+from irncli.io.encoding import Format, chosen_format
 from irncli.io.paths import atomic_write, read_input
 
 __all__ = ["File", "format_of", "read", "warn", "write"]
@@ -17,10 +17,13 @@ File = str | os.PathLike[str] | BinaryIO
 """A path, or a binary file that is open."""
 
 
-def warn(texts: Iterable[str]) -> None:
+def warn(*texts: str) -> None:
     """Issue warnings that point at the line from which the interface was called."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals["__name__"].startswith("irncli."):
+        level, frame = level + 1, frame.f_back
     for text in texts:
-        warnings.warn(text, UserWarning, stacklevel=3)
+        warnings.warn(text, UserWarning, stacklevel=level)
 
 
 def read(file: File) -> bytes:
@@ -46,10 +49,7 @@ def write(file: File, data: bytes, *, overwrite: bool) -> None:
 
 
 def format_of(
-    file: File,
-    asked: Format | None,
-    allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG,
-    default: Format = "png",
+    file: File, asked: Format | None, allowed: tuple[Format, ...], default: Format
 ) -> Format:
     """Return the format to write: that of the suffix of a path, the one asked for, or the default.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from irncli.engine.device import Precision
 from irncli.engine.latent import draw_seed
 from irncli.engine.rescaler import Rescaler
 from irncli.errors import UsageError
+from irncli.io.encoding import LOSSLESS_OR_JPEG
 from irncli.io.picture import Picture
 from irncli.io.tag import Tag
 from irncli.model import InvertibleNetwork
@@ -26,7 +26,7 @@ from irncli.pixels import Pixels
 from irncli.zoo.checkpoint import Card, Checkpoint
 from irncli.zoo.registry import default_registry
 
-__all__ = ["Model", "given_up", "load"]
+__all__ = ["Model", "load"]
 
 
 class Model:
@@ -64,7 +64,7 @@ class Model:
         network = checkpoint.network
         if not isinstance(network, InvertibleNetwork):
             raise UsageError(f"{checkpoint.card.name} is not a rescaling or colour model")
-        self.rescaler = Rescaler(network, device, precision, tile, given_up)
+        self.rescaler = Rescaler(network, device, precision, tile, warn)
         self.loaded = LoadedModel(checkpoint, self.rescaler)
         self.network, self.card = network, checkpoint.card
         self.weights_sha256 = checkpoint.weights_sha256
@@ -245,9 +245,9 @@ class Model:
             )  # fmt: skip
 
         kept = replace(picture, metadata=replace(metadata, icc=None if gray else metadata.icc))
-        made = encoder(kept, format_of(file, format), quality, tag)()
+        made = encoder(kept, format_of(file, format, LOSSLESS_OR_JPEG, "png"), quality, tag)()
         write(file, made.data, overwrite=overwrite)
-        warn(made.warnings)
+        warn(*made.warnings)
 
     def _require(self, task: str) -> None:
         """Raise UsageError unless this model is for the task."""
@@ -291,11 +291,6 @@ def load(
         UsageError: the model only restores JPEG, or an option is out of range.
     """
     return Model(default_registry().load(str(name_or_path)), device, precision, tile)
-
-
-def given_up(message: str) -> None:
-    """Warn that the work falls back to another device."""
-    warnings.warn(message, UserWarning, stacklevel=2)
 
 
 def _check_bits(image: Any, bits: int) -> None:

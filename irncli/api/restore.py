@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal, overload
 
 from irncli.api.files import File, read, warn
-from irncli.api.model import Model, given_up
+from irncli.api.model import Model
 from irncli.engine.latent import draw_seed
 from irncli.engine.placing import quiet
 from irncli.errors import TagError
@@ -92,7 +92,7 @@ def restore(
         drawn=draw_seed(),
         max_pixels=max_pixels,
     )
-    models = Models(warn=given_up)
+    models = Models(warn=warn)
     plan = operation.plan(models, source, "png")
     found = plan.restoration
     if found.tag is None:
@@ -105,5 +105,5 @@ def restore(
         doubts = ("16 bits per channel were reduced to 8: pass array=True to keep them",)
         plan = replace(plan, restoration=replace(found, bits=8))
     result = operation.run(models, source, plan, "png", 95, quiet)
-    warn((*plan.warnings, *doubts, *result.warnings))
+    warn(*source.image.notes, *plan.warnings, *doubts, *result.warnings)
     return result.image.pixels if array else to_pillow(result.image)

@@ -54,11 +54,6 @@ class Job:
     operation: Operation
     tools: Tools = field(compare=False)
 
-    @property
-    def formats(self) -> tuple[Format, ...]:
-        """Formats that the command can write."""
-        return self.operation.formats
-
     def open(self, data: bytes) -> ImageFile:
         """Open an input file.
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from irncli.batch.templates import fill, is_template
 from irncli.errors import UnavailableError, UsageError
-from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, chosen_format, suffix_for_format
+from irncli.io.encoding import Format, chosen_format, suffix_for_format
 from irncli.io.inputs import Input
 from irncli.io.paths import STREAM, identity, make_directory, plan_outputs
+from irncli.operations.result import Operation
 
 __all__ = [
     "Destination",
@@ -53,11 +54,11 @@ def require_ray(address: str, device: str) -> None:
         raise UnavailableError("--ray needs Ray: pip install 'irncli[ray]', on every machine")
 
 
-def output_format(
-    output: Path, wanted: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
-) -> Format:
+def output_format(output: Path, wanted: Format | None, operation: Operation) -> Format:
     """Return the format for an output file or `-`; see `chosen_format`."""
-    return wanted or "png" if output == STREAM else chosen_format(output, wanted, allowed)
+    if output == STREAM:
+        return wanted or operation.default_format
+    return chosen_format(output, wanted, operation.formats)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class Destination:
         output: value of `-o`: an output file for a single input, or a template.
         directory: value of `--output-dir`; directory trees are mirrored in this directory.
         format: value of `--format` or `--codec`.
-        allowed: formats that the command can write.
+        operation: operation that makes the outputs.
         label: function that returns the stem of the default output of an input.
         model: value of `{model}` in a template; None if it is not known yet.
         scale: value of `{scale}` in a template; None if it is not known yet.
@@ -77,7 +78,7 @@ class Destination:
     output: Path | None = None
     directory: Path | None = None
     format: Format | None = None
-    allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
+    operation: Operation
     label: Callable[[Path], str]
     model: str | None = None
     scale: str | None = None
@@ -89,7 +90,8 @@ class Destination:
 
     def of(self, source: Input, index: int) -> Path:
         """Return the output of an input; `index` is its position in the batch, from 1."""
-        path, suffix = source.path, suffix_for_format(self.format or "png")
+        path = source.path
+        suffix = suffix_for_format(self.format or self.operation.default_format)
         if self.output is not None and is_template(self.output):
             stream = path == STREAM
             fields = {
@@ -136,7 +138,7 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Pa
             "-o 'out/{stem}{ext}'"
         )
     if to.output is not None:
-        output_format(to.of(sources[0], 1), to.format, to.allowed)
+        output_format(to.of(sources[0], 1), to.format, to.operation)
     made_from = {identity(to.of(source, n)): source for n, source in enumerate(sources, 1)}
     kept = [
         each

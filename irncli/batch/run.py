@@ -25,7 +25,7 @@ from irncli.batch.progress import Progress
 from irncli.batch.settings import Settings
 from irncli.batch.tasks import Converter, LocalConverter, Task
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
-from irncli.io.encoding import format_for_suffix
+from irncli.io.encoding import Format, format_for_suffix
 from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.io.paths import STREAM, times_of
 from irncli.operations.models import Models
@@ -164,7 +164,8 @@ def run_job(
             for device in options.device.split(",")
         )
     ]
-    _check_format(options, operation)
+    # Refuse a format that cannot hold the requested result before any file is read.
+    operation.check(_expected_format(options, operation))
     pairs = _pairs(options, label, jobs[0], scale)
     summary = summary or Summary()
     reporter = Reporter(console, len(pairs), summary.add)
@@ -185,7 +186,7 @@ def run_job(
 def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
     """Yield the tasks one at a time, so that finished tasks take no memory."""
     for index, (path, output) in enumerate(pairs):
-        wanted = output_format(output, job.tools.options.image_format, job.formats)
+        wanted = output_format(output, job.tools.options.image_format, job.operation)
         yield Task(index, path, output, wanted, Record(str(path), str(output)))
 
 
@@ -223,8 +224,8 @@ def _pairs(
     console = job.tools.console
     to = Destination(
         output=options.output, directory=options.output_dir, format=options.image_format,
-        allowed=job.formats, label=label, scale=scale,
-        model=job.model_name(options.image_format or "png"),
+        operation=job.operation, label=label, scale=scale,
+        model=job.model_name(_expected_format(options, job.operation)),
     )  # fmt: skip
     pairs, left_out = plan(_sources(options, console), to)
     if left_out:
@@ -232,18 +233,16 @@ def _pairs(
     if options.json and any(output == STREAM for _, output in pairs):
         raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
     for _, output in pairs:
-        output_format(output, options.image_format, job.formats)
+        output_format(output, options.image_format, job.operation)
     if to.makes_directories and not options.dry_run:
         make_directories(pairs)
     return pairs
 
 
-def _check_format(options: Settings, operation: Operation) -> None:
-    """Refuse a format that cannot hold the requested result, before any file is read."""
+def _expected_format(options: Settings, operation: Operation) -> Format:
+    """Return the format that the options ask for, by name or by the suffix of `-o`."""
     suffix = "" if options.output is None else options.output.suffix
-    wanted = options.image_format or (format_for_suffix(suffix) if suffix else None)
-    if wanted is not None:
-        operation.check(wanted)
+    return options.image_format or format_for_suffix(suffix) or operation.default_format
 
 
 def _listed(path: Path, console: Console) -> list[Path]:

@@ -271,12 +271,15 @@ def merge(files: Iterable[Sequence[Record]]) -> list[Record]:
     If several records have the same set, model, scale and quality, the last one is kept.
 
     Raises:
-        DataError: some records are of compression and others are not.
+        DataError: some records are of compression and others are not, or two differ in the guard.
     """
     merged: dict[tuple[object, ...], Record] = {}
     for records in files:
         for record in records:
             key = (record["set"], record["model"], record["scale"], record.get("quality"))
+            if record.get("guard") != merged.get(key, record).get("guard"):
+                name = f"{record['model']} on {record['set']}"
+                raise DataError(f"{name} with and without the guard: show one of them at a time")
             merged[key] = record
     task_of(list(merged.values()))
     return list(merged.values())

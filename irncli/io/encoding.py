@@ -114,10 +114,10 @@ def chosen_format(
     if by_suffix not in allowed:
         *most, last = map(suffix_for_format, allowed)
         known = f"{', '.join(most)} and {last}" if most else last
-        got = f"not {output.suffix}" if output.suffix else "say which by a suffix or --format"
+        got = f"not {output.suffix}" if output.suffix else "name its format by suffix or option"
         raise UsageError(f"{output}: irn writes {known}, {got}")
     if wanted is not None and wanted != by_suffix:
-        raise UsageError(f"{output} is {by_suffix} by its suffix, but --format says {wanted}")
+        raise UsageError(f"{output} is {by_suffix} by its suffix, but {wanted} was requested")
     return by_suffix
 
 

@@ -101,6 +101,7 @@ class Compress(Operation):
     """
 
     formats = EVERY_FORMAT
+    default_format = "jpeg"
 
     scale: float = 2
     model: str | LoadedModel | None = None

@@ -139,12 +139,14 @@ class Operation(ABC):
 
     Attributes:
         formats: formats that the operation can write.
+        default_format: format of an output whose name does not tell.
         deep: True if the operation handles 16 bits per channel; otherwise images are reduced to 8
             bits when they are read.
         model: model that the user asked for, or the name of that model; None: the default model.
     """
 
     formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
+    default_format: ClassVar[Format] = "png"
     deep: ClassVar[bool] = False
 
     model: str | LoadedModel | None

@@ -67,6 +67,10 @@ class Recipe:
                 not self.loss.adversarial_weight or 128 <= side < 160,
                 f"{name} is {side}, expected 128 to 159 for the discriminator",
             )
+        require(
+            not self.loss.rate_weight or self.codec.jpeg_least > 0,
+            "rate_weight needs jpeg_least and jpeg_most",
+        )
         if self.network.family == "crm":
             require(self.codec.jpeg_least > 0, "a CRM needs jpeg_least and jpeg_most")
             require(

@@ -86,6 +86,24 @@ def test_a_batch_is_summed_up(irn, photograph, models):
     assert "dB" not in result.err
 
 
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{model}-{stem}{ext}", "irn-jpeg-x2-photo.jpg"),
+        ("{model}-{stem}.webp", "irn-jpeg-x2-photo.webp"),
+        ("{model}-{stem}.png", "irn-x2-photo.png"),
+    ],
+)
+def test_a_template_names_codec_and_model_of_the_output(
+    irn, photograph, models, template, expected
+):
+    assert irn("compress", photograph, "--no-report", "-o", f"out/{template}").status == 0
+    [made] = (photograph.parent / "out").iterdir()
+    assert made.name == expected
+    tag = extract(ImageFile(made.read_bytes()).header.xmp)
+    assert expected.startswith(tag.model)
+
+
 @pytest.mark.parametrize("codec", ["png", "webp", "avif"])
 def test_other_codecs(irn, photograph, models, codec):
     small = photograph.with_name(f"small.{codec}")

@@ -109,6 +109,14 @@ def test_records_of_several_files_come_together(irn, tmp_path):
     assert "bicubic" in outcome.err
 
 
+def test_records_that_differ_in_the_guard_are_not_mixed(irn, tmp_path):
+    for name, guard in (("a", True), ("b", False)):
+        (tmp_path / f"{name}.json").write_text(dumps([record(guard=guard)]))
+    outcome = irn("eval", "--from", tmp_path / "a.json", "--from", tmp_path / "b.json")
+    assert (outcome.status, outcome.out, len(outcome.lines)) == (65, b"", 1)
+    assert "with and without the guard" in outcome.err
+
+
 def test_a_remark_is_kept_and_shown(irn, data, tmp_path):
     out, page = tmp_path / "o.json", tmp_path / "p.md"
     measuring = ["eval", data, "--baseline", "bicubic", "--scale", 2, "--json", out]
@@ -233,6 +241,10 @@ def test_a_chart_needs_matplotlib(irn, data, tmp_path, monkeypatch):
         (["{data}", "--json", "{data}/a.png", "--overwrite"], 2, "is an input"),
         (["{data}", "--from", "{tmp}/x.json"], 2, "--from"),
         (["--seeds", "2", "--from", "{tmp}/x.json"], 2, "--from"),
+        (["--guard", "off", "--from", "{tmp}/x.json"], 2, "--from"),
+        (["--task", "compress", "--from", "{tmp}/x.json"], 2, "--from"),
+        (["--qualities", "50", "--from", "{tmp}/x.json"], 2, "--qualities"),
+        (["{data}", "--task", "compress", "--guard", "off"], 2, "--guard"),
         (["{data}", "--tile", "3"], 2, "--tile"),
         (["{data}", "--device", "none"], 2, "device"),
         (["{data}", "{data}"], 2, "two sets"),

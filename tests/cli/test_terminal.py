@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -37,7 +38,12 @@ def batch(tmp_path_factory):
             "--guard", "off", "--output-dir", folder / "out"]  # fmt: skip
 
 
-def at_terminal(*words, out=False, err=True, **environment):
+@pytest.fixture
+def at_terminal(quick_irn):
+    return partial(run_at_terminal, quick_irn)
+
+
+def run_at_terminal(irn, *words, out=False, err=True, **environment):
     """Status, standard output and standard error; those that are at a terminal come together."""
     import fcntl
     import struct
@@ -46,7 +52,7 @@ def at_terminal(*words, out=False, err=True, **environment):
     file, other = pty.openpty()
     fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "irncli", *map(str, words)],
+        [irn, *map(str, words)],
         stdin=subprocess.DEVNULL,
         stdout=other if out else subprocess.PIPE,
         stderr=other if err else subprocess.PIPE,
@@ -66,7 +72,7 @@ def at_terminal(*words, out=False, err=True, **environment):
     return process.returncode, seen.decode(), *piped
 
 
-def test_a_terminal_sees_one_bar_with_what_is_left(batch):
+def test_a_terminal_sees_one_bar_with_what_is_left(at_terminal, batch):
     status, seen, out, _ = at_terminal(*batch)
     assert status == 1
     assert ESCAPE in seen
@@ -85,20 +91,20 @@ def test_a_terminal_sees_one_bar_with_what_is_left(batch):
     [([], {"TERM": "dumb"}), (["--quiet"], {}), (["--dry-run"], {})],
     ids=["dumb", "quiet", "dry run"],
 )
-def test_no_bar(batch, words, environment):
+def test_no_bar(at_terminal, batch, words, environment):
     _, seen, _, _ = at_terminal(*batch, *words, **environment)
     assert ESCAPE not in seen
     assert "b.png: " in seen
 
 
-def test_no_color_is_obeyed(batch):
+def test_no_color_is_obeyed(at_terminal, batch):
     assert COLOUR.search(at_terminal(*batch)[1])
     _, seen, _, _ = at_terminal(*batch, NO_COLOR="1")
     assert not COLOUR.search(seen)
     assert "100%" in seen or "%" in seen
 
 
-def test_records_at_a_terminal_are_lines(batch):
+def test_records_at_a_terminal_are_lines(at_terminal, batch):
     status, seen, _, _ = at_terminal(*batch, "--json", out=True)
     assert status == 1
     assert ESCAPE not in seen
@@ -106,7 +112,7 @@ def test_records_at_a_terminal_are_lines(batch):
     assert [record["status"] for record in records] == [0, 0, 65]
 
 
-def test_a_log_gets_no_escape_codes_though_data_go_to_a_terminal(batch):
+def test_a_log_gets_no_escape_codes_though_data_go_to_a_terminal(at_terminal, batch):
     _, seen, _, err = at_terminal(*batch, "--json", out=True, err=False)
     assert ESCAPE not in err
     assert len(err.splitlines()) == 2

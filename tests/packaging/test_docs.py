@@ -8,18 +8,17 @@ from irncli.train.presets import PRESETS
 from irncli.train.sections import SECTIONS
 from tests.support.blocks import shell_lines
 from tests.support.places import ROOT
+from tests.support.training import SMALL_RUN
 
 TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 def test_the_commands_of_the_guide_to_training_run(workplace):
-    small = "--set batch=1 --set crop=48 --set crop_end=48 --set precision=fp32 --set hard=0"
     brief = {
-        "--minutes 60": f"--steps 2 {small}",
-        "--minutes 90": f"--steps 3 {small}",
-        "--set batch=4 --set optimiser.steps=2000": "--set optimiser.steps=1 --set batch=1 "
-        "--set hard=0",
+        "--minutes 60": f"--steps 2 {SMALL_RUN}",
+        "--minutes 90": f"--steps 3 {SMALL_RUN}",
+        "--set batch=4 --set optimiser.steps=2000": f"--set optimiser.steps=1 {SMALL_RUN}",
     }
     lines = shell_lines(TRAINING)
     said = [workplace.run(line, brief).stderr for line in lines]

@@ -5,8 +5,8 @@ import pytest
 from irncli.cli.help.model import describe
 from tests.support.commands import COMMANDS
 from tests.support.pictures import size
+from tests.support.training import SMALL_RUN
 
-SMALL_RUN = "--set batch=1 --set crop=48 --set crop_end=48 --set precision=fp32"
 BRIEF = {
     "IRN_x4.pth": "IRN_x4.safetensors",
     "--minutes 60": f"--steps 2 {SMALL_RUN}",

@@ -13,13 +13,11 @@ from irncli.zoo.registry import default_registry
 from tests.support.blocks import shell_lines
 from tests.support.pictures import size
 from tests.support.places import ROOT
+from tests.support.training import SMALL_RUN
 
 GUIDE = ROOT / "docs" / "guide"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GUIDE.glob("*.md"))}
-BRIEF = {
-    "--minutes 60": "--steps 2 --set batch=1 --set crop=48 --set crop_end=48 "
-    "--set precision=fp32 --set hard=0"
-}
+BRIEF = {"--minutes 60": f"--steps 2 {SMALL_RUN}"}
 LEFT = {
     "start": {"back.png": (63, 50), "plain.png": (63, 50), "colours.png": (63, 50)},
     "archives": {"back/a_x2_restored.png": (96, 96)},

@@ -10,6 +10,7 @@ import pytest
 from irncli.errors import ExitStatus
 from tests.support.pictures import size
 from tests.support.places import ROOT
+from tests.support.training import SMALL_RUN
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -33,7 +34,7 @@ def test_the_commands_run_as_they_stand(workplace):
     # the paper's file is not ours to ship, and an hour is long for a test
     brief = {
         "IRN_x4.pth": "IRN_x4.safetensors",
-        "--minutes 60": "--steps 2 --set batch=1 --set crop_end=48",
+        "--minutes 60": f"--steps 2 {SMALL_RUN}",
     }
     ran = [line for line in shell_lines() if not line.startswith(("python3", "pip"))]
     for line in ran:

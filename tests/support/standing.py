@@ -71,8 +71,9 @@ def serve(address):
 
 if __name__ == "__main__":
     import torch
+    import torch._dynamo  # what is not used here is loaded for the forks; this, by optimisers
 
-    import irncli.api  # what is not used here is loaded for the forks
+    import irncli.api
     import irncli.cli.app
     import irncli.train.loop  # noqa: F401
     from irncli.__main__ import main

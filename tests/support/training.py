@@ -51,3 +51,9 @@ def cut(photo, count=6, side=64):
     parts = [photo[top : top + side, left : left + side] for top, left in places]
     tensors = [torch.from_numpy(np.ascontiguousarray(p)).permute(2, 0, 1) for p in parts]
     return Images([f"{k}.png" for k in range(count)], tensors)
+
+
+SMALL_RUN = (
+    "--set blocks=1 --set batch=1 --set crop=48 --set crop_end=48 --set precision=fp32 --set hard=0"
+)
+"""What makes the training commands of the documents brief, beside a few steps."""

@@ -247,59 +247,75 @@ def test_an_identity_for_a_crm_measures_what_jpeg_costs(pictures):
 
 DRIVER = textwrap.dedent(
     """
-    import os, signal, sys
+    import json, os, signal, sys
     from pathlib import Path
     import torch
-    sys.path[:0] = sys.argv[4:]
+    import torch._dynamo  # by optimisers, in every fork, if it is not here
+    sys.path[:0] = sys.argv[1:]
     from irncli.io.image_file import decode
-    from irncli.train import state as state_module
     from irncli.train.loop import Budget, Run, train
     from tests.support.places import ROOT
     from tests.support.training import RECIPE, cut
 
-    torch.set_num_threads(1)
-    out, where, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    calls = 0
+    def die_at(function, nth):
+        calls = 0
 
-    def die_at(function):
         def wrapped(*arguments, **options):
-            global calls
+            nonlocal calls
             calls += 1
             if calls == nth:
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(*arguments, **options)
         return wrapped
 
-    if where == "step":
-        torch.optim.Adam.step = die_at(torch.optim.Adam.step)
-    elif where == "backward":
-        torch.Tensor.backward = die_at(torch.Tensor.backward)
-    elif where == "write":
-        os.fsync = die_at(os.fsync)
-    elif where == "rename":
-        os.replace = die_at(os.replace)
-        Path.replace = die_at(Path.replace)
-    photo = decode((ROOT / "irncli" / "demo" / "photo.png").read_bytes()).pixels
-    recipe = RECIPE.changed({"save_seconds": 0.0})
-    train(recipe, cut(photo), Run(name="t", out=out, budget=Budget(steps=7), resume=True))
+    def run(out, where, nth):
+        torch.set_num_threads(1)
+        if where == "step":
+            torch.optim.Adam.step = die_at(torch.optim.Adam.step, nth)
+        elif where == "backward":
+            torch.Tensor.backward = die_at(torch.Tensor.backward, nth)
+        elif where == "write":
+            os.fsync = die_at(os.fsync, nth)
+        elif where == "rename":
+            os.replace = Path.replace = die_at(os.replace, nth)
+        photo = decode((ROOT / "irncli" / "demo" / "photo.png").read_bytes()).pixels
+        recipe = RECIPE.changed({"save_seconds": 0.0})
+        train(recipe, cut(photo), Run(name="t", out=Path(out), budget=Budget(steps=7), resume=True))
+
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            run(*json.loads(line))
+            sys.stderr.flush()
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
     """
 )
-
-
-def drive(out, where="nowhere", nth=0):
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", DRIVER, out, where, str(nth), *paths],
-        capture_output=True,
-        text=True,
-    )
+"""Trains in a fork of itself for each line of input, so that torch is loaded once, and prints the
+exit status of each."""
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def drive():
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    command = [sys.executable, "-W", "ignore", "-c", DRIVER, *paths]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as driver:
+
+        def status(out, where="nowhere", nth=0):
+            driver.stdin.write(json.dumps([str(out), where, nth]) + "\n")
+            driver.stdin.flush()
+            return int(driver.stdout.readline())
+
+        yield status
+        driver.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(drive, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "whole"
-    result = drive(out)
-    assert result.returncode == 0, result.stderr
+    assert drive(out) == 0
     return hashes(out)
 
 
@@ -308,13 +324,13 @@ def undisturbed(tmp_path_factory):
     ("where", "nth"),
     [("step", 1), ("step", 4), ("backward", 6), ("write", 3), ("write", 12), ("rename", 5)],
 )
-def test_killed_at_any_moment_it_ends_with_the_same_weights(tmp_path, undisturbed, where, nth):
+def test_killed_at_any_moment_it_ends_with_the_same_weights(
+    tmp_path, drive, undisturbed, where, nth
+):
     """SIGKILL in a step, in the middle of writing a file, and between writing and renaming."""
     out = tmp_path / "run"
-    killed = drive(out, where, nth)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    resumed = drive(out)
-    assert resumed.returncode == 0, resumed.stderr
+    assert drive(out, where, nth) == -signal.SIGKILL
+    assert drive(out) == 0
     assert hashes(out) == undisturbed
     assert not list(out.glob(".*")), "what was half written is gone"
     logged = [r["step"] for r in records(out) if "learning_rate" in str(r)]

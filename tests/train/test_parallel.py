@@ -77,13 +77,43 @@ def launch(arguments, *, count=2, where=None):
     )  # fmt: skip
 
 
+FORKS = textwrap.dedent(
+    """
+    import os, socket, sys
+    import torch
+    import torch._dynamo  # by optimisers, in every fork, if it is not here
+
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    program = sys.stdin.read()
+    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    children = []
+    for rank in "01":
+        child = os.fork()
+        if not child:
+            os.environ |= {"RANK": rank, "LOCAL_RANK": rank}
+            exec(program, {"__name__": "__main__"})
+            os._exit(0)
+        children.append(child)
+    sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
+    """
+)
+
+
+def two_ranks(program, out):
+    """Run a program in two processes, as torchrun would; forks, so that torch is loaded once."""
+    paths = [Path(__file__).parent, Path(__file__).parents[1]]
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKS, *map(str, (out, *paths))],
+        input=program, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.slow
 def test_two_processes_take_the_step_of_one_on_the_joined_batch(tmp_path, photo):
-    script = tmp_path / "worker.py"
-    script.write_text(WORKER)
-    paths = [Path(__file__).parent, Path(__file__).parents[1]]
-    result = launch([script, tmp_path, *paths])
-    assert result.returncode == 0, result.stderr
+    two_ranks(WORKER, tmp_path)
     first, second = (torch.load(tmp_path / f"{k}.pt", weights_only=True) for k in (0, 1))
     assert not torch.equal(first["hr"], second["hr"]), "every rank draws its own crops"
 
@@ -155,11 +185,7 @@ OTHERS = textwrap.dedent(
 
 @pytest.mark.slow
 def test_crm_and_irn_plus_stay_alike_on_all_ranks_and_skip_together(tmp_path):
-    script = tmp_path / "worker.py"
-    script.write_text(OTHERS)
-    paths = [Path(__file__).parent, Path(__file__).parents[1]]
-    result = launch([script, tmp_path, *paths])
-    assert result.returncode == 0, result.stderr
+    two_ranks(OTHERS, tmp_path)
     for name in ("crm", "plus"):
         first, second = (torch.load(tmp_path / f"{name}-{k}.pt", weights_only=True) for k in (0, 1))
         assert first["values"] == second["values"]

@@ -205,6 +205,11 @@ def test_crops_have_about_as_many_pixels_throughout(share):
     assert count * side**2 == pytest.approx(data.batch * data.crop**2, rel=0.5)
 
 
+def test_bits_are_only_weighed_where_there_is_a_codec():
+    with pytest.raises(UsageError, match="rate_weight needs jpeg_least"):
+        preset("irn-x2").changed({"rate_weight": 0.5})
+
+
 def test_cells_are_of_colour_networks_whose_crops_they_divide():
     color = preset("irn-color")
     assert (color.network.cell, color.architecture.cell, color.network.reduction) == (4, 4, 4)

@@ -94,10 +94,8 @@ def compress(
         bits_per_pixel=target_bpp,
         psnr=min_psnr,
     )
-    by_suffix = settings.output is not None and str(settings.output) != "-"
-    wanted = codec or (None if by_suffix else "jpeg")
     return run_job(
-        replace(settings, image_format=wanted, quality=quality),
+        replace(settings, image_format=codec, quality=quality),
         lambda path: f"{path.stem}_irn",
         Compress(scale=scale, model=model, target=target, auto=auto, report=report, refine=refine),
         scale=f"{scale:g}",

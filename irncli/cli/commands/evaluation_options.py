@@ -1,6 +1,6 @@
 """Settings of `irn eval`, each declared once as an option."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +12,8 @@ from irncli.errors import UsageError
 
 __all__ = ["Settings"]
 
+SHOWING = ("source", "json", "csv", "markdown", "plot", "remark", "overwrite", "quiet", "debug")
+"""Fields that have a meaning with --from; the others say what is measured, and how."""
 BASELINES = ("bicubic", "lanczos")
 
 
@@ -129,16 +131,14 @@ class Settings:
             foreign = {
                 "--baseline": self.baseline, "--seeds": self.seeds,
                 "--temperature": self.temperature, "--perceptual": self.perceptual,
-                "--save": self.save,
+                "--save": self.save, "--guard": None if self.guard == "on" else self.guard,
             }  # fmt: skip
         for name, value in foreign.items():
             if value is not None:
                 raise UsageError(f"{name} has no meaning with --task {self.task}: leave it out")
-        measuring = (
-            *(self.data, self.model, self.scale, self.baseline, self.seeds, self.temperature),
-            *(self.perceptual, self.save, self.threads),
-        )
-        if self.source and any(option not in (None, []) for option in measuring):
+        measuring = [each for each in fields(self) if each.name not in SHOWING]
+        given = [each for each in measuring if getattr(self, each.name) not in (each.default, [])]
+        if self.source and given:
             raise UsageError("--from shows existing records: leave out what is to be measured")
         if not self.data and not self.source:
             raise UsageError("nothing to measure: give directories of images, or --from F.json")

@@ -5,9 +5,10 @@
     python benchmarks/average.py BEFORE.safetensors RUN/last.safetensors --data TRAIN \
         --shares 0.4 -o averaged.safetensors
 
-A short run on few crops learns what it is for, and loses a little of what was there. Between the
-two is a network that has both. The first line measures shares of the run from 0 to 1 as training
-does, on the held-out images of the data and on hard images; the second writes one average.
+A short run on few crops learns its new task but forgets a little of the old one. An average of the
+weights can have the gains of both. The first command measures averages with shares of the run from
+0 to 1, as training does, on the held-out images of the data and on hard images. The second command
+writes one average.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from irncli.train.validate import HARD_SIDE, measure_hard, validate_invertible
 from irncli.zoo.checkpoint import read_checkpoint, serialise
 
 SIDE = 320
-"""Side of what is measured, the middle of a held-out image; training measures less of it."""
+"""Side in pixels of the centres of held-out images to measure on; training uses smaller ones."""
 COLUMNS = ("hr_psnr", "hr_psnr_z0", "lr_psnr", "hard_worse", "hard_shift")
 
 
@@ -34,8 +35,8 @@ def main() -> None:
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
     parser.add_argument("--shares", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    parser.add_argument("--data", type=Path, required=True, help="what was trained on")
-    parser.add_argument("-o", dest="output", type=Path, help="where the average of one share goes")
+    parser.add_argument("--data", type=Path, required=True, help="training images")
+    parser.add_argument("-o", dest="output", type=Path, help="file for one average")
     options = parser.parse_args()
     if options.output and len(options.shares) != 1:
         parser.error("-o takes one share")
@@ -56,10 +57,10 @@ def main() -> None:
 
 
 def average(before: Path, after: Path, share: float) -> InvertibleNetwork:
-    """A rescaling network whose weights are (1 - share) of `before` and share of `after`.
+    """Return a rescaling network with the weights (1 - share) x `before` + share x `after`.
 
     Raises:
-        SystemExit: they are not of one architecture, or rescale nothing.
+        SystemExit: the networks have different architectures or are not rescaling networks.
     """
     first, second = (read_checkpoint(path).network for path in (before, after))
     if first.config != second.config or not isinstance(first, InvertibleNetwork):

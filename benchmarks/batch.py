@@ -1,9 +1,9 @@
-"""Memory of one batch of many small files, as it goes on.
+"""Memory of a batch of many small files over time.
 
     python benchmarks/batch.py --files 10000 --json benchmarks/results/batch-10000-cpu.json
 
-Resident memory of `irn downscale` is read after each tenth of the files. If it grows, something is
-kept of each file.
+Resident memory of `irn downscale` is read after each tenth of the files. If it grows, something of
+each file is kept in memory.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from irncli.io.picture import Picture
 
 
 def resident(pid: int) -> float:
-    """Of a process, in MiB."""
+    """Return the resident memory of a process in MiB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
 
 
 def watch(process: subprocess.Popen[bytes], folder: Path, files: int) -> list[float]:
-    """Resident memory whenever another tenth of the outputs is there."""
+    """Return the resident memory in MiB after each tenth of the outputs."""
     found: list[float] = []
     while process.poll() is None and len(found) < 10:
         if len(list(folder.iterdir())) >= len(found) * files // 10 + files // 20:

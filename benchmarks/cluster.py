@@ -1,9 +1,9 @@
-"""What a cluster costs: one batch in this process, and over Ray on this machine alone.
+"""Overhead of a cluster: the same batch in one process, and over Ray on this machine alone.
 
     python benchmarks/cluster.py PICTURES --files 8 --scale 2 --json out.json
 
-Both have the same processors, so the difference is what Ray takes: to start, and for each file.
-The first is told apart by a batch of one file.
+Both use the same processors, so the difference is the overhead of Ray: at the start, and for each
+file. A batch of one file separates the two.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MADE = ("here", "ray")
 
 
 def seconds(words: list[str], out: Path) -> float:
-    """Wall time of `irn downscale` with these words."""
+    """Return the wall-clock time of `irn downscale` with these arguments."""
     environment = {**os.environ, "XDG_STATE_HOME": str(out.parent)}
     began = time.perf_counter()
     subprocess.run(

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine, a photograph of any size, peak memory of children."""
+"""Helpers of the benchmarks: hardware, a photograph of any size, peak memory of children."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHOTO = ROOT / "irncli" / "demo" / "photo.png"
 
 
 def hardware() -> dict[str, Any]:
-    """What the numbers depend on."""
+    """Return the properties of the machine and the versions that results depend on."""
     import torch
 
     from irncli.engine.device import cpu_name
@@ -34,7 +34,7 @@ def hardware() -> dict[str, Any]:
 
 
 def photograph(megapixels: float) -> np.ndarray:
-    """The bundled photograph, mirrored on until it has this many pixels, 3:2, even sides."""
+    """Return the bundled photograph, extended by mirroring to 3:2 and about this size."""
     from irncli.io.image_file import decode
 
     height = round((megapixels * 1e6 / 1.5) ** 0.5 / 8) * 8
@@ -48,10 +48,10 @@ def photograph(megapixels: float) -> np.ndarray:
 
 
 def child(arguments: list[str]) -> tuple[str, float, float]:
-    """Run Python with these arguments: standard output, seconds of processor time, peak MiB.
+    """Run Python; return standard output, processor time in seconds, and peak memory in MiB.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: the process failed.
     """
     process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -64,12 +64,12 @@ def child(arguments: list[str]) -> tuple[str, float, float]:
 
 
 def bare_torch() -> float:
-    """Peak MiB of a process that only imports torch."""
+    """Return the peak memory in MiB of a process that only imports torch."""
     return child(["-c", "import torch"])[2]
 
 
 def middle(values: list[float]) -> dict[str, float]:
-    """Median and spread of repeated measurements."""
+    """Return the median, the least and the most of repeated measurements."""
     return {
         "median": round(statistics.median(values), 3),
         "least": round(min(values), 3),
@@ -78,6 +78,6 @@ def middle(values: list[float]) -> dict[str, float]:
 
 
 def finish(result: dict[str, Any], path: Path | None) -> None:
-    """Keep the JSON where it is wanted."""
+    """Write a result as JSON, if a path is given."""
     if path is not None:
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -1,11 +1,11 @@
-"""Time and peak memory of the engine against the same network run naively, in one run.
+"""Time and peak memory of the engine, compared with the same network run naively.
 
     python benchmarks/engine.py --model irn-x2 --megapixels 0.5 2 8 --repeats 3 --json out.json
 
-Naive is how the reference runs it: the whole image at once, contiguous float32, one concatenation
-after another. Each measurement is a process of its own; the two take turns; one small image
-warms up. Time is that of one downscale and one upscale; memory is the peak above a bare
-`import torch`.
+"Naive" is how the reference runs it: the whole image at once, in contiguous float32, with one
+concatenation after another. Each measurement is a separate process; the two ways alternate; a
+small image is processed first as a warm-up. The time is that of one downscale and one upscale; the
+memory is the peak above that of `import torch`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from common import bare_torch, child, finish, hardware, middle, photograph
+
+from irncli.wording import counted
 
 
 def main() -> None:
@@ -32,7 +34,7 @@ def main() -> None:
         return
     result: dict[str, Any] = {"hardware": hardware(), "model": options.model, "sizes": []}
     machine = result["hardware"]
-    print(f"{options.model} on {machine['cpu']}, {machine['threads']} threads")
+    print(f"{options.model} on {machine['cpu']}, {counted(machine['threads'], 'thread')}")
     print("   MP  engine s   naive s  faster  engine MiB  naive MiB  memory")
     base = bare_torch()
     for megapixels in options.megapixels:
@@ -49,7 +51,7 @@ def main() -> None:
 
 
 def measure(model: str, megapixels: float, repeats: int, base: float) -> dict[str, Any]:
-    """Engine and naive in turns, for one size."""
+    """Measure engine and naive network alternately, for one size."""
     seconds: dict[str, list[float]] = {"engine": [], "naive": []}
     mib: dict[str, list[float]] = {"engine": [], "naive": []}
     for turn in range(repeats):
@@ -71,7 +73,7 @@ def measure(model: str, megapixels: float, repeats: int, base: float) -> dict[st
 
 
 def work(way: str, model: str, megapixels: float) -> dict[str, float]:
-    """One downscale and one upscale in this process."""
+    """Time one downscale and one upscale in this process."""
     import torch
 
     from irncli.engine.rescaler import Rescaler

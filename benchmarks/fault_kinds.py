@@ -14,14 +14,14 @@ from faulting import Fault, Scene, Work
 from typing_extensions import override
 
 PAGE = 4096
-"""Bytes by which a file system in memory gives room."""
+"""Size in bytes of the pages that a file system in memory allocates."""
 FAILING = Path("/proc/self/mem")
-"""A file of which nobody can read the first byte."""
+"""File whose first byte nobody can read."""
 
 
 @cache
 def powerless() -> tuple[str, ...] | None:
-    """Words before a command that make root obey the modes of files; None: there are none."""
+    """Return a command prefix that makes root obey the modes of files; None if there is none."""
     if os.geteuid() != 0:
         return ()
     words = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
@@ -32,7 +32,7 @@ def powerless() -> tuple[str, ...] | None:
 
 @cache
 def mountable() -> bool:
-    """Whether a small file system in memory can be mounted here."""
+    """Tell whether a small file system in memory can be mounted here."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return False
     trial = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
@@ -52,7 +52,7 @@ class _Signal(Fault):
 
 
 class Killed(_Signal):
-    """A process killed, as by a want of memory or a lost machine."""
+    """The process is killed, as when memory runs out or a machine is lost."""
 
     kind = "SIGKILL"
     number = signal.SIGKILL
@@ -62,7 +62,7 @@ class Killed(_Signal):
 
 
 class Terminated(_Signal):
-    """What `kill`, `timeout` and batch systems send."""
+    """The process receives the signal that `kill`, `timeout` and batch systems send."""
 
     kind = "SIGTERM"
     number = signal.SIGTERM
@@ -70,7 +70,7 @@ class Terminated(_Signal):
 
 
 class Interrupted(_Signal):
-    """Ctrl-C."""
+    """The process receives Ctrl-C."""
 
     kind = "SIGINT"
     number = signal.SIGINT
@@ -78,7 +78,7 @@ class Interrupted(_Signal):
 
 
 class FileTooLarge(Fault):
-    """No file can have more than some bytes: writing fails on the way."""
+    """The size of files is limited, so writing fails halfway."""
 
     kind = "no room for a file"
 
@@ -88,7 +88,7 @@ class FileTooLarge(Fault):
 
     @override
     def strike(self, scene: Scene, process: subprocess.Popen[bytes]) -> None:
-        """It is there from the beginning."""
+        """Do nothing: the fault is there from the beginning."""
 
     @override
     def allowed(self, scene: Scene, name: str) -> set[int]:
@@ -97,7 +97,7 @@ class FileTooLarge(Fault):
 
 
 class DiskFull(Fault):
-    """The file system of the outputs is full, sooner or later."""
+    """The file system of the outputs runs full, sooner or later."""
 
     kind = "disk full"
 
@@ -117,7 +117,7 @@ class DiskFull(Fault):
 
     @override
     def strike(self, scene: Scene, process: subprocess.Popen[bytes]) -> None:
-        """It is there from the beginning."""
+        """Do nothing: the fault is there from the beginning."""
 
     @override
     def allowed(self, scene: Scene, name: str) -> set[int]:
@@ -129,8 +129,9 @@ class DiskFull(Fault):
 
 
 class DirectoryGone(Fault):
-    """The directory of the outputs is moved away. What was being written is with it, under the
-    name that it had: nobody finds it any more to remove it.
+    """The directory of the outputs is moved away.
+
+    The temporary file that is being written moves with it, so irn cannot find and remove it.
     """
 
     kind = "directory gone"
@@ -146,7 +147,7 @@ class DirectoryGone(Fault):
 
 
 class DirectoryReadOnly(Fault):
-    """The directory of the outputs can be written no more, so nothing can be removed from it."""
+    """The directory of the outputs becomes read-only, so nothing can be removed from it either."""
 
     kind = "directory read-only"
     may_leave = True
@@ -174,11 +175,11 @@ class DirectoryReadOnly(Fault):
 
 
 class ReadsFail(Fault):
-    """Some inputs cannot be read, each for a reason of its own; the others are done.
+    """Some inputs cannot be read, each in another way; the other inputs are processed.
 
-    Ways: `error` gives EIO; `pipe` closes in the middle; `denied` must not be read; `short` is cut
-    off, and has all its bytes later; `lost` is removed later; `folder` becomes a directory later.
-    Later is when a first output is there.
+    Ways: `error` returns EIO; `pipe` closes halfway; `denied` may not be read; `short` is truncated
+    and becomes complete later; `lost` is removed later; `folder` becomes a directory later. "Later"
+    is after the first output was begun.
     """
 
     kind = "reads fail"
@@ -195,7 +196,7 @@ class ReadsFail(Fault):
             chosen = [random.choice([*early, "short", "lost"])]
         else:
             chosen = [*random.sample(early, min(2, len(early))), *random.sample(self.later, 2)]
-        # Those come last, so that there is time for them.
+        # The affected inputs come last, so that the fault can happen before they are read.
         self.ways = dict(zip(sorted(work.inputs)[-len(chosen) :], chosen, strict=True))
         self.fed = False
         self.late = not work.is_import
@@ -245,7 +246,7 @@ class ReadsFail(Fault):
 
 
 def _feed(path: Path, data: bytes) -> bool:
-    """Give half the data to who reads the pipe; False: nobody does yet."""
+    """Write half of the data to the pipe; return False if nobody reads from it yet."""
     try:
         pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     except OSError:

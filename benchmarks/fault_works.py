@@ -1,4 +1,4 @@
-"""The commands that `faults.py` disturbs, as they go undisturbed."""
+"""The commands that `faults.py` disturbs, and their undisturbed results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from irncli.zoo.checkpoint import Card, serialise
 
 
 def undisturbed(folder: Path, work: Work) -> Work:
-    """The work, with what it makes and how long that takes.
+    """Run a work undisturbed, and return it with its outputs and times.
 
     Raises:
-        RuntimeError: it fails.
+        RuntimeError: the command fails.
     """
     folder.mkdir()
     scene = Scene(folder, work)
@@ -30,7 +30,7 @@ def undisturbed(folder: Path, work: Work) -> Work:
     paths = sorted(scene.target.iterdir())
     if outcome.status or len(paths) != len(work.inputs):
         raise RuntimeError(f"{work.name} failed: {outcome.lines}")
-    # Both sorted by the name of the input.
+    # Both are sorted by the name of the input.
     made = dict(zip(sorted(work.inputs), (path.name for path in paths), strict=True))
     outputs = {path.name: path.read_bytes() for path in paths}
     times = [path.stat().st_mtime for path in paths]
@@ -39,7 +39,7 @@ def undisturbed(folder: Path, work: Work) -> Work:
 
 
 def works(folder: Path, pictures: int) -> list[Work]:
-    """The commands that are disturbed, with so many small images and a network of no size."""
+    """Return the commands to disturb, with `pictures` small images and a tiny network."""
     model = folder / "tiny.safetensors"
     model.write_bytes(_checkpoint())
     photo = decode(PHOTO.read_bytes()).pixels

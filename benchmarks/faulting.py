@@ -1,7 +1,7 @@
-"""Commands that are disturbed while they work, and what they leave: what `faults.py` is made of.
+"""Disturbing commands while they work, and checking what they leave; used by `faults.py`.
 
-The law: an output is whole, byte for byte that of an undisturbed run, or what was there before, or
-not there; inputs keep their bytes and times; nothing else lies about.
+Law: an output is, byte for byte, that of an undisturbed run or the earlier file, or does not exist;
+inputs keep their bytes and times; there are no other files.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from random import Random
 from typing import Any, ClassVar
 
 PATIENCE = 120
-"""Seconds after which a command counts as hung."""
+"""Time in seconds after which a command counts as hung."""
 SYNC_SECONDS = 0.05
-"""That the disk takes to put a file away."""
+"""Time in seconds that the simulated disk takes to store a file."""
 PARTIAL = re.compile(r"\..+\.irn-[0-9a-f]+\.tmp")
 LONG_AGO = 10**18
-"""Time of last change of every input, in nanoseconds."""
+"""Modification time of every input, in nanoseconds."""
 
 SHIM = f"""
 import os, resource, signal, sys, time
@@ -45,21 +45,23 @@ os.write(ready, b"1")
 os.close(ready)
 main()
 """
-"""irn, on a disk that takes its time, saying when it hears signals; the files of a limited size."""
+"""Program that runs irn on a slow disk, with a limit on the size of files.
+
+It reports when it is ready for signals."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A command on small files, as it goes undisturbed.
+    """A command on small files, and the results of an undisturbed run.
 
     Attributes:
-        name: of the command.
+        name: name of the command.
         words: the command and its options.
-        inputs: bytes of each, by name.
-        made: name of the output of each input; empty until it ran once.
-        outputs: bytes of each, by name.
+        inputs: bytes of each input, by name.
+        made: name of the output of each input; empty before the first run.
+        outputs: bytes of each output, by name.
         first: seconds until the first output was begun.
-        writing: seconds from then until the last was there.
+        writing: seconds from then until the last output was complete.
     """
 
     name: str
@@ -72,20 +74,20 @@ class Work:
 
     @property
     def is_import(self) -> bool:
-        """It takes one file, and has no records."""
+        """True for the command that takes one file and prints no records."""
         return self.name == "models import"
 
 
 @dataclass
 class Scene:
-    """The folder of a trial.
+    """The directory of a trial.
 
     Attributes:
-        folder: which holds all below.
-        work: to be done in it.
-        overwrite: whether outputs are replaced.
-        earlier: bytes of what lies among the outputs before, by name.
-        spoilt: inputs that the fault changes.
+        folder: directory that holds inputs and outputs.
+        work: work to be done in it.
+        overwrite: replace existing outputs.
+        earlier: bytes of the outputs that exist before the run, by name.
+        spoilt: names of the inputs that the fault changes.
     """
 
     folder: Path
@@ -96,21 +98,21 @@ class Scene:
 
     @property
     def source(self) -> Path:
-        """Folder of the inputs."""
+        """Directory of the inputs."""
         return self.folder / "in"
 
     @property
     def target(self) -> Path:
-        """Folder of the outputs."""
+        """Directory of the outputs."""
         return self.folder / ("data/irn/models" if self.work.is_import else "out")
 
     @property
     def gone(self) -> Path:
-        """Where the folder of the outputs is after it vanished."""
+        """Path of the directory of the outputs after it was moved away."""
         return self.folder / "gone"
 
     def arguments(self) -> list[str]:
-        """The command line."""
+        """Return the arguments of the command."""
         files = [str(self.source / name) for name in self.work.inputs]
         if self.work.is_import:
             return [*self.work.words, *files]
@@ -118,7 +120,7 @@ class Scene:
         return [*self.work.words, *files, "--output-dir", str(self.target), "--json", "-q", *more]
 
     def lay_inputs(self) -> None:
-        """Write the inputs, and make the folder of the outputs."""
+        """Write the inputs, and create the directory of the outputs."""
         self.source.mkdir()
         self.target.mkdir(parents=True)
         for name, data in self.work.inputs.items():
@@ -126,17 +128,17 @@ class Scene:
             os.utime(self.source / name, ns=(LONG_AGO, LONG_AGO))
 
     def lay_earlier(self) -> None:
-        """Write what lies among the outputs before."""
+        """Write the outputs that exist before the run."""
         for name, data in self.earlier.items():
             (self.target / name).write_bytes(data)
 
     def files(self) -> Iterator[Path]:
-        """All that there is, in any depth, links and pipes too."""
+        """Yield all files at any depth, including links and pipes."""
         for folder, _, names in os.walk(self.folder):
             yield from (Path(folder) / name for name in names)
 
     def begun(self) -> bool:
-        """Whether the first output is being written, or more."""
+        """Tell whether irn has begun to write outputs."""
         try:
             names = {entry.name for entry in self.target.iterdir()}
         except OSError:
@@ -145,18 +147,18 @@ class Scene:
 
 
 class Fault(ABC):
-    """Something that goes wrong.
+    """A fault that happens during a run.
 
     Attributes:
-        kind: what it is called.
-        statuses: with which the whole command may end because of it.
-        too_late: the same, where all the work was done before: the interpreter was ending.
-        may_leave: temporary files may be left, as nobody could remove them.
-        resumed: a second run must complete the work.
-        limit: most bytes of a file; -1: any number.
-        prefix: words before the command.
-        late: it happens while outputs are written, else at any time before.
-        struck: it has happened.
+        kind: name of the fault.
+        statuses: exit statuses with which the command may end because of the fault.
+        too_late: the same, if all work was done before and the interpreter was exiting.
+        may_leave: True if temporary files may be left, because irn cannot remove them.
+        resumed: True if a second run must complete the work.
+        limit: largest size of a file in bytes; -1: no limit.
+        prefix: command prefix.
+        late: True if it happens while outputs are written; otherwise it happens before that.
+        struck: True if it has happened.
     """
 
     kind: ClassVar[str]
@@ -168,7 +170,7 @@ class Fault(ABC):
     prefix: tuple[str, ...] = ()
 
     def __init__(self, work: Work, random: Random) -> None:
-        """Choose at random when and how it happens to a work."""
+        """Choose at random when and how the fault happens to a work."""
         self.random = random
         self.struck = False
         self.late = random.random() < 0.5
@@ -177,14 +179,14 @@ class Fault(ABC):
 
     @classmethod
     def impossible(cls) -> str:
-        """Why it cannot be provoked here, else ""."""
+        """Return the reason why the fault cannot be provoked here, or an empty string."""
         return ""
 
     def prepare(self, scene: Scene) -> None:  # noqa: B027 -- most have nothing to do
-        """Before the run; the inputs are there."""
+        """Prepare the fault before the run, when the inputs exist."""
 
     def watch(self, scene: Scene, process: subprocess.Popen[bytes], elapsed: float) -> None:
-        """Called all the time while the command runs."""
+        """Let the fault happen when its time has come; called repeatedly during the run."""
         if self.since is None and (not self.late or scene.begun()):
             self.since = elapsed
         if not self.struck and self.since is not None and elapsed >= self.since + self.delay:
@@ -193,19 +195,19 @@ class Fault(ABC):
 
     @abstractmethod
     def strike(self, scene: Scene, process: subprocess.Popen[bytes]) -> None:
-        """It happens."""
+        """Let the fault happen."""
 
     def allowed(self, scene: Scene, name: str) -> set[int]:  # noqa: ARG002
-        """Statuses that an input may have."""
+        """Return the statuses that an input may have."""
         return {0}
 
     def clean(self, scene: Scene) -> None:  # noqa: B027 -- most have nothing to do
-        """After all was looked at."""
+        """Clean up after the check."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended: exit status, records by name of the input, lines of standard error."""
+    """End of a command: exit status, records by name of the input, lines of standard error."""
 
     status: int
     records: dict[str, dict[str, Any]]
@@ -215,7 +217,7 @@ class Outcome:
 
 
 def run(scene: Scene, fault: Fault | None = None) -> Outcome:
-    """Run the command of a scene, disturbed by the fault if there is one."""
+    """Run the command of a scene, disturbed by the fault, if one is given."""
     prefix, limit = (fault.prefix, fault.limit) if fault else ((), -1)
     reader, writer = os.pipe()
     process = subprocess.Popen(
@@ -238,7 +240,7 @@ def run(scene: Scene, fault: Fault | None = None) -> Outcome:
             fault.watch(scene, process, elapsed)
         time.sleep(0.003)
     seconds = time.monotonic() - clock
-    # What a command says fits the pipes, so that nobody need read them meanwhile.
+    # The output of a command fits into the pipes, so nobody needs to read them during the run.
     out, err = process.communicate()
     whole = [line for line in out.decode().splitlines(keepends=True) if line.startswith("{")]
     records = [json.loads(line) for line in whole if line.endswith("\n")]
@@ -248,16 +250,16 @@ def run(scene: Scene, fault: Fault | None = None) -> Outcome:
 
 @dataclass
 class Findings:
-    """What was wrong after a trial, each a list of sentences; `partials` are names.
+    """Findings after a trial: lists of sentences, and of file names in `partials`.
 
     Attributes:
-        half: outputs that are no whole ones.
-        inputs: that have other bytes or times.
-        earlier: outputs of before that were lost.
-        partials: temporary files that are left.
-        strays: anything else that lies about, and temporary files that should not.
-        said: statuses and lines that were not as promised.
-        unfinished: what a second run did not complete.
+        half: outputs that are half written.
+        inputs: inputs whose bytes or times were changed.
+        earlier: earlier outputs that were lost.
+        partials: temporary files that were left.
+        strays: other unexpected files, and temporary files that must not be left.
+        said: statuses and lines that differ from what is documented.
+        unfinished: outputs that a second run did not complete.
     """
 
     half: list[str] = field(default_factory=list)
@@ -269,14 +271,14 @@ class Findings:
     unfinished: list[str] = field(default_factory=list)
 
     def wrong(self) -> list[str]:
-        """All that must not be."""
+        """Return all findings that break the law."""
         return [
             *self.half, *self.inputs, *self.earlier, *self.strays, *self.said, *self.unfinished,
         ]  # fmt: skip
 
 
 def audit(scene: Scene, outcome: Outcome, fault: Fault) -> Findings:
-    """Look at all that a trial left."""
+    """Check everything that a trial left."""
     found = Findings()
     _audit_outputs(scene, found)
     for name, data in scene.work.inputs.items():
@@ -299,8 +301,10 @@ def audit(scene: Scene, outcome: Outcome, fault: Fault) -> Findings:
 
 
 def essence(data: bytes) -> object:
-    """What two files must have in common to be one; of a checkpoint all but the order of its
-    metadata, which the library leaves to chance.
+    """Return what two equal files have in common.
+
+    This is everything except, in a checkpoint, the order of the metadata, which the library does
+    not define.
     """
     length = int.from_bytes(data[:8], "little")
     try:
@@ -310,7 +314,7 @@ def essence(data: bytes) -> object:
 
 
 def _audit_outputs(scene: Scene, found: Findings) -> None:
-    # What was there before moved with its directory; irn may have made another in its place.
+    # Earlier outputs move with their directory; irn may have created another one in its place.
     places = [scene.gone, scene.target] if scene.gone.exists() else [scene.target]
     for folder in places:
         for name in {**scene.work.outputs, **scene.earlier}:
@@ -325,7 +329,7 @@ def _audit_outputs(scene: Scene, found: Findings) -> None:
 
 
 def _ended(scene: Scene, outcome: Outcome, fault: Fault) -> list[str]:
-    """Complaints about a command that was not ended by the fault."""
+    """Return complaints about a command that was not ended by the fault."""
     if scene.work.is_import:
         (name,) = scene.work.inputs
         allowed = fault.allowed(scene, name)
@@ -338,7 +342,7 @@ def _ended(scene: Scene, outcome: Outcome, fault: Fault) -> list[str]:
         status = outcome.records.get(name, {"status": "none"})["status"]
         allowed = fault.allowed(scene, name)
         if output in scene.earlier and not scene.overwrite:
-            # In a directory that was made anew there is nothing in the way.
+            # In a directory that was created again, no earlier file is in the way.
             allowed = {73} | (allowed if scene.gone.exists() else set())
         if status not in allowed:
             wrong.append(f"{name} has status {status}, expected {sorted(allowed)}")
@@ -349,7 +353,7 @@ def _ended(scene: Scene, outcome: Outcome, fault: Fault) -> list[str]:
 
 
 def _spoken(scene: Scene, outcome: Outcome, fault: Fault) -> list[str]:
-    """Complaints about standard error: a line for every failure, and one for the end."""
+    """Return complaints about standard error: expected are a line per failure and a summary."""
     of_files = [line for line in outcome.lines if line.startswith(f"irn: {scene.source}")]
     others = [line for line in outcome.lines if line not in of_files]
     failed = [record for record in outcome.records.values() if record["status"]]
@@ -365,7 +369,7 @@ def _spoken(scene: Scene, outcome: Outcome, fault: Fault) -> list[str]:
 
 
 def trial(folder: Path, work: Work, fault: Fault) -> tuple[Findings, Outcome]:
-    """Do a work in an empty folder while a fault happens, and look at what is left."""
+    """Do a work in an empty directory while a fault happens, and check what is left."""
     scene = Scene(folder, work, earlier=_earlier(work, fault.random))
     scene.overwrite = not work.is_import and fault.random.random() < 0.5
     scene.lay_inputs()
@@ -387,7 +391,7 @@ def _earlier(work: Work, random: Random) -> dict[str, bytes]:
 
 
 def _resume(scene: Scene) -> list[str]:
-    """Run it again; what is not there after that."""
+    """Run the command again, and return complaints about outputs that are still missing."""
     run(scene)
     wrong = []
     for name, data in scene.work.outputs.items():

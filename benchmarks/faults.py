@@ -1,9 +1,9 @@
-"""What is left when things go wrong: writes docs/reliability.md.
+"""Test what remains when commands are disturbed; write docs/reliability.md.
 
     nice python benchmarks/faults.py --trials 200
 
-Commands are killed, interrupted, and deprived of disk and inputs at random moments; the page counts
-what they left. `--trial N` repeats one of them and says what it found.
+Commands are killed, interrupted, and deprived of disk and inputs at random moments; the page tells
+what they left behind. `--trial N` repeats one trial and prints its findings.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ COUNTED = {
     "said": "status or lines wrong",
     "unfinished": "not completed by a second run",
 }
-"""What is counted, and what the table calls it."""
+"""Counted findings, and their names in the table."""
 COLUMNS = ("fault", "command", "trials", "ended with status", *COUNTED.values())
 
 
 def trials(
     folder: Path, numbers: range | list[int], seed: int, pictures: int = 8
 ) -> Iterator[dict[str, Any]]:
-    """One record for each trial; every kind and every command come in turns.
+    """Yield a record for each trial; all kinds of faults and all commands take turns.
 
     Args:
-        folder: an empty one to work in.
-        numbers: of the trials.
-        seed: of all that is random in them.
-        pictures: of a batch.
+        folder: empty directory to work in.
+        numbers: numbers of the trials.
+        seed: random seed of the trials.
+        pictures: number of images in a batch.
     """
     all_works = works(folder, pictures)
     for number in numbers:
@@ -68,13 +68,13 @@ def trials(
 
 
 def _choice(number: int, all_works: list[Work]) -> tuple[Work, Any]:
-    """Work and kind of a trial: all kinds in turns, each with all commands in turns."""
+    """Return the work and the fault of a trial: all faults take turns, each with all commands."""
     turn, kind = divmod(number, len(KINDS))
     return all_works[(turn + kind) % len(all_works)], KINDS[kind]
 
 
 def rows(records: list[dict[str, Any]]) -> list[str]:
-    """A row for each kind of fault and command."""
+    """Return a row for each kind of fault and command."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     order = [kind.kind for kind in KINDS]
     for record in sorted(records, key=lambda r: (order.index(r["fault"]), r["command"])):
@@ -94,7 +94,7 @@ def _row(fault: str, command: str, records: list[dict[str, Any]]) -> str:
 
 
 def _broken(done: list[dict[str, Any]]) -> str:
-    """How many trials broke the law, by fault."""
+    """Return the number of trials that broke the rules, by fault, in words."""
     faults = Counter(record["fault"] for record in done if record["wrong"])
     named = ", ".join(f"{fault} {number}" for fault, number in faults.items())
     return f"{faults.total()} ({named})" if faults else "none"
@@ -163,9 +163,14 @@ Seed {seed}; {cpu}, {cores} cores, torch {torch}, Python {python}.
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--trial", type=int, action="append", help="only this one; writes nothing")
+    parser.add_argument(
+        "--trial",
+        type=int,
+        action="append",
+        help="only this one; writes nothing",
+    )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--images", type=int, default=8, help="images per batch")
+    parser.add_argument("--images", type=int, default=8, help="number of images in a batch")
     options = parser.parse_args()
     numbers = options.trial or range(options.trials)
     records = []

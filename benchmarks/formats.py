@@ -1,9 +1,8 @@
-"""What comes back of an image, by format and type of pixels: writes docs/formats.md.
+"""Test what is preserved of an image, by format and pixel type; write docs/formats.md.
 
     python benchmarks/formats.py
 
-Every kind of file is made small and restored by `irn`; the table says what was found, not what was
-hoped for.
+A file of every kind is downscaled and restored by `irn`, and the table shows the result.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ MODES: dict[str, tuple[str, ...]] = {
     "jpeg2000": ("RGB", "RGBA", "L", "L;16"),
     "ico": ("RGBA",),
 }
-"""By format: `P+clear` is a palette with a transparent entry, `RGB;10` has 10 bits a channel."""
+"""By format: `P+clear` is a palette with a transparent entry, `RGB;10` has 10 bits per channel."""
 _SUFFIX = {"jpeg": "jpg", "tiff": "tif", "jpeg2000": "jp2"}
 _OF_PLUGINS = {".jxl", ".heic", ".heif", ".heics", ".heifs", ".hif"}
 _WITH_METADATA = ("png", "jpeg", "webp", "avif", "tiff")
@@ -62,9 +61,9 @@ class Sample:
     """A file of one kind.
 
     Attributes:
-        format: by Pillow's name, in lower case.
-        mode: type of its pixels.
-        data: the file.
+        format: Pillow's name of the format, in lower case.
+        mode: pixel type.
+        data: bytes of the file.
     """
 
     format: str
@@ -73,20 +72,20 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """Of a file of this kind; every kind has its own."""
+        """File name, which is different for every kind."""
         kind = self.mode.replace(";", "_").replace("+", "_")
         return f"{self.format}-{kind}.{_SUFFIX.get(self.format, self.format)}"
 
 
 def colours(width: int, height: int) -> np.ndarray:
-    """A coloured ramp, uint8 [H, W, 3]."""
+    """Return a coloured ramp, uint8 [H, W, 3]."""
     y, x = np.mgrid[:height, :width] / max(width, height, 2)
     ramp = np.stack([40 + 180 * x, 30 + 190 * y, 220 - 150 * (x + y) / 2], axis=2)
     return ramp.astype(np.uint8)
 
 
 def samples(width: int, height: int) -> Iterator[Sample]:
-    """One file of every kind, with all the metadata that its format knows."""
+    """Yield a file of every kind, with all metadata that its format can store."""
     for format_, modes in MODES.items():
         for mode in modes:
             make = _deep if ";1" in mode else _shallow
@@ -153,7 +152,7 @@ def _shallow(format_: str, mode: str, width: int, height: int) -> bytes:
 
 
 def irn(*arguments: object) -> list[dict[str, Any]]:
-    """Run a command; its records."""
+    """Run a command, and return its records."""
     words = [sys.executable, "-m", "irncli", *map(str, arguments), "--json", "-q"]
     done = subprocess.run(words, capture_output=True, check=False)
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -171,13 +170,13 @@ def _metadata(metadata: Metadata) -> list[str]:
 
 
 def rows(width: int = 17, height: int = 23) -> list[str]:
-    """The table: a row for every kind of file."""
+    """Return the rows of the table, one for every kind of file."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = {folder / sample.name: sample for sample in samples(width, height)}
         for file, sample in files.items():
             file.write_bytes(sample.data)
-        # What is looked at is the format, not what the samples show.
+        # The guard would depend on the content of the samples, which does not matter here.
         words = ("--scale", 2, "--guard", "off", "--output-dir", folder / "low")
         made = irn("downscale", *files, *words)
         lows = [record["output"] for record in made if record["output"]]

@@ -1,4 +1,4 @@
-"""What the guard takes of the time of a downscale where an image is an ordinary photograph.
+"""Time of the guard on an ordinary photograph, relative to that of a downscale.
 
 python benchmarks/guard_cost.py --model irn-x2 --model irn-x4 --megapixels 1 --repeats 3
 """
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of downscale and guard in turns, and the share: least, median and most."""
+    """Time downscale and guard alternately; return seconds and ratio: median, least and most."""
     network = default_registry().load(name).network
     if not isinstance(network, InvertibleNetwork):
         raise SystemExit(f"{name} makes no small images")

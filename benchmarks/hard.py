@@ -1,18 +1,18 @@
-r"""Images that photographs are not, through the commands: good thumbnails, no worse than bicubic.
+r"""Results of the commands on images unlike photographs, compared with bicubic interpolation.
 
     python benchmarks/hard.py Kodak --model irn-x2 --model irn-x4 --seeds 5 \
         --json benchmarks/results/hard.json
     python benchmarks/pages.py
 
-Every image goes through `irn downscale` and `irn upscale`, by default options, at x2.5, and with a
-JPEG of quality 90 in between. It is *bad* where it is restored at least 0.2 dB worse than by
-bicubic interpolation through the same steps (0.3 dB where the small image is a JPEG or the scale a
-fraction; what is restored at 50 dB or more never is), where the small image is less than 22 dB near
-the bicubic one, or where the mean of 8x8 of its pixels is more than 8 levels away from it. PSNR
-over RGB.
+Every image goes through `irn downscale` and `irn upscale` in three ways: with default options, at
+x2.5, and with a JPEG of quality 90 as the small image. An image counts as *bad* if it is restored
+more than 0.2 dB (0.3 dB if the small image is a JPEG or the scale a fraction) worse than by bicubic
+interpolation through the same steps, unless its PSNR is 50 dB or more; if the PSNR of its small
+image against the bicubic one is below 22 dB; or if the mean of some 8x8 pixels of the small image
+differs by more than 8 levels. PSNR is on RGB.
 
-Flat colours (9 levels a channel), colour noise on crops of photographs, and `irn decolor` follow.
-The bicubic reference is computed here, in float64, by code of its own.
+Flat colours (9 levels per channel), colour noise on crops of photographs, and `irn decolor` are
+measured as well. The bicubic reference is computed here, in float64, independently of the package.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 @dataclass(frozen=True)
 class Way:
-    """A way to the small image and back.
+    """A way to make a small image and restore it.
 
     Attributes:
-        name: in the table.
-        scale: None: that of the model.
-        jpeg: the small image is one.
-        slack: dB that a restored image may be behind bicubic.
+        name: name in the table.
+        scale: HR size over LR size; None: the scale of the model.
+        jpeg: True if the small image is a JPEG.
+        slack: largest accepted loss of PSNR against bicubic interpolation, in dB.
     """
 
     name: str
@@ -67,12 +67,12 @@ WAYS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("photos", type=Path, help="folder of photographs to draw crops from")
+    parser.add_argument("photos", type=Path, help="directory of photographs to take crops from")
     parser.add_argument("--model", action="append", required=True, help="repeatable")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--ways", default=",".join(way.name for way in WAYS))
     parser.add_argument("--guard", default="on", choices=("on", "off"))
-    parser.add_argument("--laws", default="flat,noise,color", help="besides the hard images")
+    parser.add_argument("--laws", default="flat,noise,color", help="further measurements")
     parser.add_argument("--list", action="store_true", help="print every image")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def dumps(result: dict[str, Any]) -> str:
-    """Its JSON, a line for each image."""
+    """Return the JSON of a result, with one line per image."""
     head = json.dumps({key: value for key, value in result.items() if key != "records"})
     return f'{head[:-1]}, "records": {records.dumps(result["records"]).rstrip()}}}\n'
 
@@ -112,10 +112,10 @@ def dumps(result: dict[str, Any]) -> str:
 
 
 def irn(*arguments: object) -> list[dict[str, Any]]:
-    """Run a command of irn: its records.
+    """Run a command of irn, and return its records.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: the command failed.
     """
     command = [sys.executable, "-m", "irncli", *map(str, arguments), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -133,7 +133,7 @@ def scale_of(model: str) -> int:
 def there_and_back(
     images: Images, down: tuple[object, ...], up: tuple[object, ...], guard: str
 ) -> Iterable[tuple[str, np.ndarray, np.ndarray, dict[str, Any]]]:
-    """Name, small image, restored image, and the record of the first command."""
+    """Yield the name, the small image, the restored image and the first record of each image."""
     with tempfile.TemporaryDirectory() as folder:
         given, small, back = (Path(folder, name) for name in ("in", "small", "back"))
         given.mkdir()
@@ -162,7 +162,7 @@ def cubic(t: np.ndarray) -> np.ndarray:
 
 
 def matrix(size: int, target: int) -> np.ndarray:
-    """Bicubic resizing of an axis, antialiased, edges mirrored."""
+    """Return the matrix of bicubic resizing along an axis, antialiased, with mirrored edges."""
     width = max(1.0, size / target)
     centres = (np.arange(target) + 0.5) * size / target - 0.5
     index = np.floor(centres[:, None] - 2 * width) + np.arange(int(4 * width) + 3)
@@ -193,7 +193,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def means(image: np.ndarray, side: int) -> np.ndarray:
-    """Mean colours of whole squares."""
+    """Return the mean colours of all complete squares."""
     height, width = (size // side * side for size in image.shape[:2])
     squares = image[:height, :width].reshape(height // side, side, width // side, side, -1)
     return squares.mean(axis=(1, 3))
@@ -203,7 +203,7 @@ def means(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def through(images: Images, model: str, way: Way, guard: str) -> list[dict[str, Any]]:
-    """A row for each image."""
+    """Return a row for each image."""
     scale = way.scale or scale_of(model)
     down: tuple[object, ...] = ("downscale", "--model", model, "--scale", scale)
     if way.jpeg:
@@ -273,7 +273,7 @@ def show(rows: list[dict[str, Any]], way: Way, *, every: bool) -> None:
 
 
 def flat_colours(model: str, guard: str) -> dict[str, Any]:
-    """729 colours: how far LR and the restored image are from them, at most."""
+    """Measure the largest error of LR and of the restored image over 729 flat colours."""
     levels = np.rint(np.linspace(0, 255, 9)).astype(np.uint8)
     side = 8 * scale_of(model)
     images = {
@@ -294,8 +294,9 @@ def flat_colours(model: str, guard: str) -> dict[str, Any]:
 
 
 def noise(model: str, photos: list[Path], guard: str) -> dict[str, Any]:
-    """Colour noise on ten crops: means of 16x16 pixels against the original's, and what becomes of
-    them by bicubic interpolation.
+    """Measure ten crops with colour noise: the largest error of the means of 16x16 pixels.
+
+    The error of bicubic interpolation is returned for comparison.
     """
     scale, images = scale_of(model), {}
     rng = np.random.default_rng(5)
@@ -319,7 +320,7 @@ def noise(model: str, photos: list[Path], guard: str) -> dict[str, Any]:
 
 
 def colours(photos: list[Path], guard: str) -> dict[str, Any]:
-    """`irn decolor` on the hard images of seed 0: gray near luma, colours no worse than a tint."""
+    """Compare `irn decolor` on the hard images of seed 0 with luma and a single tint."""
     images = dict(hard_images(0, photos))
     shift = worst = 0.0
     for name, gray, back, _ in there_and_back(images, ("decolor",), ("colorize",), guard):
@@ -338,7 +339,7 @@ def colours(photos: list[Path], guard: str) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Markdown."""
+    """Return the tables and the sentence on `irn decolor` as lines of Markdown."""
     rows: Callable[[str], list[dict[str, Any]]] = lambda law: [  # noqa: E731
         record for record in result["records"] if record["law"] == law
     ]
@@ -369,9 +370,10 @@ def table(result: dict[str, Any]) -> list[str]:
     for one in rows("decolor"):
         lines += [
             "",
-            f"`irn decolor` on {one['images']} of these images: the mean of 8x8 gray pixels is at "
-            f"most {one['lr_off']:g} levels from luma, and what is restored at most "
-            f"{max(0.0, one['loss']):.2f} dB worse than luma with the mean colour of the image.",
+            f"`irn decolor` on {one['images']} of these images: the mean of 8x8 gray pixels "
+            f"departs from luma by at most {one['lr_off']:g} levels, and the restored image is at "
+            f"most {max(0.0, one['loss']):.2f} dB worse than luma with the mean colour of the "
+            "image.",
         ]
     return lines
 

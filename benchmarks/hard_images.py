@@ -1,8 +1,9 @@
-"""Images that photographs are not, 192x192, the same for the same seed and photographs.
+"""Images unlike photographs, 192x192 pixels, the same for the same seed and photographs.
 
-What users feed to a rescaler besides photographs: stripes, checkers, scan lines, dithers, screens
-of print, pixel art, flat saturated colour, noise, text and screens, charts, gradients, gray images
-saved as colour. They are for measuring; training draws its own (irncli/train/hard.py).
+They stand for what users feed to a rescaler besides photographs: stripes, checkers, scan lines,
+dithers, halftones, pixel art, flat saturated colours, noise, text, screenshots, charts, gradients,
+and gray images saved in colour. They serve for measuring; training draws its own
+(irncli/train/hard.py).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ TEXTS = {
 
 
 def hard_images(seed: int, photos: Sequence[Path]) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and images, uint8 [192, 192, 3]; the order of the draws is part of the definition."""
+    """Yield names and images, uint8 [192, 192, 3]; the order of the draws defines the images."""
     rng = np.random.default_rng(seed)
     for part in (patterns, scans, dithers, art, flats, noises, smooth, texts):
         for name, values in part(rng, photos):
@@ -43,7 +44,7 @@ def hard_images(seed: int, photos: Sequence[Path]) -> Iterator[tuple[str, np.nda
 
 
 def crop(rng: np.random.Generator, photos: Sequence[Path], side: int = SIDE) -> np.ndarray:
-    """A random place of a random photograph, float64 [side, side, 3]."""
+    """Return a random crop of a random photograph, float64 [side, side, 3]."""
     image = np.asarray(Image.open(photos[rng.integers(len(photos))]).convert("RGB"))
     top, left = (rng.integers(size - side + 1) for size in image.shape[:2])
     return image[top : top + side, left : left + side].astype(np.float64)

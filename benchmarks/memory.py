@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py --megapixels 24 --scale 4 --json out.json
 
-Memory is the peak of the whole process above that of a bare `import torch`.
+Memory is the peak of the whole process above that of `import torch`.
 """
 
 from __future__ import annotations

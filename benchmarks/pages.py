@@ -1,4 +1,4 @@
-"""Write docs/results.md and docs/compression.md from what was measured: benchmarks/results/*.json.
+"""Write docs/results.md and docs/compression.md from the measurements in benchmarks/results/*.json.
 
 python benchmarks/pages.py
 """
@@ -22,36 +22,38 @@ RESULTS = ROOT / "benchmarks" / "results"
 REFINEMENT = """
 ## Refinement
 
-What `--refine` gives and costs, by `benchmarks/refinement.py`: z = 0, PSNR of HR (of a colour model
-on RGB) and of LR against bicubic LR (gray against luma) before and after. Times are processor time;
-that of a plain downscale of the same image is taken beside it.
+Gain and cost of `--refine`, measured by `benchmarks/refinement.py` with z = 0. PSNR of the restored
+image (RGB for a colour model) and of LR against bicubic LR (for a colour model: gray against luma),
+before and after. Times are processor times; each is compared with a plain downscale of the same
+image in the same run.
 """
 
 SAME_QUALITY = """
 ## Through JPEG of the same quality
 
-PSNR on Y and bits per pixel of networks whose LR is a JPEG, by `benchmarks/same_quality.py`:
-z = 0, no restoration module. At equal quality bits differ: docs/compression.md compares at equal
-bits.
+PSNR on Y and bits per pixel of networks whose LR is a JPEG, measured by
+`benchmarks/same_quality.py` with z = 0 and without a restoration module. Files of equal quality
+differ in size; docs/compression.md compares files of equal size.
 """
 
 HARD = """
-## Images that photographs are not
+## Images unlike photographs
 
-By `benchmarks/hard.py`, through `irn downscale` and `irn upscale` with the guard on: patterns,
-dithers, pixel art, flat colours, noise, text, charts, of 192x192 pixels. An image is bad where it
-is restored at least 0.2 dB worse than bicubic interpolation does (RGB; what has 50 dB never is),
-where its small image is less than 22 dB near the bicubic one, or where the mean of 8x8 pixels of
-that is more than 8 levels off.
+Measured by `benchmarks/hard.py`, through `irn downscale` and `irn upscale` with the guard on:
+patterns, dithers, pixel art, flat colours, noise, text and charts of 192x192 pixels. An image
+counts as bad if it is restored more than 0.2 dB (RGB; 0.3 dB if the small image is a JPEG or the
+scale a fraction) worse than by bicubic interpolation, unless its PSNR is 50 dB or more; if the PSNR
+of its small image against the bicubic one is below 22 dB; or if the mean of some 8x8 pixels of the
+small image differs by more than 8 levels.
 """
 
 CHART = """
-![PSNR over bits per pixel](compression.png)
+![PSNR against bits per pixel](compression.png)
 """
 
 
 def results() -> str:
-    """The page that `irn eval` writes, and below it what else was measured."""
+    """Return docs/results.md: the page of `irn eval`, followed by the other measurements."""
     refined = json.loads((RESULTS / "refinement.json").read_text())["records"]
     tested = page(loads((RESULTS / "eval.json").read_bytes()))
     same = json.loads((RESULTS / "same-quality.json").read_text())
@@ -61,7 +63,7 @@ def results() -> str:
 
 
 def compression() -> str:
-    """The page that `irn eval --task compress` writes, and the chart that it drew."""
+    """Return docs/compression.md: the page of `irn eval --task compress` with its chart."""
     records = json.loads((RESULTS / "compression.json").read_text())
     return compression_report.page(records) + CHART
 

@@ -1,17 +1,19 @@
-r"""What refining the small image gives and costs, on folders of images.
+r"""Gain and cost of refining the small image, on directories of images.
 
     python benchmarks/refinement.py Set5 --model irn-x2 --model irn-x4 --steps 10 --steps 30 \
         --quality 90 --json refinement.json --markdown refinement.md
     python benchmarks/refinement.py --from refinement.json
 
-Measured by the harness of `irn eval`, with z = 0, before and after: PSNR of HR on Y (of a colour
-model on RGB), `scale` pixels cropped at each border; PSNR of LR on Y against bicubic LR (gray
-against luma); bits of the LR file per HR pixel. LR is as its file holds it: a PNG, and with
---quality a JPEG besides, as `irn compress --refine` makes it. Gray images count as colour.
+The harness of `irn eval` measures the following with z = 0, before and after refinement: PSNR of HR
+on Y (RGB for a colour model), with `scale` pixels cropped at each border; PSNR of LR on Y against
+bicubic LR (for a colour model: gray against luma); bits of the LR file per HR pixel. LR is read
+back from its file: a PNG and, with --quality, also a JPEG as `irn compress --refine` makes it. Gray
+images count as colour images.
 
-The time of refinement includes the two restorations of the whole image that decide whether it is
-kept, and the codec. Its peer is a plain downscale of the same image, just before and just after.
-On the CPU processor time is taken, which other work disturbs least; elsewhere the clock's.
+The time of refinement includes the codec and the two restorations of the whole image that decide
+whether the refined LR is kept. It is compared with plain downscales of the same image right before
+and right after. On a CPU, processor time is measured, which other work disturbs least; on other
+devices, wall-clock time.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from irncli.eval.runner import Tick, measure_set
 from irncli.eval.sets import ImageSet, find_sets
 from irncli.io.picture import Picture
 from irncli.operations.models import Models
+from irncli.wording import counted
 
 SUBJECT = ("model", "set", "codec", "quality", "steps")
 COSTS = ("rgb_before", "rgb_after", "steps_taken", "seconds_refine", "seconds_downscale", "ratio")
@@ -53,15 +56,17 @@ ROW = (
     "| {lr_psnr_before:.2f} | {lr_psnr_after:.2f} | {bpp_before:.3f} | {bpp_after:.3f} "
     "| {seconds_per_megapixel:.0f} | {times_a_downscale[median]:.1f} |"
 )
-MACHINE = "- Machine: {hardware[cpu]}, {hardware[threads]} thread(s), on {device} in {precision}."
+MACHINE = "- Machine: {hardware[cpu]}, {threads}, on {device} in {precision}."
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("data", type=Path, nargs="*", help="folders of images")
-    parser.add_argument("--model", action="append", default=[], help="name or path; several: again")
-    parser.add_argument("--steps", type=int, action="append", help="default: 10 and 30")
-    parser.add_argument("--quality", type=int, action="append", default=[], help="of a JPEG")
+    parser.add_argument("data", type=Path, nargs="*", help="directories of images")
+    parser.add_argument("--model", action="append", default=[], help="name or path; repeatable")
+    parser.add_argument("--steps", type=int, action="append", help="default: 10 and 30; repeatable")
+    parser.add_argument(
+        "--quality", type=int, action="append", default=[], help="of a JPEG; repeatable"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--from", type=Path, dest="earlier", help="JSON whose records are kept")
     parser.add_argument("--json", type=Path)
@@ -82,12 +87,12 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Refining(Trained):
-    """A model whose LR is refined and goes through a file; judge of what that costs.
+    """A model whose LR is refined and goes through a file, and the judge of the cost.
 
     Attributes:
-        steps: of refinement; None: it is left as it is.
-        quality: of the JPEG; None: PNG.
-        columns: of the last image.
+        steps: number of refinement steps; None: no refinement.
+        quality: quality of the JPEG; None: PNG.
+        columns: columns of the last image.
     """
 
     steps: int | None = None
@@ -95,7 +100,7 @@ class Refining(Trained):
     columns: dict[str, float | None] = field(default_factory=dict)
 
     def down(self, hr: Pixels, tick: Tick) -> Guarded:
-        """LR out of its file; `tick` is told at the end only."""
+        """Return LR as read back from its file; `tick` is called only at the end."""
         low, seconds = self._downscaled(hr)
         self.columns.clear()
         if self.steps is not None:
@@ -129,17 +134,17 @@ class Refining(Trained):
         return self._compressor.reread(self._coded(low))[:, :, : low.shape[2]]
 
     def see(self, sample: Sample) -> dict[str, float | None]:
-        """Columns of one image."""
+        """Return the columns of one image."""
         del sample
         return dict(self.columns)
 
     def conclude(self) -> dict[str, Any]:
-        """Columns of the set."""
+        """Return the columns of the set."""
         return {"codec": self._compressor.codec, "quality": self.quality, "steps": self.steps}
 
 
 def measured(options: argparse.Namespace) -> Iterator[Record]:
-    """A record for each set, model, codec and number of steps."""
+    """Yield a record for each set, model, codec and number of steps."""
     loader = Models(options.device)
     models = choose(options.model, [], None, loader) if options.model else []
     for pictures in find_sets(options.data):
@@ -151,7 +156,7 @@ def measured(options: argparse.Namespace) -> Iterator[Record]:
 
 
 def measure(files: ImageSet, model: Any, steps: int | None, quality: int | None) -> Record:
-    """The harness's record of a model whose LR is refined by so many steps."""
+    """Return the harness's record of a model whose LR is refined in `steps` steps."""
 
     def stop(path: Path, error: IrnError) -> NoReturn:
         raise SystemExit(f"{path}: {error}")
@@ -165,7 +170,7 @@ def measure(files: ImageSet, model: Any, steps: int | None, quality: int | None)
 
 
 def compared(before: Record, after: Record) -> Record:
-    """One record of two: a set before and after, and what lies between."""
+    """Combine the records of a set before and after refinement, and add gains and costs."""
     on = "psnr_rgb" if after["task"] == "color" else "psnr_y"
     images = [
         {key: new[key] for key in ("image", "width", "height", *COSTS)} | changes(old, new, on)
@@ -186,15 +191,18 @@ def compared(before: Record, after: Record) -> Record:
 
 
 def changes(before: Record, after: Record, on: str) -> dict[str, Any]:
-    """PSNR, LR and bits of an image, or their means of a set."""
+    """Return PSNR, PSNR of LR, and bits of an image or a set, before and after."""
     columns = (("psnr", on), ("lr_psnr", "lr_psnr_y"), ("bpp", "bpp"))
     ends = (("before", before), ("after", after))
     return {f"{name}_{end}": record[key] for name, key in columns for end, record in ends}
 
 
 def table(records: Sequence[Record]) -> list[str]:
-    """Markdown: the machines that measured, and a row for each record."""
-    machines = dict.fromkeys(MACHINE.format(**record) for record in records)
+    """Return lines of Markdown: the machines, and a table with a row for each record."""
+    machines = dict.fromkeys(
+        MACHINE.format(**record, threads=counted(record["hardware"]["threads"], "thread"))
+        for record in records
+    )
     rows = [ROW.format(**record).replace(" None |", " |") for record in records]
     return [*machines, "", HEAD, "|---" * 13 + "|", *rows]
 

@@ -1,12 +1,13 @@
-r"""Two networks whose LR goes through JPEG of the same qualities: what comes back, and its bits.
+r"""PSNR and bits of networks whose LR goes through JPEG of the same qualities.
 
     python benchmarks/same_quality.py Kodak --model irn-x2 --model irn-jpeg-x2 \
         --json benchmarks/results/same-quality.json
     python benchmarks/pages.py
 
-As the papers compare: one quality for all, whatever the bits, PSNR on Y with `scale` pixels cropped
-at each border, z = 0, HR cropped to a multiple of the scale. JPEG is 4:4:4, optimised, progressive.
-Bits are shown beside it, since a network may buy PSNR at equal quality with a busier LR.
+The comparison is that of the papers: the same quality for all networks, regardless of the bits;
+PSNR on Y with `scale` pixels cropped at each border; z = 0; HR cropped to a multiple of the scale.
+JPEG is 4:4:4, optimised and progressive. The bits are shown as well, since a network may gain PSNR
+at equal quality by a busier LR.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ QUALITIES = (30, 50, 70, 80, 90)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("data", type=Path, help="folder of images")
+    parser.add_argument("data", type=Path, help="directory of images")
     parser.add_argument("--model", action="append", required=True, help="name or path; repeatable")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def measured(folder: Path, name: str) -> dict[str, Any]:
-    """The means of a model over the images of a folder, at each quality."""
+    """Return the means of a model over the images of a directory, at each quality."""
     checkpoint = default_registry().load(name)
     compressor = Compressor(Rescaler(checkpoint.network))
     (pictures,) = find_sets([folder])
@@ -63,7 +64,7 @@ def measured(folder: Path, name: str) -> dict[str, Any]:
 
 
 def one(compressor: Compressor, path: Path) -> list[tuple[float, float]]:
-    """PSNR on Y and bits per pixel of an image at each quality."""
+    """Return PSNR on Y and bits per pixel of an image at each quality."""
     scale = compressor.rescaler.scale
     hr = load_cropped(path, scale, DEFAULT_MAX_PIXELS)
     height, width = hr.shape[:2]
@@ -77,7 +78,7 @@ def one(compressor: Compressor, path: Path) -> list[tuple[float, float]]:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Markdown: a row for each model, PSNR and bits at each quality."""
+    """Return a Markdown table with a row for each model: PSNR and bits at each quality."""
     head = " | ".join(f"quality {quality}" for quality in QUALITIES)
     return [
         f"| {result['set']}: PSNR-Y, bits per pixel | {head} |",

@@ -1,12 +1,12 @@
-r"""Make a checkpoint of a training run the one that ships: half precision, with its card.
+r"""Prepare a checkpoint of a training run for shipping: half precision, with a card.
 
     python benchmarks/ship.py RUN/best.safetensors weights/irn-x2.safetensors --minutes 140 \
         --recipe "round 1: ..." --recipe "round 2: ..." --hardware "2 CPU cores" --data .../Set5
     irn eval .../Set5 .../Set14 .../BSD100 --seeds 2 --json eval.json
     python benchmarks/ship.py weights/irn-x2.safetensors --measured eval.json
 
-The first prints what half precision costs on the images of --data. The last puts the table into
-the card of what ships; weights and their hash stay as they are.
+The first command prints the loss of PSNR by half precision on the images of --data. The last one
+writes the measured table into the card; the weights and their hash stay unchanged.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ DATA = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("source", type=Path, nargs="?", help="checkpoint of a run")
-    parser.add_argument("target", type=Path, help="checkpoint that ships")
+    parser.add_argument("source", type=Path, nargs="?", help="checkpoint of a training run")
+    parser.add_argument("target", type=Path, help="checkpoint to ship")
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--hardware")
     parser.add_argument("--recipe", action="append")
-    parser.add_argument("--data", type=Path, help="folder of PNGs to compare on")
-    parser.add_argument("--measured", type=Path, help="JSON of irn eval, for the card's table")
+    parser.add_argument("--data", type=Path, help="directory of PNGs to compare on")
+    parser.add_argument("--measured", type=Path, help="JSON of irn eval, for the table of the card")
     options = parser.parse_args()
     if options.source is not None:
         needed = ("minutes", "hardware", "recipe", "data")
@@ -82,7 +82,7 @@ def ship(options: argparse.Namespace) -> None:
 
 
 def fill(target: Path, measured: Path) -> None:
-    """Put what was measured of exactly these weights into their card."""
+    """Write the measurements of exactly these weights into their card."""
     checkpoint = read_checkpoint(target)
     rows = card_rows(json.loads(measured.read_bytes()), checkpoint.weights_sha256)
     if not rows:
@@ -96,10 +96,10 @@ def fill(target: Path, measured: Path) -> None:
 
 
 def quality(path: Path, folder: Path) -> float:
-    """What a checkpoint reaches on the PNGs of a folder, to see what half precision costs.
+    """Return the mean PSNR of a checkpoint on the PNGs of a directory, in dB.
 
-    Mean PSNR with z = 0, of a colour network on RGB, else on Y; of a CRM that of the image out of
-    a JPEG of quality 50, on RGB.
+    It is that of the image restored with z = 0, on Y, or on RGB for a colour network. For a CRM, it
+    is that of the image restored from a JPEG of quality 50, on RGB.
     """
     network = read_checkpoint(path).network
     values = []

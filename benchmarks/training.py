@@ -1,12 +1,12 @@
-"""Steps per second and peak memory of training, against a plain loop, in one run.
+"""Steps per second and peak memory of training, compared with a plain loop.
 
     python benchmarks/training.py --preset irn-x2 --repeats 3 --json out.json
 
-The plain loop is in the reference's style: eager float32 in the default layout, each sample's
-image decoded, cropped and resized by the library on the CPU, and copied to the device. Ours is
-`irn train`'s step with its crops, in several ways of computing: each a process of its own, in turns
-with the plain one. Peak memory is that of the process above a bare `import torch` (of the device on
-CUDA). The images are crops of the bundled photograph.
+The plain loop follows the reference: eager float32 in the default layout; the image of each sample
+is decoded, cropped and resized on the CPU, and copied to the device. It is compared with the step
+of `irn train` and its crops in several ways of computing; each measurement is a separate process,
+and the ways alternate. Peak memory is that of the process above that of `import torch` or, on CUDA,
+that of the device. The images are crops of the bundled photograph.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="irn", choices=["irn", "paper"])
     parser.add_argument("--set", action="append", default=[], help="fields of the recipe")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
-    parser.add_argument("--steps", type=int, default=8, help="timed, after two that warm up")
+    parser.add_argument("--steps", type=int, default=8, help="timed, after two for warm-up")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path)
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """All ways in turns."""
+    """Measure all ways alternately."""
     base = bare_torch()
     seconds: dict[str, list[float]] = {way: [] for way in options.ways}
     mib: dict[str, list[float]] = {way: [] for way in options.ways}
@@ -78,7 +78,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def work(way: str, options: argparse.Namespace) -> dict[str, float]:
-    """Seconds a step of one way, in this process."""
+    """Return the seconds per step of one way, measured in this process."""
     import torch
 
     from irncli.engine.device import resolve_device, use_exact_fp32
@@ -104,7 +104,7 @@ def work(way: str, options: argparse.Namespace) -> dict[str, float]:
 
 
 def our_step(recipe: Any, device: Any) -> Any:
-    """A step as `irn train` takes it."""
+    """Return a function that takes a step of `irn train`."""
     import torch
 
     from irncli.model import build
@@ -128,14 +128,14 @@ def our_step(recipe: Any, device: Any) -> Any:
 
 
 def cuts() -> list[Any]:
-    """Images of the size of the reference's training tiles."""
+    """Return images of the size of the training tiles of the reference."""
     whole = photograph(4)
     places = [(k * 150, k * 150) for k in range(PICTURES)]
     return [whole[top : top + PICTURE_SIDE, left : left + PICTURE_SIDE] for top, left in places]
 
 
 def plain_step(recipe: Any, device: Any) -> Any:
-    """A step of a plain loop: decode, crop and resize each sample on the CPU; eager float32."""
+    """Return a function that takes a step of the plain loop."""
     import numpy as np
     import torch
 

@@ -12,20 +12,22 @@ import irncli
 
 PACKAGE = Path(irncli.__file__).parent
 BELOW_EVAL = {
-    *("operations", "pixels", "geometry", "compression", "engine", "zoo"),
+    *("operations", "pixels", "geometry", "wording", "compression", "engine", "zoo"),
     *("model", "io", "config", "errors"),
 }
 ALLOWED = {
     "errors": set(),
     "pixels": set(),
     "geometry": set(),
+    "wording": set(),
     "config": {"errors"},
     "model": {"config", "errors"},
     "io": {"pixels", "geometry", "errors"},
     "zoo": {"model", "io", "config", "errors"},
     "engine": {"pixels", "geometry", "model", "config", "errors"},
     "operations": {
-        *("pixels", "geometry", "compression", "engine", "zoo", "model", "io", "config", "errors"),
+        *("pixels", "geometry", "wording", "compression", "engine", "zoo", "model", "io", "config"),
+        "errors",
     },
     "compression": {"pixels", "geometry", "engine", "zoo", "model", "io", "config", "errors"},
     "eval": BELOW_EVAL,
@@ -34,7 +36,8 @@ ALLOWED = {
     "api": {"operations", "pixels", "geometry", "engine", "zoo", "model", "io", "errors"},
 }
 ALLOWED["batch"] = {
-    *("__version__", "operations", "pixels", "geometry", "engine", "zoo", "io", "errors"),
+    *("__version__", "operations", "pixels", "geometry", "wording", "engine", "zoo", "io"),
+    "errors",
 }
 ALLOWED["cli"] = {"__version__", *ALLOWED}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))

@@ -40,10 +40,14 @@ POLL_SECONDS = 0.2
 """Interval at which waiting threads check the stop flag."""
 PATIENCE_SECONDS = 20.0
 """Time to wait for a worker before a message says so."""
-QUIET = {
+_RAY_ENVIRONMENT = {
+    # Otherwise Ray would report usage to its makers over the network.
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray's present default: CUDA_VISIBLE_DEVICES stays as it is for workers without a GPU. Older
+    # versions print a warning unless it is stated.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Otherwise Ray would send the working directory, with all its images, to every machine.
+    # Otherwise Ray would send the working directory, with all its images, to every machine if irn
+    # runs under `uv run`.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
 """Environment variables for Ray. Values that the user has set take precedence."""
@@ -134,8 +138,12 @@ def _sigterm_kept() -> Iterator[None]:
 
 
 def _connect(address: str) -> Any:
-    """Connect to a cluster, and return the `ray` module."""
-    for name, value in QUIET.items():
+    """Connect to a cluster, and return the `ray` module.
+
+    Raises:
+        UnavailableError: there is no such cluster, or irn cannot connect to it.
+    """
+    for name, value in _RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     _check_reachable(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
     before = signal.getsignal(signal.SIGTERM)
@@ -244,9 +252,9 @@ class _Pool:
         """Return a worker to the free ones."""
         self._free.put((worker, None))
 
-    def replace(self, worker: Any) -> None:
-        """Start another worker in place of one that died or cannot be reached."""
-        self._say("irn: a worker died; retrying its file on another")
+    def replace(self, worker: Any, message: str) -> None:
+        """Start another worker in place of one that died or cannot be reached, and say so."""
+        self._say(message)
         self._start()  # before the other ends, so that the count never drops to 0
         self._end(worker)
 
@@ -276,7 +284,7 @@ class _Pool:
             reason = f"found irn {version}, expected {__version__}: install the same version there"
         except self.lost as error:
             if not getattr(error, "actor_init_failed", False):
-                self.replace(worker)
+                self.replace(worker, "irn: a worker died while starting; starting another")
                 return False
             reason = _last_line(error)
         except self._ray.exceptions.RayTaskError as error:
@@ -316,7 +324,7 @@ class _RemoteConverter(Converter):
             try:
                 made = pool.result(worker.make.remote(task.record, task.format, task.data))
             except pool.lost:
-                pool.replace(worker)
+                pool.replace(worker, "irn: a worker died; retrying its file on another")
                 continue
             pool.give(worker)
             pool.tell(made)

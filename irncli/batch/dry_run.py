@@ -13,6 +13,7 @@ from irncli.batch.messages import shown
 from irncli.batch.tasks import Task
 from irncli.engine.forecast import forecast, seconds_per_pixel
 from irncli.operations.result import Plan
+from irncli.wording import counted
 
 __all__ = ["DryRun"]
 
@@ -40,7 +41,8 @@ class DryRun:
         self.ledger.close()
         done = self.reporter.skipped
         self.job.tools.console.say(
-            f"irn: {len(self.reporter)} files, {f'{done} of them already done, ' if done else ''}"
+            f"irn: {counted(len(self.reporter), 'file')}, "
+            f"{f'already done: {done}, ' if done else ''}"
             f"about {_spoken(seconds)}; nothing was written"
         )
 
@@ -95,7 +97,8 @@ def _line(planned: Plan, found: dict[str, Any]) -> str:
     if planned.model is None or not planned.downs + planned.ups:
         return f"{sizes[0]}, unchanged"
     return (
-        f"{sizes[0]} to {sizes[1]} by {planned.model.name}, {found['tiles']} tiles, about "
+        f"{sizes[0]} to {sizes[1]} by {planned.model.name}, "
+        f"{counted(found['tiles'], 'tile')}, about "
         f"{found['memory_bytes'] / _MIB:,.0f} MiB, {_spoken(found['seconds'])}"
     )
 

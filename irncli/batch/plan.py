@@ -43,8 +43,8 @@ def require_ray(address: str, device: str) -> None:
     """
     if "://" in address:
         raise UsageError(
-            f"--ray {address}: Ray Client is not supported: expected auto or HOST:PORT, on a "
-            "machine of the cluster"
+            f"--ray {address}: Ray Client is not supported: expected auto, local or HOST:PORT, on "
+            "a machine of the cluster"
         )
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(

@@ -30,6 +30,7 @@ from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.io.paths import STREAM, times_of
 from irncli.operations.models import Models
 from irncli.operations.result import Operation
+from irncli.wording import counted
 
 __all__ = ["run_job"]
 
@@ -177,7 +178,7 @@ def run_job(
         with _converters(jobs, len(pairs)) as converters, progress.running(len(pairs)):
             _work(batch, converters, progress)
         if reporter.skipped:
-            console.say(f"irn: {reporter.skipped} of {len(pairs)} were already done")
+            console.say(f"irn: already done: {reporter.skipped} of {len(pairs)}")
         for line in summary.lines():
             console.say(line)
     return int(reporter.status())
@@ -229,7 +230,9 @@ def _pairs(
     )  # fmt: skip
     pairs, left_out = plan(_sources(options, console), to)
     if left_out:
-        console.say(f"irn: {left_out} images left out: they are outputs of other inputs")
+        one = left_out == 1
+        why = "it is the output of another input" if one else "they are outputs of other inputs"
+        console.say(f"irn: {counted(left_out, 'image')} left out: {why}")
     if options.json and any(output == STREAM for _, output in pairs):
         raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
     for _, output in pairs:

@@ -28,7 +28,7 @@ class Settings:
         quality: quality of lossy formats, 1 to 100.
         tile: side of a tile in HR pixels, at least 64; `auto`, or 0 for no tiles.
         device: device, or several devices separated by commas.
-        ray: address of a Ray cluster; None to use this machine only.
+        ray: Ray cluster, `auto`, `local` or HOST:PORT; None to use this machine only.
         precision: floating-point precision of the network.
         max_pixels: refuse images with more pixels than this.
         overwrite: replace existing outputs.

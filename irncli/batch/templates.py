@@ -55,7 +55,7 @@ def _value(
     value = values[field]
     if value is None:
         raise UsageError(
-            f"-o {template}: {{{field}}} is not known before a file is read; give --{field}, or "
-            "leave it out"
+            f"-o {template}: {{{field}}} is not known before a file is read: leave it out, or give "
+            f"--{field} if the command has it"
         )
     return value

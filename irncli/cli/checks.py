@@ -120,8 +120,10 @@ def _cpu() -> Found:
     import torch
 
     from irncli.engine.device import cpu_name
+    from irncli.wording import counted
 
-    yield "ok", f"{cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    cores, threads = counted(os.cpu_count() or 1, "core"), torch.get_num_threads()
+    yield "ok", f"{cpu_name()}, {cores}, {counted(threads, 'thread')}"
 
 
 def _gpu() -> Found:
@@ -172,16 +174,16 @@ def _models() -> Found:
     entries = default_registry().entries()
     if not any(entry.origin == "shipped" for entry in entries):
         yield "fail", "irn was installed without its weights: reinstall it"
-    whole = []
+    undamaged = []
     for entry in entries:
         try:
             read_checkpoint(entry.path)
         except IrnError as error:
             yield "fail", f"{entry.name} ({entry.origin}): {error}"
         else:
-            whole.append(entry.name)
-    if whole:
-        yield "ok", f"whole: {', '.join(whole)}"
+            undamaged.append(entry.name)
+    if undamaged:
+        yield "ok", f"undamaged: {', '.join(undamaged)}"
 
 
 def _self_test() -> Found:

@@ -23,7 +23,7 @@ Output = Annotated[
     option(
         FILES,
         "--output -o FILE",
-        "Output file, or a template such as 'out/{stem}_x{scale}{ext}'; - is standard output.",
+        "Output file, or a template such as 'out/{stem}{ext}'; - is standard output.",
     ),
 ]
 OutputDir = Annotated[Path | None, option(FILES, "--output-dir DIR", "Directory for the outputs.")]
@@ -103,7 +103,8 @@ Ray = Annotated[
     option(
         MACHINE,
         "--ray ADDRESS",
-        "Distribute the files over a Ray cluster: auto (the one running here) or HOST:PORT.",
+        "Distribute the files over a Ray cluster: auto (the one running here), local (a new one on "
+        "this machine) or HOST:PORT.",
     ),
 ]
 Threads = Annotated[int | None, option(MACHINE, "--threads N", "Number of CPU threads.", min=1)]
@@ -137,7 +138,7 @@ Refine = Annotated[
     option(
         RESULT,
         "--refine N",
-        "Optimise the small image for restoration in N steps; 10 gives most of the gain.",
+        "Optimise the output for restoration in N steps; 10 gives most of the gain.",
         min=0,
         max=1000,
     ),
@@ -147,8 +148,8 @@ Guard = Annotated[
     option(
         RESULT,
         "--guard",
-        "Repair or replace parts of the small image that are poor thumbnails or would be "
-        "restored worse than by interpolation; off: keep what the network makes.",
+        "Repair or replace parts of the small or gray image that differ too much from a plain one "
+        "or would be restored worse than without the network; off: keep the network's output.",
     ),
 ]
 Strip = Annotated[
@@ -159,7 +160,7 @@ PreserveTimes = Annotated[
 ]
 Bits = Annotated[
     Literal["8", "16"],
-    option(FILES, "--bits", "Bits per channel of the small image; 16 requires PNG."),
+    option(FILES, "--bits", "Bits per channel of the output; 16 requires PNG."),
 ]
 Json = Annotated[
     bool, option(MESSAGES, "--json", "Print one JSON record per file to standard output.")

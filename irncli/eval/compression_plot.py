@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from irncli.errors import DataError
 from irncli.eval.plot import COLOURS, GRAYS
 from irncli.eval.records import Record
+from irncli.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +70,8 @@ def _draw(axis: Axes, records: Sequence[Record]) -> None:
     axis.set_xscale("log", base=2)
     axis.xaxis.set_major_formatter(ScalarFormatter())
     axis.xaxis.set_minor_formatter(NullFormatter())
-    title = f"{records[0]['set']}, {max(record['images'] for record in records)} images"
+    count = max(record["images"] for record in records)
+    title = f"{records[0]['set']}, {counted(count, 'image')}"
     axis.set_title(title, loc="left")
     axis.set_xlabel("bits per pixel")
     axis.set_ylabel("PSNR of RGB in dB")

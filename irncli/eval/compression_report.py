@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from irncli.eval.compression import RATES
-from irncli.eval.page import escaped, grid, threads, versions
+from irncli.eval.page import escaped, grid, versions
 from irncli.eval.records import Record
 from irncli.eval.report import aligned, figure
+from irncli.wording import counted
 
 __all__ = ["comparisons", "csv_text", "page", "table"]
 
@@ -155,7 +156,7 @@ def _hardware(records: Sequence[Record]) -> list[str]:
     """Return lines with the machines that the networks ran on, and their weights."""
     ours = [record for record in records if record["network"] is not None]
     lines = [
-        f"- Machine: {escaped(r['cpu'])}, {threads(r['threads'])}, on {r['device']} in "
+        f"- Machine: {escaped(r['cpu'])}, {counted(r['threads'], 'thread')}, on {r['device']} in "
         f"{r['precision']}."
         for r in ours
     ]

@@ -52,7 +52,8 @@ class Contestant(Protocol):
         kind: `model`, which has z, or `baseline`, which does not.
         task: `rescale`, or `color`, for which LR is one gray channel of full size.
         scale: HR size over LR size.
-        temperature: default standard deviation of z; 0: z = 0.
+        temperature: default width of z, as a multiple of the recorded standard deviations; 0: z
+            is 0.
         weights_sha256: hash of the weights of a model; None for a baseline.
         guarded: True if the guard of a model is on; None for a baseline.
     """
@@ -116,7 +117,7 @@ class Trained:
 
     @property
     def temperature(self) -> float:
-        """Default standard deviation of z, from the card."""
+        """Default width of z, as a multiple of the recorded standard deviations; from the card."""
         return self.model.temperature
 
     @property

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from irncli.eval.paper import PAPER, PAPER_SETS, PaperRow
 from irncli.eval.records import PERCEPTUAL, Record
 from irncli.eval.report import figure, notes
+from irncli.wording import counted
 
-__all__ = ["escaped", "grid", "page", "threads", "versions"]
+__all__ = ["escaped", "grid", "page", "versions"]
 
 MISSING = "not measured"
 PROTOCOL = (
@@ -75,7 +76,7 @@ def _hardware(records: Sequence[Record]) -> str:
     """Return lines with the machines that the models ran on, their weights and their z."""
     models = [record for record in records if record["kind"] == "model"]
     machines = _unique(
-        f"{escaped(r['cpu'])}, {threads(r['threads'])}, on {r['device']}"
+        f"{escaped(r['cpu'])}, {counted(r['threads'], 'thread')}, on {r['device']}"
         + (f" in {r['precision']}" if models else "")
         for r in models or records
     )
@@ -84,11 +85,6 @@ def _hardware(records: Sequence[Record]) -> str:
         f"- {r['model']}: weights {r['weights_sha256'][:12]}, {_draws(r)}." for r in models
     )
     return "\n".join(lines)
-
-
-def threads(count: int) -> str:
-    """Return a number of threads in words."""
-    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _draws(record: Record) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from irncli.errors import DataError, UnavailableError
 from irncli.eval.paper import PAPER
 from irncli.eval.records import Record
+from irncli.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,7 +155,9 @@ def _label(axis: Axes, panel: Sequence[Record], sets: Sequence[str]) -> None:
     colour = panel[0]["task"] == "color"
     axis.set_title("colour from gray" if colour else f"x{panel[0]['scale']}", loc="left")
     axis.set_ylabel("PSNR of RGB in dB" if colour else "PSNR of Y in dB")
-    axis.set_xticks(range(len(sets)), [f"{name}\n{counts[name]} images" for name in sets])
+    axis.set_xticks(
+        range(len(sets)), [f"{name}\n{counted(counts[name], 'image')}" for name in sets]
+    )
     axis.grid(axis="y", color="0.9")
     axis.set_axisbelow(True)
     for side in ("top", "right"):

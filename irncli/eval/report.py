@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irncli.eval.records import IMAGE_NUMBERS, PERCEPTUAL, Record
+from irncli.wording import counted
 
 __all__ = ["aligned", "card_rows", "csv_text", "figure", "markdown", "notes", "table"]
 
@@ -77,8 +78,8 @@ def notes(records: Sequence[Record]) -> list[str]:
     for record in records:
         where = f"{record['set']}, {record['model']} x{record['scale']}"
         found += [
-            f"{where}: {key} is infinite for {count} of {record['images']} images, which were "
-            "restored exactly; the mean is over the others"
+            f"{where}: {key} is infinite for {count} of {counted(record['images'], 'image')}, "
+            "which were restored exactly; the mean is over the others"
             for key, count in record["identical"].items()
             if record.get(key) is not None
         ]

@@ -47,7 +47,8 @@ class Settings:
 
     Attributes:
         seeds: number of draws of z, with the seeds 0 to seeds - 1, whose results are averaged.
-        temperature: standard deviation of z; None: the default of each model.
+        temperature: width of z, as a multiple of the recorded standard deviations; None: the
+            default of each model.
         max_pixels: largest number of pixels of an image; larger images are refused.
         version: version of irn, for the record.
     """

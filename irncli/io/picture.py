@@ -23,7 +23,7 @@ Deep = NDArray[np.uint16]
 
 def reduction(bits: int) -> str:
     """Return the note that the depth of a file was reduced to 8 bits."""
-    return f"{bits} bits a channel were reduced to 8"
+    return f"{bits} bits per channel were reduced to 8"
 
 
 @dataclass(frozen=True, eq=False)

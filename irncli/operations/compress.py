@@ -30,6 +30,7 @@ from irncli.operations.result import (
     check_scale,
     with_tag,
 )
+from irncli.wording import counted
 
 __all__ = ["RESTORER", "Compress", "Target", "model_for"]
 
@@ -58,10 +59,13 @@ class Target:
             raise UsageError(f"{' and '.join(self.searched)} exclude each other: give one")
         if self.bits_per_pixel is not None and not 0 < self.bits_per_pixel <= 1000:
             raise UsageError(
-                f"--target-bpp {self.bits_per_pixel:g}: expected more than 0, such as 0.5"
+                f"--target-bpp {self.bits_per_pixel:g}: expected more than 0 and at most 1000, "
+                "such as 0.5"
             )
         if self.psnr is not None and not 0 < self.psnr <= 100:
-            raise UsageError(f"--min-psnr {self.psnr:g}: expected 1 to 100 dB, such as 32")
+            raise UsageError(
+                f"--min-psnr {self.psnr:g}: expected more than 0 and at most 100 dB, such as 32"
+            )
 
     @property
     def searched(self) -> list[str]:
@@ -266,7 +270,7 @@ class _Compression:
             if found is None:
                 least = len(at(1).data)
                 raise UsageError(
-                    f"{limit} bytes is too small: the smallest file is {least} bytes, "
+                    f"{counted(limit, 'byte')} is too small: the smallest file is {least} bytes, "
                     f"{8 * least / (width * height):.3f} bits per pixel"
                 )
             return found[1]

@@ -116,6 +116,7 @@ class Forward(Operation):
 
     @property
     def _downs(self) -> float:
+        """Time to make an LR, in units of a forward pass: the pass itself, and the refinement."""
         return 1 + STEP_COST * self.refine
 
     def made(
@@ -136,12 +137,17 @@ class Forward(Operation):
             image_format: format in which LR will be stored; it may be lossy.
             quality: quality of a lossy format, 1 to 100.
             tick: called with the share of the work that was just done.
+
+        Returns:
+            LR, guarded if `guard` is set, and the gain of refinement.
         """
         pixels, rescaler = bleed(image.pixels, image.alpha), model.rescaler
         down = 1 - GUARD_SHARE if self.guard else 1.0
         share = down / self._downs
         neutral = image.gray or (self.guard and replace(image, pixels=pixels).neutral)
         color = model.task == "color"
+        # A neutral LR is averaged to gray when it is guarded or written, so iterates are judged
+        # after that.
         gray = to_gray if neutral and not color else None
         low = rescaler.downscale(pixels, scale, lambda done: tick(done * share), bits=self.bits)
         refined = None

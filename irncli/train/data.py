@@ -22,7 +22,8 @@ from irncli.io.image_file import decode
 __all__ = ["Images", "centre_crop", "load_images", "split"]
 
 SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
-VALIDATION_SHARE = 24
+ONE_IN_VALIDATION = 24
+"""One image in so many is held out for validation."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def load_images(sources: Iterable[Path]) -> Images:
         StorageError: a file cannot be read.
         DataError: the sources hold no usable image.
     """
-    images = Images()
+    images, sources = Images(), list(sources)
     for name, data in _files(sources):
         try:
             picture = decode(data)
@@ -68,7 +69,7 @@ def load_images(sources: Iterable[Path]) -> Images:
         images.pixels.append(torch.from_numpy(picture.pixels).permute(2, 0, 1).contiguous())
     if not len(images):
         raise DataError(
-            f"no usable image among the training data ({len(images.damaged)} damaged): "
+            f"no usable image in {', '.join(map(str, sources))} ({len(images.damaged)} damaged): "
             "give directories of images or tar shards"
         )
     return images
@@ -80,6 +81,7 @@ def _files(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
         for path in _paths(source):
             if path.name.lower().endswith(SHARD_SUFFIXES):
                 yield from _members(path, suffixes)
+            # A file that was named is read whatever its suffix is.
             elif path == source or path.suffix.lower() in suffixes:
                 yield str(path), _bytes(path)
 
@@ -92,7 +94,7 @@ def _paths(source: Path) -> list[Path]:
     matches = sorted(glob.glob(str(source), recursive=True))  # noqa: PTH207 -- absolute patterns too
     if not matches:
         raise InputMissingError(
-            f"no training data at {source}: give a directory, a pattern or a tar shard"
+            f"no images at {source}: give a directory, a pattern or a tar shard"
         )
     return [path for match in matches for path in _paths(Path(match))]
 
@@ -133,7 +135,7 @@ def split(images: Images) -> tuple[Images, Images]:
     train, held_out = Images(damaged=images.damaged), Images()
     for name, pixels in zip(images.names, images.pixels, strict=True):
         stem = PurePosixPath(name).name.encode("utf-8", "surrogateescape")
-        side = held_out if zlib.crc32(stem) % VALIDATION_SHARE == 0 else train
+        side = held_out if zlib.crc32(stem) % ONE_IN_VALIDATION == 0 else train
         side.names.append(name)
         side.pixels.append(pixels)
     if not len(held_out) or not len(train):

@@ -24,11 +24,13 @@ from irncli.train.state import RunDirectory
 from irncli.train.step import StepResult, Trainer
 from irncli.train.validate import measure_sigma, sample, validator
 from irncli.train.warm_start import initial_network
+from irncli.wording import counted
 from irncli.zoo.checkpoint import Card, serialise
 
 __all__ = ["Budget", "Hooks", "Progress", "Run", "train"]
 
 VALIDATION_SIDE = 192
+"""Largest side, in HR pixels, of the centres of held-out images that are validated."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class Progress:
-    """Report of the loop after each step."""
+    """Report of the loop after each step.
+
+    Attributes:
+        step: number of steps taken so far.
+        share: share of the budget that was spent before this step, 0 to 1.
+        seconds: training time of all sessions so far.
+        steps_per_second: speed of this step.
+        data_wait: seconds that this step spent on drawing its crops.
+        result: measured values of this step.
+    """
 
     step: int
     share: float
@@ -194,7 +205,7 @@ class _Loop:
             self.log = RunLog(self.directory, self.trainer.step, hooks.say)
             self.directory.save_recipe(recipe)
         hooks.say(
-            f"{len(training)} images to train on, {len(held_out)} held out, "
+            f"{counted(len(training), 'image')} to train on, {len(held_out)} held out, "
             f"{len(images.damaged)} damaged"
         )
 
@@ -324,7 +335,7 @@ class _Loop:
     def _card(self, score: float) -> Card:
         return Card(
             name=self.options.name,
-            summary=f"trained by irn train, {self.trainer.step} steps",
+            summary=f"trained by irn train, {counted(self.trainer.step, 'step')}",
             recipe=(f"held-out {score:.2f} dB", str(self.recipe.as_record())),
             minutes=round(self.seconds / 60, 1),
             temperature=0.0 if self.recipe.latent.draw == "never" else 1.0,

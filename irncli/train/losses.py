@@ -62,6 +62,8 @@ def missing_psnr(a: torch.Tensor, target: float | torch.Tensor) -> torch.Tensor:
         target: PSNR in dB, one for all crops or one per crop.
     """
     mean_square = a.square().flatten(1).mean(1)
+    # This keeps the logarithm finite. It makes a crop at 48 dB, the highest target of the recipes,
+    # look 0.03 dB worse; SMALLEST_MEAN_SQUARE itself would make it look 0.27 dB worse.
     short = torch.log(mean_square + SMALLEST_MEAN_SQUARE / 10) + target * math.log(10) / 10
     bend = functional.softplus(HINGE_SHARPNESS * short) / HINGE_SHARPNESS
     return a[0].numel() * bend.mean()

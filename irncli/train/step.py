@@ -25,6 +25,8 @@ from irncli.train.sections import Latent
 __all__ = ["StepResult", "Trainer"]
 
 SIGMA_DECAY = 0.98
+"""Share of the old value that the moving average of the standard deviation of z keeps in a step; it
+spans about 50 steps."""
 MOST_SKIPPED = 100
 """Number of consecutive steps with non-finite values after which the run fails."""
 

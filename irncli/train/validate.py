@@ -33,10 +33,15 @@ __all__ = [
 ]
 
 HARD_SIDE = 64
+"""Side of a synthetic validation image in HR pixels, before rounding down to a multiple of the
+reduction of the network."""
 HARD_LOSS = 0.2
+"""Number of dB (RGB) below bicubic interpolation beyond which an image counts as restored worse."""
 HARD_SHIFT = 8.0
+"""Departure of the mean of 8x8 LR pixels from that of bicubic LR, in levels, above which an image
+counts as shifted."""
 HARD_CEILING = 50.0
-"""PSNR in dB that is good enough, even if bicubic interpolation restores an image better."""
+"""PSNR in dB (RGB) that is good enough, even if bicubic interpolation restores an image better."""
 
 Validator = Callable[[Network], dict[str, float]]
 """Function that returns measures by name; `score`, in dB, selects the best checkpoint."""
@@ -64,7 +69,7 @@ def measure_hard(network: InvertibleNetwork, images: Sequence[Pixels]) -> dict[s
     """Count the failures of a rescaling network on images unlike photographs (z = 0).
 
     Returns:
-        `hard_worse`: number of images restored at least HARD_LOSS dB (RGB) worse than by bicubic
+        `hard_worse`: number of images restored more than HARD_LOSS dB (RGB) worse than by bicubic
         interpolation. `hard_shift`: number of images in which the mean colour of some 8x8 LR
         pixels is more than HARD_SHIFT levels away from that of bicubic LR.
     """

@@ -320,7 +320,7 @@ def test_a_dry_run_decides_as_the_run_does(irn, tree, model, tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "o").rglob("*.png")}
     dry = irn(*words, "--dry-run")
     assert {path: path.read_bytes() for path in (tmp_path / "o").rglob("*.png")} == before
-    assert "2 of them already done" in dry.lines[-2]
+    assert "already done: 2, about" in dry.lines[-2]
     wet = irn(*words)
     assert dry.status == wet.status == 1
 
@@ -351,7 +351,7 @@ def test_a_dry_run_says_all_and_writes_nothing(irn, tree, model, tmp_path):
     assert names(tmp_path) == before
     assert not (tmp_path / "o").exists()
     assert (
-        f"{tree / 'a.png'} -> {tmp_path / 'o' / 'a_x4.png'}: 24x20 to 6x5 by tiny, 1 tiles"
+        f"{tree / 'a.png'} -> {tmp_path / 'o' / 'a_x4.png'}: 24x20 to 6x5 by tiny, 1 tile,"
         in result.err
     )
     assert "4 files, about" in result.lines[-1]

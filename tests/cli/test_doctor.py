@@ -52,7 +52,7 @@ def test_all_is_well_here(irn):
     lines = outcome.out.decode().splitlines()
     assert {line[:6] for line in lines} <= {"ok    ", "warn  ", " " * 6}
     text = " ".join(outcome.out.decode().split())
-    for part in ("Python 3.", "torch 2.", "pillow", "whole: irn-color", "the same in tiles"):
+    for part in ("Python 3.", "torch 2.", "pillow", "undamaged: irn-color", "the same in tiles"):
         assert part in text
 
 

@@ -168,7 +168,7 @@ def test_what_a_jpeg_cannot_hold_is_said(irn, tmp_path, deep):
     assert irn("downscale", path, "--scale", 2, "-o", low).status == 0
     result = irn("upscale", low, "--seed", 0, "-o", back)
     assert result.status == 0
-    assert "16 bits a channel were reduced to 8" in result.err
+    assert "16 bits per channel were reduced to 8" in result.err
     assert read(back).bits == 8
 
 

@@ -88,7 +88,7 @@ def test_a_short_training_from_file_and_options(irn, tmp_path, data):
     [
         (["--preset", "irn-x22"], 2, "'irn-x2'"),
         (["--preset", "irn-x2", "--recipe", "mine"], 2, "mine"),
-        (["--preset", "irn-x2", "--data", "{tmp}/no"], 66, "no training data"),
+        (["--preset", "irn-x2", "--data", "{tmp}/no"], 66, "no images at"),
         (["--preset", "irn-x2", "--data", "{tmp}/empty"], 65, "no usable image"),
         (["--preset", "irn-x2", "--steps", "1", "--minutes", "1"], 2, "either"),
         (["--preset", "irn-x2", "--set", "bacth=1"], 2, "'batch'"),

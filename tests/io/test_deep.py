@@ -222,7 +222,7 @@ def test_jpeg_2000_is_read_at_its_depth(ramp, channels, bits, suffix):
     assert np.array_equal(back.pixels, np.broadcast_to(colours, back.pixels.shape))
     assert channels != 4 or np.array_equal(back.alpha, wanted[:, :, 3])
     assert ImageFile(data).header.bits == bits
-    assert decode(data).notes == (f"{bits} bits a channel were reduced to 8",)
+    assert decode(data).notes == (f"{bits} bits per channel were reduced to 8",)
 
 
 def test_jpeg_2000_that_would_be_read_wrongly_is_refused(ramp):
@@ -275,7 +275,7 @@ def test_what_no_library_reads_at_its_depth_is_reduced_and_said(format, monkeypa
     kind = {"AVIF": Avif, "HEIF": Heif}[format]
     monkeypatch.setattr(kind, "bits", lambda *_: 12)  # while its pixels have 8
     back = decode(buffer.getvalue(), deep=True)
-    assert (back.bits, back.notes) == (8, ("12 bits a channel were reduced to 8",))
+    assert (back.bits, back.notes) == (8, ("12 bits per channel were reduced to 8",))
 
 
 def gray_tiff(bits, photometric, strip, width):
@@ -306,5 +306,5 @@ def test_sixteen_bits_of_other_formats_are_said():
     assert decode(bytes(data)).notes == ()
     data[3] = 2
     assert decode(bytes(data) + bytes(18), deep=True).notes == (
-        "16 bits a channel were reduced to 8",
+        "16 bits per channel were reduced to 8",
     )

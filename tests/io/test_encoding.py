@@ -318,7 +318,9 @@ def test_a_jpeg_that_says_no_resolution_has_none(pixels):
 def test_a_resolution_that_a_jpeg_cannot_hold_is_said(pixels):
     picture = Picture(pixels, metadata=Metadata(dpi=(300.4, 72.009)))
     held, lost = fitted(picture, "jpeg")
-    assert lost == ["the resolution of 300.4x72.009 DPI became 300x72: JPEG has whole ones"]
+    assert lost == [
+        "the resolution of 300.4x72.009 DPI was rounded to 300x72: JPEG stores whole numbers"
+    ]
     assert decode(encode(held, image_format="jpeg")).metadata.dpi == (300, 72)
     assert fitted(replace(picture, metadata=Metadata(dpi=(72.009, 72.009))), "jpeg")[1] == []
 

@@ -114,7 +114,7 @@ def test_depth_and_frames_are_read():
 def test_a_reduction_to_eight_bits_is_said():
     picture = decode(TWELVE, deep=True)
     assert (picture.pixels == 255).all()
-    assert picture.notes == ("12 bits a channel were reduced to 8",)
+    assert picture.notes == ("12 bits per channel were reduced to 8",)
     assert ImageFile(TWELVE).header.bits == 12
 
 

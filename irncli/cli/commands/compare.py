@@ -67,7 +67,8 @@ class Settings:
         option(
             groups.RESULT,
             "--amplify N",
-            "Factor by which the difference is brightened. The default makes it visible.",
+            "Factor by which the difference is brightened. By default it is chosen so that the "
+            "difference is visible.",
             min=1,
             max=65535,
         ),

@@ -42,7 +42,11 @@ def compress(
     settings: Settings,
     scale: Annotated[
         float,
-        option(groups.RESULT, "--scale S", "HR size over LR size; may be a fraction."),
+        option(
+            groups.RESULT,
+            "--scale S",
+            "HR size over LR size, at most 2 with the models that ship; may be a fraction.",
+        ),
     ] = 2,
     quality: Annotated[
         int, option(groups.RESULT, "--quality Q", "Quality of the codec.", min=1, max=100)
@@ -53,11 +57,15 @@ def compress(
     ] = None,
     target_bpp: Annotated[
         float | None,
-        option(groups.RESULT, "--target-bpp B", "Largest number of bits per pixel of the image."),
+        option(
+            groups.RESULT,
+            "--target-bpp B",
+            "Largest size of the output, in bits per pixel of the original image.",
+        ),
     ] = None,
     min_psnr: Annotated[
         float | None,
-        option(groups.RESULT, "--min-psnr DB", "Lowest RGB PSNR of the restored image."),
+        option(groups.RESULT, "--min-psnr DB", "Lowest RGB PSNR of the restored image, in dB."),
     ] = None,
     codec: Codec = None,
     auto: Annotated[
@@ -76,7 +84,7 @@ def compress(
 ) -> int:
     """Make images small and encode them; 'irn upscale' restores them.
 
-    Prints the size and the quality of the restored image, and the quality of a plain JPEG of the
+    Print the size and the quality of the restored image, and the quality of a plain JPEG of the
     same size.
 
     Examples:

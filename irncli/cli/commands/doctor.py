@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irncli.cli import options
+from irncli.cli.declare import option
+from irncli.cli.help.groups import MESSAGES
 from irncli.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ __all__ = ["doctor"]
 WIDTH = 80
 
 
-def doctor(json: options.Json = False) -> int:
+def doctor(
+    json: Annotated[
+        bool, option(MESSAGES, "--json", "Print all checks as one JSON record to standard output.")
+    ] = False,
+) -> int:
     """Check that irn works here: packages, devices, models and a test run.
 
     Each line begins with ok, with warn for a possible problem, or with fail for something broken.

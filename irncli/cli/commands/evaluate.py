@@ -66,6 +66,7 @@ def _measure(settings: Settings, console: "Console", outputs: "Outputs") -> Exit
     from irncli.cli.commands.evaluation_studies import study_of
     from irncli.eval.runner import measure_set
     from irncli.eval.sets import find_sets
+    from irncli.wording import counted
 
     sets = find_sets(settings.data or [])
     outputs.refuse([path for images in sets for path in images.paths])
@@ -88,7 +89,7 @@ def _measure(settings: Settings, console: "Console", outputs: "Outputs") -> Exit
     outputs.write(records)
     if failures.paths:
         count = sum(len(images.paths) for images in sets)
-        console.complain(f"{len(failures.paths)} of {count} images failed")
+        console.complain(f"{len(failures.paths)} of {counted(count, 'image')} failed")
     return ExitStatus.SOME_FAILED if failures.paths else ExitStatus.OK
 
 

@@ -30,7 +30,10 @@ class Settings:
     task: Annotated[
         Literal["rescale", "compress"],
         option(
-            MEASURED, "--task", "compress: measure quality over bits, next to JPEG, WebP and AVIF."
+            MEASURED,
+            "--task",
+            "rescale: measure restored images; compress: measure quality against bits per pixel, "
+            "compared with JPEG, WebP and AVIF.",
         ),
     ] = "rescale"
     model: Annotated[

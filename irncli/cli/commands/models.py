@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from irncli.cli import options
 from irncli.cli.declare import argument, option
 from irncli.cli.help import candidates, groups
 from irncli.cli.help.program import Program
@@ -25,7 +24,12 @@ Name = Annotated[
 
 
 @app.command("list")
-def list_(json: options.Json = False) -> None:
+def list_(
+    json: Annotated[
+        bool,
+        option(groups.MESSAGES, "--json", "Print one JSON record per model to standard output."),
+    ] = False,
+) -> None:
     """List all models that can be used by name, and those whose weights are missing.
 
     Examples:
@@ -62,7 +66,13 @@ def list_(json: options.Json = False) -> None:
 
 
 @app.command("info")
-def info(name: Name, json: options.Json = False) -> None:
+def info(
+    name: Name,
+    json: Annotated[
+        bool,
+        option(groups.MESSAGES, "--json", "Print the card as one JSON record to standard output."),
+    ] = False,
+) -> None:
     """Show the card of a model: data, licence, recipe, measurements.
 
     Examples:
@@ -109,7 +119,7 @@ def verify() -> int:
             typer.echo(f"irn: {entry.name}: {error}", err=True)
             failed += 1
         else:
-            typer.echo(f"{entry.name:<16} whole  {checkpoint.weights_sha256}")
+            typer.echo(f"{entry.name:<16} ok  {checkpoint.weights_sha256}")
     return int(ExitStatus.SOME_FAILED if failed else ExitStatus.OK)
 
 
@@ -125,8 +135,8 @@ def import_(
 ) -> None:
     """Import a checkpoint, such as the paper's, so that it can be used by name.
 
-    The checkpoint is checked, converted to irn's format and stored in your data directory. Of a
-    .pth file only plain tensors are read: nothing in it is run.
+    The checkpoint is checked, converted to irn's format and stored in your data directory. Only
+    plain tensors are read from a .pth file; no code in it is run.
 
     Examples:
       irn models import IRN_x4.pth --name paper-x4

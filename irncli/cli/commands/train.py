@@ -62,10 +62,15 @@ class Settings:
     validation: Annotated[
         list[Path] | None,
         option(
-            RECIPE, "--validation PATH", "Images to validate on. The default is 1 in 24 of --data."
+            RECIPE,
+            "--validation PATH",
+            "Images to validate on; repeatable. The default is 1 in 24 of --data.",
         ),
     ] = None
-    minutes: Annotated[float | None, option(BUDGET, "--minutes N", "Training time.")] = None
+    minutes: Annotated[
+        float | None,
+        option(BUDGET, "--minutes N", "Training time in minutes, over all sessions of the run."),
+    ] = None
     steps: Annotated[
         int | None,
         option(BUDGET, "--steps N", "Number of steps. The default is that of the recipe."),
@@ -177,6 +182,10 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     steps = settings.steps
     if steps is None and settings.minutes is None:
         steps = recipe.optimiser.steps
+
+    def say(message: str) -> None:
+        console.say(f"irn: {message}")
+
     options_ = Run(
         name=name,
         out=out,
@@ -200,9 +209,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
         Interrupts() as interrupts,
     ):
         report = _reporter(console, tick, recipe.report.log_every)
-        finished = run(
-            recipe, images, options_, ingredients, Hooks(report, console.say, interrupts.asked)
-        )
+        finished = run(recipe, images, options_, ingredients, Hooks(report, say, interrupts.asked))
     if finished or interrupts.status is None:
         return int(ExitStatus.OK)
     console.say(f"irn: stopped; the state is saved, continue with --resume --out {out}")
@@ -233,6 +240,6 @@ def _line(progress: "Progress") -> str:
         if name in values
     )
     return (
-        f"step {progress.step} ({progress.share:.1%}): loss {values['loss']:.1f}{measured}, "
+        f"irn: step {progress.step} ({progress.share:.1%}): loss {values['loss']:.1f}{measured}, "
         f"{progress.steps_per_second:.2f} steps/s"
     )

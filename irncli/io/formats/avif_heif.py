@@ -116,7 +116,10 @@ class Avif(WritableFormat):
         except DECODER_ERRORS:
             lost.append("its EXIF was left out: it cannot be put in an AVIF")
             return replace(metadata, exif=None)
-        lost.append("its EXIF was written anew, without a thumbnail: AVIF turns in its own way")
+        lost.append(
+            "its EXIF was rewritten without the thumbnail, because AVIF stores the orientation "
+            "outside EXIF"
+        )
         return metadata
 
     def options(self, picture: Picture, settings: Settings) -> dict[str, object]:

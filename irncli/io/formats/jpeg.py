@@ -32,14 +32,22 @@ __all__ = ["MAX_SCANS", "MAX_XMP", "Jpeg", "coded_sha256", "has_many_scans", "in
 
 MAX_XMP = 65_502
 """Largest XMP packet in bytes that fits into one APP1 segment."""
+MAX_EXIF = 65_527
+"""Largest EXIF in bytes that fits into a segment, without the prefix of six bytes."""
+MAX_SCANS = 200
+"""Largest number of scans of a JPEG. Progressive files have about ten, and decoding each scan takes
+a pass over the image."""
+DPI_TOLERANCE = 0.1
+"""Largest difference in DPI at which two resolutions count as equal."""
 
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\x00"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
 _SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
-MAX_SCANS = 200
-"""Largest number of scans of a JPEG. Progressive files have about ten, and decoding each scan takes
-a pass over the image."""
+_X_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x0128
+_INCH, _CENTIMETRE = 1, 2
+"""Units of the density in a JFIF segment."""
+_PHOTOSHOP_IPTC = 0x0404
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -142,16 +150,6 @@ def insert_xmp(data: bytes, xmp: bytes) -> bytes:
     return data[:place] + segment + data[place:]
 
 
-MAX_EXIF = 65_527
-"""Largest EXIF in bytes that fits into a segment, without the prefix of six bytes."""
-DPI_TOLERANCE = 0.1
-"""Largest difference in DPI at which two resolutions count as equal."""
-_X_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x0128
-_INCH, _CENTIMETRE = 1, 2
-"""Units of the density in a JFIF segment."""
-_PHOTOSHOP_IPTC = 0x0404
-
-
 class Jpeg(WritableFormat):
     """JPEG, and MPO, which is several JPEG images in one file."""
 
@@ -201,7 +199,7 @@ class Jpeg(WritableFormat):
         if max(abs(dpi[0] - across), abs(dpi[1] - down)) <= DPI_TOLERANCE:
             return metadata
         was = f"the resolution of {dpi[0]:g}x{dpi[1]:g} DPI"
-        lost.append(f"{was} became {across}x{down}: JPEG has whole ones")
+        lost.append(f"{was} was rounded to {across}x{down}: JPEG stores whole numbers")
         return replace(metadata, dpi=whole)
 
     def check_writable(self, picture: Picture, settings: Settings) -> None:

@@ -60,7 +60,7 @@ class Tiff(FileFormat):
         tags = _tags(image)
         found = {
             "its IPTC was left out": _IPTC in tags,
-            "a channel beside its colours was left out": _UNSPECIFIED
+            "an extra channel that is not alpha was left out": _UNSPECIFIED
             in tags.get(_EXTRA_SAMPLES, ()),
         }
         return [sentence for sentence, there in found.items() if there]
@@ -90,7 +90,8 @@ def _rgb(image: Image.Image, data: bytes) -> Deep:
     tags = _tags(image)
     if tags.get(_PLANES, _TOGETHER) != _TOGETHER:
         raise ImageError(
-            "a 16-bit TIFF with a plane for each colour: convert it to a 16-bit PNG first"
+            "a 16-bit TIFF that stores each colour in a separate plane: convert it to a 16-bit PNG "
+            "first"
         )
     values = opencv.required(opencv.read(data))
     beside = tags.get(_EXTRA_SAMPLES, ())

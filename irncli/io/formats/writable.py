@@ -73,22 +73,20 @@ class WritableFormat(FileFormat):
     def fitted(self, picture: Picture) -> tuple[Picture, list[str]]:
         """Return an image reduced to what the format can store, and notes on what was lost.
 
-        Losses that would spoil the image, such as transparency in a JPEG, are not made here:
-        `check_writable` refuses the image.
+        Transparency that a format cannot store is not dropped here; `check_writable` refuses such
+        an image.
         """
         lost, metadata = [], picture.metadata
         if picture.bits > 8:
-            lost.append(f"16 bits a channel were reduced to 8: {self.spoken} holds no more")
+            lost.append(f"16 bits per channel were reduced to 8: {self.spoken} stores at most 8")
             picture = picture.reduced()
         if not self.holds_profile(picture):
             lost.append(
-                f"its colour profile, one for gray, was left out: {self.spoken} stores it "
-                "in colours"
+                f"its gray colour profile was left out: {self.spoken} stores gray images as colour"
             )
             metadata = replace(metadata, icc=None)
         if metadata.chunks:
-            what = _spoken(metadata.chunks)
-            lost.append(f"{what} left out: {self.spoken} has no place for that")
+            lost.append(_without(metadata.chunks, self.spoken))
             metadata = replace(metadata, chunks=())
         metadata = self.fitted_exif(metadata, lost)
         if metadata.dpi is not None:
@@ -110,7 +108,7 @@ class WritableFormat(FileFormat):
     ) -> Metadata:
         """Return the metadata with a resolution that the format can store; add a note on losses."""
         del dpi
-        lost.append(f"the resolution (DPI) was left out: {self.spoken} has no place for it")
+        lost.append(f"the resolution (DPI) was left out: {self.spoken} cannot store it")
         return replace(metadata, dpi=None)
 
     def check_writable(self, picture: Picture, settings: Settings) -> None:
@@ -171,8 +169,8 @@ class WritableFormat(FileFormat):
         return save(image, name, options, packet) if packet else data
 
 
-def _spoken(left_out: tuple[Chunk, ...]) -> str:
-    """Describe the content of PNG chunks, for a note."""
+def _without(left_out: tuple[Chunk, ...], spoken: str) -> str:
+    """Return the note that PNG chunks were left out, which names their content."""
     kinds = {kind for kind, _ in left_out}
     what = [
         name
@@ -182,7 +180,8 @@ def _spoken(left_out: tuple[Chunk, ...]) -> str:
         )
         if not kinds.isdisjoint(some)
     ]  # fmt: skip
-    return f"{' and '.join(what)} {'was' if what == ['gamma'] else 'were'}"
+    were, them = ("was", "it") if what in (["text"], ["gamma"]) else ("were", "them")
+    return f"{' and '.join(what)} {were} left out: {spoken} cannot store {them}"
 
 
 def stored(picture: Picture) -> Image.Image:

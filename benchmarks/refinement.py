@@ -32,11 +32,12 @@ from irncli.compression.pipeline import Compressor
 from irncli.engine.guard import Guarded
 from irncli.engine.refine import refine
 from irncli.engine.rescaler import Pixels
+from irncli.engine.ticks import Tick
 from irncli.errors import IrnError
 from irncli.eval.contestants import Trained, choose, warm_up
 from irncli.eval.records import Record
 from irncli.eval.rescaling import Rescaling, Sample, Settings
-from irncli.eval.runner import Tick, measure_set
+from irncli.eval.runner import measure_set
 from irncli.eval.sets import ImageSet, find_sets
 from irncli.io.picture import Picture
 from irncli.operations.models import Models

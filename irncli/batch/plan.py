@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from irncli.batch.templates import fill, is_template
 from irncli.errors import UnavailableError, UsageError
@@ -15,6 +16,7 @@ from irncli.io.paths import STREAM, identity, make_directory, plan_outputs
 
 __all__ = [
     "Destination",
+    "PlannedFile",
     "make_directories",
     "output_format",
     "plan",
@@ -53,9 +55,7 @@ def require_ray(address: str, device: str) -> None:
         raise UnavailableError("--ray needs Ray: pip install 'irncli[ray]', on every machine")
 
 
-def output_format(
-    output: Path, wanted: Format | None, allowed: tuple[Format, ...] = LOSSLESS_OR_JPEG
-) -> Format:
+def output_format(output: Path, wanted: Format | None, allowed: tuple[Format, ...]) -> Format:
     """Return the format for an output file or `-`; see `chosen_format`."""
     return wanted or "png" if output == STREAM else chosen_format(output, wanted, allowed)
 
@@ -112,8 +112,22 @@ class Destination:
         return folder / (self.label(path) + suffix)
 
 
-def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Path]], int]:
-    """Pair each input with its output.
+class PlannedFile(NamedTuple):
+    """An input with its output.
+
+    Attributes:
+        path: input file.
+        output: output file.
+        format: format of the output.
+    """
+
+    path: Path
+    output: Path
+    format: Format
+
+
+def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], int]:
+    """Find the output of each input and its format.
 
     Images that were found in a directory and are outputs of other inputs are left out, so that a
     batch can be repeated in the directory that it writes to.
@@ -123,7 +137,7 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Pa
         to: destination of the outputs.
 
     Returns:
-        The pairs of input and output, and the number of inputs that were left out.
+        The inputs with their outputs, and the number of inputs that were left out.
 
     Raises:
         UsageError: the arguments contradict each other.
@@ -135,8 +149,6 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Pa
             f"-o {to.output} with {len(sources)} inputs: use --output-dir, or a template such as "
             "-o 'out/{stem}{ext}'"
         )
-    if to.output is not None:
-        output_format(to.of(sources[0], 1), to.format, to.allowed)
     made_from = {identity(to.of(source, n)): source for n, source in enumerate(sources, 1)}
     kept = [
         each
@@ -144,15 +156,17 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Pa
         if not each.found or made_from.get(identity(each.path), each) is each
     ]
     outputs = [to.of(source, n) for n, source in enumerate(kept, 1)]
+    formats = [output_format(output, to.format, to.allowed) for output in outputs]
     pairs = plan_outputs([each.path for each in kept], outputs)
-    return pairs, len(sources) - len(kept)
+    files = [PlannedFile(*pair, each) for pair, each in zip(pairs, formats, strict=True)]
+    return files, len(sources) - len(kept)
 
 
-def make_directories(pairs: Sequence[tuple[Path, Path]]) -> None:
+def make_directories(files: Sequence[PlannedFile]) -> None:
     """Create the directories of the outputs.
 
     Raises:
         OutputError: a directory cannot be created.
     """
-    for folder in sorted({output.parent for _, output in pairs if output != STREAM}):
+    for folder in sorted({each.output.parent for each in files if each.output != STREAM}):
         make_directory(folder)

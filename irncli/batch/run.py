@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from irncli.batch.console import Console, Record, Reporter
@@ -15,13 +16,13 @@ from irncli.batch.jobs import Encode, Job, Summary, Tools
 from irncli.batch.ledger import Ledger, default_ledger
 from irncli.batch.plan import (
     Destination,
+    PlannedFile,
     make_directories,
-    output_format,
     plan,
     require_ray,
     tile_side,
 )
-from irncli.batch.progress import Progress
+from irncli.batch.progress import POLL_SECONDS, Progress
 from irncli.batch.settings import Settings
 from irncli.batch.tasks import Converter, LocalConverter, Task
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
@@ -32,9 +33,6 @@ from irncli.operations.models import Models
 from irncli.operations.result import Operation
 
 __all__ = ["run_job"]
-
-POLL_SECONDS = 0.2
-"""Interval at which waiting threads check the stop flag."""
 
 
 @contextmanager
@@ -74,7 +72,7 @@ class _Batch:
                     break
                 if not task.large:
                     ahead = self._ahead(reader, converter)
-                encode = self._made(task, converter)
+                encode = task.attempt(partial(converter.convert, task))
                 if written is not None:
                     written.result()
                 written = writer.submit(self._end, task, encode)
@@ -100,12 +98,6 @@ class _Batch:
         task.attempt(lambda: task.load(self.job, self.ledger))
         task.attempt(lambda: converter.prepare(task))
         return task
-
-    @staticmethod
-    def _made(task: Task, converter: Converter) -> Encode | None:
-        made: list[Encode] = []
-        task.attempt(lambda: made.append(converter.convert(task)))
-        return made[0] if made else None
 
     def _end(self, task: Task, encode: Encode | None) -> None:
         """Encode and write an output, and report the file."""
@@ -165,28 +157,27 @@ def run_job(
         )
     ]
     _check_format(options, operation)
-    pairs = _pairs(options, label, jobs[0], scale)
+    files = _planned_files(options, label, jobs[0], scale)
     summary = summary or Summary()
-    reporter = Reporter(console, len(pairs), summary.add)
-    tasks, ledger = _tasks(pairs, jobs[0]), default_ledger()
+    reporter = Reporter(console, len(files), restores=operation.restores, watch=summary.add)
+    tasks, ledger = _tasks(files), default_ledger()
     if options.dry_run:
         DryRun(jobs[0], reporter, ledger).run(tasks)
     else:
         batch = _Batch(jobs[0], tasks, reporter, ledger)
-        with _converters(jobs, len(pairs)) as converters, progress.running(len(pairs)):
+        with _converters(jobs, len(files)) as converters, progress.running(len(files)):
             _work(batch, converters, progress)
         if reporter.skipped:
-            console.say(f"irn: {reporter.skipped} of {len(pairs)} were already done")
+            console.say(f"irn: {reporter.skipped} of {len(files)} were already done")
         for line in summary.lines():
             console.say(line)
     return int(reporter.status())
 
 
-def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
+def _tasks(files: Sequence[PlannedFile]) -> Iterator[Task]:
     """Yield the tasks one at a time, so that finished tasks take no memory."""
-    for index, (path, output) in enumerate(pairs):
-        wanted = output_format(output, job.tools.options.image_format, job.formats)
-        yield Task(index, path, output, wanted, Record(str(path), str(output)))
+    for index, (path, output, image_format) in enumerate(files):
+        yield Task(index, path, output, image_format, Record(str(path), str(output)))
 
 
 @contextmanager
@@ -217,25 +208,23 @@ def _work(batch: _Batch, converters: Sequence[Converter], progress: Progress) ->
         batch.ledger.close()
 
 
-def _pairs(
+def _planned_files(
     options: Settings, label: Callable[[Path], str], job: Job, scale: str | None
-) -> list[tuple[Path, Path]]:
+) -> list[PlannedFile]:
     console = job.tools.console
     to = Destination(
         output=options.output, directory=options.output_dir, format=options.image_format,
         allowed=job.formats, label=label, scale=scale,
         model=job.model_name(options.image_format or "png"),
     )  # fmt: skip
-    pairs, left_out = plan(_sources(options, console), to)
+    files, left_out = plan(_sources(options, console), to)
     if left_out:
         console.say(f"irn: {left_out} images left out: they are outputs of other inputs")
-    if options.json and any(output == STREAM for _, output in pairs):
+    if options.json and any(each.output == STREAM for each in files):
         raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
-    for _, output in pairs:
-        output_format(output, options.image_format, job.formats)
     if to.makes_directories and not options.dry_run:
-        make_directories(pairs)
-    return pairs
+        make_directories(files)
+    return files
 
 
 def _check_format(options: Settings, operation: Operation) -> None:

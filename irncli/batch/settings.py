@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from irncli.limits import DEFAULT_MAX_PIXELS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -53,7 +55,7 @@ class Settings:
     device: str = "auto"
     ray: str | None = None
     precision: Precision = "auto"
-    max_pixels: int = 500_000_000
+    max_pixels: int = DEFAULT_MAX_PIXELS
     overwrite: bool = False
     skip_existing: bool = False
     dry_run: bool = False

@@ -35,9 +35,9 @@ from irncli.engine.doubt import (
     texture,
 )
 from irncli.engine.fallback import Fallback, block_weights, mixed
-from irncli.engine.placing import quiet
 from irncli.engine.rescaler import Reading, Rescaler, to_gray
 from irncli.engine.tensors import Pixels, bits_of, to_pixels, to_tensor
+from irncli.engine.ticks import Tick, no_tick
 from irncli.geometry import Blocks, block_side, grid_shape
 from irncli.model.bicubic import Window, resize_window
 from irncli.model.quantize import quantize
@@ -119,7 +119,7 @@ def guard(
     temperature: float = 0.0,
     neutral: bool = False,
     filed: Filed | None = None,
-    tick: Callable[[float], None] = quiet,
+    tick: Tick = no_tick,
 ) -> Guarded:
     """Repair LR where it is not a good thumbnail or would be restored worse than plain LR.
 
@@ -153,7 +153,7 @@ class _Guard:
         low: Pixels,
         scale: float | None,
         temperature: float,
-        tick: Callable[[float], None],
+        tick: Tick,
         *,
         neutral: bool,
         filed: Filed | None,
@@ -337,14 +337,13 @@ class _Guard:
             return means(error.square().mean(1, keepdim=True), side)[0, 0]
 
         def shift(error: torch.Tensor) -> torch.Tensor:
-            return largest(shifts(error, 16), max(1, side // 16))
+            return largest(shifts(error, 16), side // 16)
 
         by_network, by_plain = mean_square(network), mean_square(plain)
         # A failing network can return NaN. Comparisons with NaN are false, so test for good blocks.
         good = by_network <= by_plain.clamp_min(PERFECT)
-        if side % 16 == 0:
-            tinted = shift(network) > shift(plain).clamp_min(MOST_RESTORED_SHIFT)
-            good &= ~tinted | (by_network < MUCH_BETTER * by_plain)
+        tinted = shift(network) > shift(plain).clamp_min(MOST_RESTORED_SHIFT)
+        good &= ~tinted | (by_network < MUCH_BETTER * by_plain)
         return ~(good & ((by_plain >= PERFECT) | (largest(network.abs(), side) <= MOST_PEAK)))
 
 

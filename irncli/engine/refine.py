@@ -25,9 +25,9 @@ import torch
 from torch.nn import functional
 
 from irncli.engine.memory import exhausted, in_parts
-from irncli.engine.placing import quiet
 from irncli.engine.rescaler import Rescaler, Rows, padded_rows, resized_rows, whole_cells
 from irncli.engine.tensors import Pixels, to_pixels, to_tensor
+from irncli.engine.ticks import Tick, no_tick
 from irncli.engine.tiles import Span, Tile
 from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork
@@ -63,7 +63,6 @@ STEP_COST = 3.0
 """Cost of a step in units of one restoration: a forward pass, a backward pass, and the halos."""
 
 Filed = Callable[[Pixels], Pixels]
-Tick = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def refine(
     rate: float = RATE,
     keep: float = KEEP,
     filed: Filed | None = None,
-    tick: Tick = quiet,
+    tick: Tick = no_tick,
 ) -> Refined:
     """Optimise an LR image so that the image restored with z = 0 is closer to HR.
 

@@ -25,16 +25,17 @@ from irncli.compression.plain import encode_plain, plain
 from irncli.engine.device import cpu_name
 from irncli.engine.metrics import psnr, ssim
 from irncli.engine.rescaler import Pixels, bicubic, to_gray
+from irncli.engine.ticks import Tick
 from irncli.eval.contestants import Trained
 from irncli.eval.rates import Curve, bd_rate, gain
 from irncli.eval.records import Failure, Record, mean
 from irncli.eval.records import plain as number
-from irncli.eval.runner import Tick
 from irncli.eval.sets import load_cropped
 from irncli.geometry import lr_size
 from irncli.io.encoding import Format
-from irncli.io.image_file import DEFAULT_MAX_PIXELS, decode
+from irncli.io.image_file import decode
 from irncli.io.picture import Picture
+from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.models import LoadedRestorer
 
 __all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Compression", "Rivals"]

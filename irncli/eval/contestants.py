@@ -19,8 +19,8 @@ from irncli.engine.device import resolve_precision
 from irncli.engine.fallback import Fallback
 from irncli.engine.guard import Guarded
 from irncli.engine.rescaler import Pixels, Rescaler, bicubic, to_gray
+from irncli.engine.ticks import Tick, no_tick
 from irncli.errors import UnavailableError, UsageError
-from irncli.eval.runner import Tick, no_tick
 from irncli.io.picture import Picture
 from irncli.io.pillow import lanczos
 from irncli.operations.decolor import Decolor

@@ -26,19 +26,19 @@ import torch
 from irncli.engine.device import cpu_name
 from irncli.engine.metrics import luma, psnr, ssim
 from irncli.engine.rescaler import Pixels, bicubic
+from irncli.engine.ticks import Tick
 from irncli.eval.contestants import Contestant, describe
 from irncli.eval.records import Failure, Record, mean, plain
-from irncli.eval.runner import Tick
 from irncli.eval.sets import load_cropped
 from irncli.io.encoding import encode
-from irncli.io.image_file import DEFAULT_MAX_PIXELS, decode
+from irncli.io.image_file import decode
 from irncli.io.picture import Picture
+from irncli.limits import DEFAULT_MAX_PIXELS
+from irncli.model.transforms import YUV_ROWS
 
 __all__ = ["Judge", "Rescaling", "Sample", "Settings"]
 
 T = TypeVar("T")
-GRAY = (0.299, 0.587, 0.114)
-"""Weights of R, G and B in the usual luma gray (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +213,7 @@ def _fidelity(scores: Sequence[dict[str, float]], contestant: Contestant) -> dic
 def _low_fidelity(hr: Pixels, low: Pixels, contestant: Contestant) -> dict[str, Any]:
     """Return PSNR and SSIM of LR against bicubic LR or, for colour, against luma gray."""
     if contestant.task == "color":
-        pair = np.rint(hr @ np.array(GRAY)), low[:, :, 0].astype(np.float64)
+        pair = np.rint(hr @ np.array(YUV_ROWS[0])), low[:, :, 0].astype(np.float64)
     else:
         pair = luma(bicubic(hr, *low.shape[:2])), luma(low)
     return {

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from irncli.engine.ticks import Tick
 from irncli.io.encoding import Format
 from irncli.operations.forward import Forward, tag_of
 from irncli.operations.models import COLOR_MODEL, Models
-from irncli.operations.result import Plan, Result, Source, Tick, encoder
+from irncli.operations.result import Plan, Result, Source, encoder
 from irncli.pixels import to_bits
 
 __all__ = ["Decolor"]

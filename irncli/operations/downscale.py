@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from irncli.engine.rescaler import resize_plane
+from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
 from irncli.io.encoding import Format
 from irncli.operations.forward import Forward, tag_of
 from irncli.operations.models import Models
-from irncli.operations.result import Plan, Result, Source, Tick, check_scale, encoder
+from irncli.operations.result import Plan, Result, Source, check_scale, encoder
 from irncli.pixels import to_bits
 
 __all__ = ["Downscale"]

@@ -12,6 +12,7 @@ from irncli.engine.alpha import bleed
 from irncli.engine.guard import Guarded, guard
 from irncli.engine.refine import STEP_COST, Refined, refine
 from irncli.engine.rescaler import to_gray
+from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import pack
 from irncli.io.encoding import Format, encode
@@ -19,7 +20,7 @@ from irncli.io.image_file import decode
 from irncli.io.picture import Picture
 from irncli.io.tag import Tag
 from irncli.operations.models import LoadedModel
-from irncli.operations.result import Operation, TagOf, Tick
+from irncli.operations.result import Operation, TagOf
 from irncli.pixels import Pixels, to_bits
 
 __all__ = ["Forward", "Made", "gain_of", "tag_of"]

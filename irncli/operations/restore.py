@@ -9,14 +9,16 @@ import numpy as np
 from irncli.engine.fallback import Fallback
 from irncli.engine.latent import MAX_SEED
 from irncli.engine.rescaler import resize_plane, to_gray
+from irncli.engine.ticks import Tick
 from irncli.errors import ImageError, TagError, UsageError
 from irncli.io.encoding import EVERY_FORMAT, Format
-from irncli.io.image_file import DEFAULT_MAX_PIXELS, ImageFile
+from irncli.io.image_file import ImageFile
 from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import Tag, remove
+from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
 from irncli.operations.resolve import Request, Restoration, resolve
-from irncli.operations.result import Operation, Plan, Result, Source, Tick, encoder
+from irncli.operations.result import Operation, Plan, Result, Source, encoder
 from irncli.pixels import Pixels, to_bits
 
 __all__ = ["Restore", "RestorePlan"]
@@ -50,6 +52,7 @@ class Restore(Operation):
 
     formats = EVERY_FORMAT
     deep = True
+    restores = True
 
     request: Request
     seed: int | None = None

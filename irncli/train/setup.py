@@ -76,7 +76,7 @@ def build_trainer(
     say: Callable[[str], None],
 ) -> Trainer:
     """Return a trainer of `network` on the device, at step 0."""
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _place(network, device)
     opponent = None
     if recipe.loss.adversarial_weight:
         opponent = Opponent(recipe.adversary, device, parallel=ranks.count > 1)
@@ -84,6 +84,7 @@ def build_trainer(
     if isinstance(network, CompressionRestoration):
         rescaler = ingredients.rescaling_network
         assert rescaler is not None  # noqa: S101 -- gathered
+        _place(rescaler, device)
         prepare(rescaler, recipe.compute, device, say)
         objective = RestorationObjective(network, rescaler, recipe)
     else:
@@ -92,5 +93,11 @@ def build_trainer(
             network, recipe, features, opponent.loss_of if opponent else None
         )
     trainer = Trainer(objective, recipe, seed, opponent=opponent, ranks=ranks)
+    # Only now: the trainer has copied the network for the average, which stays in float32 and
+    # without compilation, as it is validated and saved.
     prepare(network, recipe.compute, device, say)
     return trainer
+
+
+def _place(network: torch.nn.Module, device: torch.device) -> None:
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

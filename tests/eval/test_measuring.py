@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from irncli.cli.commands import evaluation_options
 from irncli.engine.metrics import luma
 from irncli.engine.rescaler import Rescaler
 from irncli.errors import InputMissingError, UnavailableError, UsageError
-from irncli.eval.contestants import Baseline, Trained, choose, warm_up
+from irncli.eval.contestants import BASELINES, Baseline, Trained, choose, warm_up
 from irncli.eval.montage import comparison, side_by_side, worst_places
 from irncli.eval.records import IMAGE_NUMBERS
 from irncli.eval.rescaling import Rescaling, Settings
@@ -23,6 +24,10 @@ from irncli.operations.models import LoadedModel, Models
 from irncli.zoo.checkpoint import Card, Checkpoint, serialise, weights_sha256
 from irncli.zoo.registry import Registry
 from tests.support.networks import CRM, SMALL, shaken
+
+
+def test_the_command_knows_all_baselines():
+    assert tuple(BASELINES) == evaluation_options.BASELINES
 
 
 def trained(kind, temperature=1.0, device="cpu"):

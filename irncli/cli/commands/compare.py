@@ -11,6 +11,7 @@ from irncli.cli import options
 from irncli.cli.declare import argument, option, settings_command
 from irncli.cli.help import groups
 from irncli.errors import ExitStatus, IrnError, UsageError
+from irncli.limits import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from irncli.batch.console import Console
@@ -72,7 +73,7 @@ class Settings:
             max=65535,
         ),
     ] = None
-    max_pixels: options.MaxPixels = 500_000_000
+    max_pixels: options.MaxPixels = DEFAULT_MAX_PIXELS
     overwrite: options.Overwrite = False
     json: Annotated[
         bool, option(groups.MESSAGES, "--json", "Print the numbers as one JSON record.")

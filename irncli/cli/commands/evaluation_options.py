@@ -9,6 +9,7 @@ from irncli.cli.declare import argument, option
 from irncli.cli.help import candidates
 from irncli.cli.help.groups import FILES, MEASURED
 from irncli.errors import UsageError
+from irncli.limits import DEFAULT_MAX_PIXELS, MAX_SCALE
 
 __all__ = ["Settings"]
 
@@ -113,7 +114,7 @@ class Settings:
     device: options.Device = "auto"
     precision: options.PrecisionName = "auto"
     threads: options.Threads = None
-    max_pixels: options.MaxPixels = 500_000_000
+    max_pixels: options.MaxPixels = DEFAULT_MAX_PIXELS
     overwrite: options.Overwrite = False
     quiet: options.Quiet = False
     debug: options.Debug = False
@@ -154,8 +155,8 @@ class Settings:
         """
         if self.scale is None:
             return None
-        if not 2 <= self.scale <= 64 or self.scale != int(self.scale):
-            raise UsageError(f"--scale {self.scale:g}: expected a whole number, 2 to 64")
+        if not 2 <= self.scale <= MAX_SCALE or self.scale != int(self.scale):
+            raise UsageError(f"--scale {self.scale:g}: expected a whole number, 2 to {MAX_SCALE}")
         return int(self.scale)
 
     def filters(self) -> list[str]:

@@ -17,7 +17,7 @@ from irncli.eval.rescaling import Rescaling
 from irncli.eval.rescaling import Settings as Measuring
 from irncli.eval.runner import Study
 from irncli.eval.sets import ImageSet
-from irncli.operations.compress import RESTORER, model_for
+from irncli.operations.compress import default_restorer, model_for
 from irncli.operations.models import LoadedRestorer, Models
 
 if TYPE_CHECKING:
@@ -120,8 +120,6 @@ def _rivals(settings: Settings, models: Models) -> Rivals:
 
 
 def _restorer(name: str | None, models: Models) -> LoadedRestorer | None:
-    if name is None and RESTORER in {entry.name for entry in models.registry.entries()}:
-        name = RESTORER
-    if name in (None, NO_RESTORER):
-        return None
-    return models.load_restorer(str(name))
+    if name is None:
+        name = default_restorer(models.registry)
+    return None if name in (None, NO_RESTORER) else models.load_restorer(name)

@@ -100,16 +100,16 @@ class Refining(Trained):
         low, seconds = self._downscaled(hr)
         self.columns.clear()
         if self.steps is not None:
-            filed = None if self.quality is None else self._filed
+            as_stored = None if self.quality is None else self._stored
             began = self._now()
-            refined = refine(self.rescaler, hr, low, steps=self.steps, filed=filed)
+            refined = refine(self.rescaler, hr, low, steps=self.steps, as_stored=as_stored)
             spent, low = self._now() - began, refined.pixels
             peer = (seconds + self._downscaled(hr)[1]) / 2
             costs = (refined.before, refined.after, refined.steps, spent, peer, spent / peer)
             self.columns.update(zip(COSTS, costs, strict=True))
         self.columns["bpp"] = 8 * len(self._coded(low)) / (hr.shape[0] * hr.shape[1])
         tick(1.0)
-        return Guarded(self._filed(low))
+        return Guarded(self._stored(low))
 
     def _downscaled(self, hr: Pixels) -> tuple[Pixels, float]:
         began = self._now()
@@ -126,7 +126,7 @@ class Refining(Trained):
         picture = Picture(low.repeat(3 // low.shape[2], axis=2), gray=low.shape[2] == 1)
         return self._compressor.code(picture, self.quality or 100)
 
-    def _filed(self, low: Pixels) -> Pixels:
+    def _stored(self, low: Pixels) -> Pixels:
         return self._compressor.reread(self._coded(low))[:, :, : low.shape[2]]
 
     def see(self, sample: Sample) -> dict[str, float | None]:

@@ -101,10 +101,10 @@ def restore(
             "no irn tag: irn did not make this file, or it was stripped. If irn made it, use "
             "load(NAME).upscale(image)"
         )
-    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if found.bits > 8 and not array:
-        doubts = ("16 bits per channel were reduced to 8: pass array=True to keep them",)
+        notes = ("16 bits per channel were reduced to 8: pass array=True to keep them",)
         plan = replace(plan, restoration=replace(found, bits=8))
     result = operation.run(models, source, plan, "png", 95, no_tick)
-    warn((*plan.warnings, *doubts, *result.warnings))
+    warn((*plan.warnings, *notes, *result.warnings))
     return result.image.pixels if array else to_pillow(result.image)

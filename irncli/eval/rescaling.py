@@ -158,8 +158,8 @@ def _measure_image(
 
     made, seconds_down = _timed(partial(contestant.down, hr, step))
     low_file = encode(_as_picture(made.pixels), image_format="png")
-    seen = decode(low_file).pixels
-    given = replace(made, pixels=seen[:, :, : made.pixels.shape[2]])
+    stored = decode(low_file).pixels
+    given = replace(made, pixels=stored[:, :, : made.pixels.shape[2]])
     scores, seconds_up = [], []
     kept: Pixels | None = None
     for seed, width in draws:
@@ -173,12 +173,12 @@ def _measure_image(
         "width": hr.shape[1],
         "height": hr.shape[0],
         **_fidelity(scores, contestant),
-        **_low_fidelity(hr, seen, contestant),
+        **_low_fidelity(hr, stored, contestant),
         "bpp": 8 * len(low_file) / (hr.shape[0] * hr.shape[1]),
         "seconds_down": seconds_down,
         "seconds_up": mean(seconds_up),
     }
-    return result, Sample(path, hr, seen, low_file, kept)
+    return result, Sample(path, hr, stored, low_file, kept)
 
 
 def _as_picture(low: Pixels) -> Picture:

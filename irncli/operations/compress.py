@@ -298,13 +298,13 @@ class _Compression:
         return self.compressor.restore(coded.data, self.image.size, self.settings.scale)
 
     def _refined(self, low: Picture, quality: int, tick: Tick) -> tuple[Picture, dict[str, float]]:
-        def filed(pixels: Pixels) -> Pixels:
+        def as_stored(pixels: Pixels) -> Pixels:
             window = Picture(pixels, gray=self.image.gray)
             return self.compressor.reread(self.compressor.code(window, quality))
 
         found = refine(
             self.model.rescaler, self.image.pixels, low.pixels, self.settings.scale,
-            steps=self.settings.refine, filed=filed, tick=tick,
+            steps=self.settings.refine, as_stored=as_stored, tick=tick,
         )  # fmt: skip
         pixels = to_gray(found.pixels) if self.compressor.neutral else found.pixels
         return replace(low, pixels=pixels), gain_of(found)

@@ -116,7 +116,7 @@ class Restore(Operation):
             seed = self.seed if self.seed is not None else self.drawn if temperature > 0 else 0
             inverse = _Inverse(plan.model, found, seed, temperature, tick, warnings)
             image = inverse.coloured(image) if color else inverse.enlarged(image, source.file)
-        image = replace(image, metadata=_untagged(image.metadata, found.tag))
+        image = replace(image, metadata=_without_tag(image.metadata, found.tag))
         return Result(
             image=image, encode=encoder(image, image_format, quality),
             model=None if plan.model is None else plan.model.name, lr_size=plan.lr_size,
@@ -190,7 +190,7 @@ def _fallback(low: Pixels, tag: Tag | None, scale: int) -> Fallback | None:
     return None if tag is None else Fallback.chosen(low, tag.blocks, scale, tag.tint)
 
 
-def _untagged(metadata: Metadata, tag: Tag | None) -> Metadata:
+def _without_tag(metadata: Metadata, tag: Tag | None) -> Metadata:
     """Return the metadata without our tag, with the colour profile that the tag stores, if any."""
     icc = metadata.icc if tag is None or not tag.icc else tag.icc
     try:

@@ -34,7 +34,7 @@ from irncli.engine.refine import refine
 from irncli.engine.rescaler import Pixels
 from irncli.engine.ticks import Tick
 from irncli.errors import IrnError
-from irncli.eval.contestants import Trained, choose, warm_up
+from irncli.eval.methods import Trained, choose, warm_up
 from irncli.eval.records import Record
 from irncli.eval.rescaling import Rescaling, Sample, Settings
 from irncli.eval.runner import measure_set
@@ -83,22 +83,22 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Refining(Trained):
-    """A model whose LR is refined and goes through a file; judge of what that costs.
+    """A model whose LR is refined and goes through a file; also the metrics of what that costs.
 
     Attributes:
         steps: of refinement; None: it is left as it is.
         quality: of the JPEG; None: PNG.
-        columns: of the last image.
+        image_columns: of the last image.
     """
 
     steps: int | None = None
     quality: int | None = None
-    columns: dict[str, float | None] = field(default_factory=dict)
+    image_columns: dict[str, float | None] = field(default_factory=dict)
 
     def down(self, hr: Pixels, tick: Tick) -> Guarded:
         """LR out of its file; `tick` is told at the end only."""
         low, seconds = self._downscaled(hr)
-        self.columns.clear()
+        self.image_columns.clear()
         if self.steps is not None:
             as_stored = None if self.quality is None else self._stored
             began = self._now()
@@ -106,8 +106,8 @@ class Refining(Trained):
             spent, low = self._now() - began, refined.pixels
             peer = (seconds + self._downscaled(hr)[1]) / 2
             costs = (refined.before, refined.after, refined.steps, spent, peer, spent / peer)
-            self.columns.update(zip(COSTS, costs, strict=True))
-        self.columns["bpp"] = 8 * len(self._coded(low)) / (hr.shape[0] * hr.shape[1])
+            self.image_columns.update(zip(COSTS, costs, strict=True))
+        self.image_columns["bpp"] = 8 * len(self._coded(low)) / (hr.shape[0] * hr.shape[1])
         tick(1.0)
         return Guarded(self._stored(low))
 
@@ -129,12 +129,12 @@ class Refining(Trained):
     def _stored(self, low: Pixels) -> Pixels:
         return self._compressor.reread(self._coded(low))[:, :, : low.shape[2]]
 
-    def see(self, sample: Sample) -> dict[str, float | None]:
+    def add(self, sample: Sample) -> dict[str, float | None]:
         """Columns of one image."""
         del sample
-        return dict(self.columns)
+        return dict(self.image_columns)
 
-    def conclude(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Any]:
         """Columns of the set."""
         return {"codec": self._compressor.codec, "quality": self.quality, "steps": self.steps}
 
@@ -160,7 +160,7 @@ def measure(files: ImageSet, model: Any, steps: int | None, quality: int | None)
     refining = Refining(model.name, model.model, steps=steps, quality=quality)
     warm_up(refining)
     settings = Settings(temperature=0, version=__version__)
-    measurement = Rescaling(refining, settings, judge=refining)
+    measurement = Rescaling(refining, settings, metrics=refining)
     (record,) = measure_set(files, measurement, failed=stop)
     return record
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from irncli.api.files import File, format_of, read, warn, write
-from irncli.api.model import Model, given_up
+from irncli.api.model import Model, warn_of_fallback
 from irncli.engine.device import Precision
 from irncli.engine.ticks import no_tick
 from irncli.io.encoding import Format
@@ -207,7 +207,7 @@ def _converted(
     operation.check(image_format)
     image = ImageFile(read(file), max_pixels=max_pixels)
     source = Source.decoded(image, deep=operation.deep, strip=strip)
-    models = Models(device, precision, tile, given_up)
+    models = Models(device, precision, tile, warn_of_fallback)
     plan = operation.plan(models, source, image_format)
     result = operation.run(models, source, plan, image_format, quality, no_tick)
     made = result.encode()

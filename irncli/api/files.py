@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from collections.abc import Iterable
@@ -20,7 +21,18 @@ File = str | os.PathLike[str] | BinaryIO
 def warn(texts: Iterable[str]) -> None:
     """Issue warnings that point at the line from which the interface was called."""
     for text in texts:
-        warnings.warn(text, UserWarning, stacklevel=3)
+        warnings.warn(text, UserWarning, stacklevel=_level_of_caller())
+
+
+def _level_of_caller() -> int:
+    """Return the `stacklevel`, for the function that calls this one, of the first caller of irncli.
+
+    From Python 3.12 on, `skip_file_prefixes` of `warnings.warn` does the same.
+    """
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "irncli":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def read(file: File) -> bytes:

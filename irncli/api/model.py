@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
@@ -26,7 +25,7 @@ from irncli.pixels import Pixels
 from irncli.zoo.checkpoint import Card, Checkpoint
 from irncli.zoo.registry import default_registry
 
-__all__ = ["Model", "given_up", "load"]
+__all__ = ["Model", "load", "warn_of_fallback"]
 
 
 class Model:
@@ -64,7 +63,7 @@ class Model:
         network = checkpoint.network
         if not isinstance(network, InvertibleNetwork):
             raise UsageError(f"{checkpoint.card.name} is not a rescaling or colour model")
-        self.rescaler = Rescaler(network, device, precision, tile, given_up)
+        self.rescaler = Rescaler(network, device, precision, tile, warn_of_fallback)
         self.loaded = LoadedModel(checkpoint, self.rescaler)
         self.network, self.card = network, checkpoint.card
         self.weights_sha256 = checkpoint.weights_sha256
@@ -293,9 +292,9 @@ def load(
     return Model(default_registry().load(str(name_or_path)), device, precision, tile)
 
 
-def given_up(message: str) -> None:
+def warn_of_fallback(message: str) -> None:
     """Warn that the work falls back to another device."""
-    warnings.warn(message, UserWarning, stacklevel=2)
+    warn([message])
 
 
 def _check_bits(image: Any, bits: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal, overload
 
 from irncli.api.files import File, read, warn
-from irncli.api.model import Model, given_up
+from irncli.api.model import Model, warn_of_fallback
 from irncli.engine.latent import draw_seed
 from irncli.engine.ticks import no_tick
 from irncli.errors import TagError
@@ -93,7 +93,7 @@ def restore(
         drawn=draw_seed(),
         max_pixels=max_pixels,
     )
-    models = Models(warn=given_up)
+    models = Models(warn=warn_of_fallback)
     plan = operation.plan(models, source, "png")
     found = plan.restoration
     if found.tag is None:

@@ -19,7 +19,7 @@ from irncli.train.data import Images, centre_crop, split
 from irncli.train.log import RunLog
 from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
-from irncli.train.setup import Ingredients, build_trainer
+from irncli.train.setup import LoadedNetworks, build_trainer
 from irncli.train.state import RunDirectory
 from irncli.train.step import StepResult, Trainer
 from irncli.train.validate import measure_sigma, sample, validator
@@ -120,7 +120,7 @@ def train(
     recipe: Recipe,
     images: Images,
     run: Run,
-    ingredients: Ingredients | None = None,
+    networks: LoadedNetworks | None = None,
     hooks: Hooks | None = None,
 ) -> bool:
     """Start or continue a run, until its budget is spent or a hook stops it.
@@ -141,7 +141,7 @@ def train(
     try:
         with place as directory:
             loop = _Loop(
-                recipe, images, run, ingredients or Ingredients(), hooks or Hooks(), directory
+                recipe, images, run, networks or LoadedNetworks(), hooks or Hooks(), directory
             )
             with closing(loop):
                 return loop.run()
@@ -159,12 +159,12 @@ class _Loop:
         recipe: Recipe,
         images: Images,
         run: Run,
-        ingredients: Ingredients,
+        networks: LoadedNetworks,
         hooks: Hooks,
         directory: RunDirectory | None,
     ) -> None:
         self.recipe, self.options, self.hooks = recipe, run, hooks
-        self.ingredients, self.fingerprint = ingredients, images.fingerprint()
+        self.networks, self.fingerprint = networks, images.fingerprint()
         self.directory = directory
         saved = run.ranks.from_leader(self._saved())
         training, held_out = (images, run.held_out) if run.held_out else split(images)
@@ -176,7 +176,7 @@ class _Loop:
                 "with --validation"
             )
         self.held_out = [centre_crop(p, step, VALIDATION_SIDE) for p in large]
-        self.validator = validator(recipe, self.held_out, ingredients.rescaling_network)
+        self.validator = validator(recipe, self.held_out, networks.rescaling_network)
         self.sampler = CropSampler(
             training.pixels,
             recipe.network.scale,
@@ -221,7 +221,7 @@ class _Loop:
     def _trainer(self, network: Any) -> Trainer:
         run = self.options
         return build_trainer(
-            network, self.recipe, self.ingredients,
+            network, self.recipe, self.networks,
             device=run.device, seed=run.seed, ranks=run.ranks, say=self.hooks.say,
         )  # fmt: skip
 
@@ -247,7 +247,7 @@ class _Loop:
         return trainer
 
     def _rescaler_hash(self) -> str:
-        rescaler = self.ingredients.rescaler
+        rescaler = self.networks.rescaler
         return rescaler.weights_sha256 if rescaler else ""
 
     def run(self) -> bool:

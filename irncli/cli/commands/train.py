@@ -159,7 +159,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     from irncli.train.loop import Budget, Hooks, Run
     from irncli.train.loop import train as run
     from irncli.train.parallel import process_group, ranks_of
-    from irncli.train.setup import gather
+    from irncli.train.setup import load_networks
     from irncli.zoo.registry import default_registry
 
     ranks = ranks_of(os.environ)
@@ -188,7 +188,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
         resume=settings.resume,
         ranks=ranks,
     )
-    ingredients = gather(recipe, locate)
+    networks = load_networks(recipe, locate)
     images = load_images(data)
     for damaged in images.damaged:
         console.say(f"irn: {damaged}: damaged, left out")
@@ -201,7 +201,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     ):
         report = _reporter(console, tick, recipe.report.log_every)
         finished = run(
-            recipe, images, options_, ingredients, Hooks(report, console.say, interrupts.asked)
+            recipe, images, options_, networks, Hooks(report, console.say, interrupts.asked)
         )
     if finished or interrupts.status is None:
         return int(ExitStatus.OK)

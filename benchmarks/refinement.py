@@ -36,7 +36,7 @@ from irncli.engine.ticks import Tick
 from irncli.errors import IrnError
 from irncli.eval.methods import Trained, choose, warm_up
 from irncli.eval.records import Record
-from irncli.eval.rescaling import Rescaling, Sample, Settings
+from irncli.eval.rescaling import MeasurementSettings, Rescaling, Sample
 from irncli.eval.runner import measure_set
 from irncli.eval.sets import ImageSet, find_sets
 from irncli.io.picture import Picture
@@ -159,7 +159,7 @@ def measure(files: ImageSet, model: Any, steps: int | None, quality: int | None)
 
     refining = Refining(model.name, model.model, steps=steps, quality=quality)
     warm_up(refining)
-    settings = Settings(temperature=0, version=__version__)
+    settings = MeasurementSettings(temperature=0, version=__version__)
     measurement = Rescaling(refining, settings, metrics=refining)
     (record,) = measure_set(files, measurement, failed=stop)
     return record

@@ -23,7 +23,7 @@ from irncli.batch.plan import (
     tile_side,
 )
 from irncli.batch.progress import POLL_SECONDS, Progress
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.batch.tasks import Converter, LocalConverter, Task
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.encoding import format_for_suffix
@@ -122,7 +122,7 @@ class _Batch:
 
 
 def run_job(
-    options: Settings,
+    options: BatchSettings,
     label: Callable[[Path], str],
     operation: Operation,
     *,
@@ -209,7 +209,7 @@ def _work(batch: _Batch, converters: Sequence[Converter], progress: Progress) ->
 
 
 def _planned_files(
-    options: Settings, label: Callable[[Path], str], job: Job, scale: str | None
+    options: BatchSettings, label: Callable[[Path], str], job: Job, scale: str | None
 ) -> list[PlannedFile]:
     console = job.tools.console
     to = Destination(
@@ -227,7 +227,7 @@ def _planned_files(
     return files
 
 
-def _check_format(options: Settings, operation: Operation) -> None:
+def _check_format(options: BatchSettings, operation: Operation) -> None:
     """Refuse a format that cannot hold the requested result, before any file is read."""
     suffix = "" if options.output is None else options.output.suffix
     wanted = options.image_format or (format_for_suffix(suffix) if suffix else None)
@@ -249,7 +249,7 @@ def _listed(path: Path, console: Console) -> list[Path]:
     return names
 
 
-def _sources(options: Settings, console: Console) -> list[Input]:
+def _sources(options: BatchSettings, console: Console) -> list[Input]:
     paths = list(options.inputs or [])
     if options.files_from is not None:
         if STREAM in paths and options.files_from == STREAM:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from irncli.engine.device import Precision
     from irncli.io.encoding import Format
 
-__all__ = ["Settings"]
+__all__ = ["BatchSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class BatchSettings:
     """Settings of a batch, with the defaults of the command line.
 
     Attributes:

@@ -36,13 +36,13 @@ from irncli.io.picture import Picture
 from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.model.transforms import YUV_ROWS
 
-__all__ = ["Rescaling", "Sample", "SetMetrics", "Settings"]
+__all__ = ["MeasurementSettings", "Rescaling", "Sample", "SetMetrics"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class MeasurementSettings:
     """Settings of the measurement.
 
     Attributes:
@@ -99,7 +99,7 @@ class Rescaling:
     """
 
     method: Method
-    settings: Settings
+    settings: MeasurementSettings
     metrics: SetMetrics | None = None
     keep: Callable[[Sample], None] | None = None
     _results: list[dict[str, Any]] = field(default_factory=list)
@@ -133,7 +133,7 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return work(), time.perf_counter() - began
 
 
-def _draws(method: Method, settings: Settings) -> list[tuple[int, float]]:
+def _draws(method: Method, settings: MeasurementSettings) -> list[tuple[int, float]]:
     """Return the pairs of seed and temperature to restore with; z = 0 comes last."""
     temperature = _temperature(method, settings)
     if temperature == 0:
@@ -141,14 +141,14 @@ def _draws(method: Method, settings: Settings) -> list[tuple[int, float]]:
     return [*((seed, temperature) for seed in range(settings.seeds)), (0, 0.0)]
 
 
-def _temperature(method: Method, settings: Settings) -> float:
+def _temperature(method: Method, settings: MeasurementSettings) -> float:
     if method.kind == "baseline":
         return 0.0
     return method.temperature if settings.temperature is None else settings.temperature
 
 
 def _measure_image(
-    path: Path, method: Method, settings: Settings, tick: Tick
+    path: Path, method: Method, settings: MeasurementSettings, tick: Tick
 ) -> tuple[dict[str, Any], Sample]:
     hr = load_cropped(path, method.scale, settings.max_pixels)
     draws = _draws(method, settings)
@@ -231,7 +231,7 @@ MEANS = (
 def _record(
     name: str,
     method: Method,
-    settings: Settings,
+    settings: MeasurementSettings,
     results: Sequence[dict[str, Any]],
     further: dict[str, Any],
     failures: list[Failure],

@@ -15,7 +15,7 @@ from irncli.errors import InputMissingError, UnavailableError, UsageError
 from irncli.eval.methods import BASELINES, Baseline, Trained, choose, warm_up
 from irncli.eval.montage import comparison, side_by_side, worst_places
 from irncli.eval.records import IMAGE_NUMBERS
-from irncli.eval.rescaling import Rescaling, Settings
+from irncli.eval.rescaling import MeasurementSettings, Rescaling
 from irncli.eval.runner import measure_set
 from irncli.eval.sets import ImageSet, find_sets
 from irncli.io.image_file import decode
@@ -56,7 +56,9 @@ def measured(folder, method, **options):
         key: options.pop(key) for key in ("seeds", "temperature", "max_pixels") if key in options
     }
     told = {key: options.pop(key) for key in ("progress", "failed") if key in options}
-    (record,) = measure_set(pictures, Rescaling(method, Settings(**settings), **options), **told)
+    (record,) = measure_set(
+        pictures, Rescaling(method, MeasurementSettings(**settings), **options), **told
+    )
     return record
 
 

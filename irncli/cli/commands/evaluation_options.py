@@ -11,13 +11,13 @@ from irncli.cli.help.groups import FILES, MEASURED
 from irncli.errors import UsageError
 from irncli.limits import DEFAULT_MAX_PIXELS, MAX_SCALE
 
-__all__ = ["Settings"]
+__all__ = ["EvalOptions"]
 
 BASELINES = ("bicubic", "lanczos")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Settings:
+class EvalOptions:
     """Settings of `irn eval`: what to measure, and where to write the results."""
 
     data: Annotated[

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irncli.batch.console import Console
-from irncli.cli.commands.evaluation_options import Settings
+from irncli.cli.commands.evaluation_options import EvalOptions
 from irncli.engine.rescaler import Pixels, bicubic
 from irncli.errors import OutputError, UsageError
 from irncli.eval import compression_plot, compression_report, page, plot, report
@@ -49,7 +49,7 @@ class Outputs:
     """The output files that the settings ask for; `-` is standard output."""
 
     console: Console
-    settings: Settings
+    settings: EvalOptions
 
     def _files(self) -> list[Path]:
         wanted = (self.settings.json, self.settings.csv, self.settings.markdown, self.settings.plot)

@@ -13,8 +13,7 @@ from irncli.errors import UsageError
 from irncli.eval.compression import QUALITIES, Compression, CompressionMethods
 from irncli.eval.methods import Trained, choose, warm_up
 from irncli.eval.perceptual import PerceptualMetrics, parse_names
-from irncli.eval.rescaling import Rescaling
-from irncli.eval.rescaling import Settings as Measuring
+from irncli.eval.rescaling import MeasurementSettings, Rescaling
 from irncli.eval.runner import Study
 from irncli.eval.sets import ImageSet
 from irncli.operations.compress import default_restorer, model_for
@@ -22,14 +21,14 @@ from irncli.operations.models import LoadedRestorer, Models
 
 if TYPE_CHECKING:
     from irncli.batch.console import Console
-    from irncli.cli.commands.evaluation_options import Settings
+    from irncli.cli.commands.evaluation_options import EvalOptions
 
 __all__ = ["study_of"]
 
 NO_RESTORER = "none"
 
 
-def study_of(settings: Settings, console: Console, sets: Sequence[ImageSet]) -> Study:
+def study_of(settings: EvalOptions, console: Console, sets: Sequence[ImageSet]) -> Study:
     """Return the study for the given settings.
 
     Args:
@@ -50,7 +49,7 @@ def study_of(settings: Settings, console: Console, sets: Sequence[ImageSet]) -> 
 
 
 def _rescaling(
-    settings: Settings, models: Models, console: Console, sets: Sequence[ImageSet]
+    settings: EvalOptions, models: Models, console: Console, sets: Sequence[ImageSet]
 ) -> Study:
     methods = choose(
         settings.model or [],
@@ -63,7 +62,7 @@ def _rescaling(
     saved = None
     if settings.save is not None:
         saved = SavedImages(settings.save, sets, methods, settings.overwrite)
-    how = Measuring(
+    how = MeasurementSettings(
         seeds=settings.seeds or 1,
         temperature=settings.temperature,
         max_pixels=settings.max_pixels,
@@ -86,7 +85,7 @@ def _rescaling(
     return study
 
 
-def _perceptual_metrics(settings: Settings, console: Console) -> PerceptualMetrics | None:
+def _perceptual_metrics(settings: EvalOptions, console: Console) -> PerceptualMetrics | None:
     """Return the perceptual metrics, and print one warning for all that are missing."""
     if settings.perceptual is None:
         return None
@@ -99,7 +98,7 @@ def _perceptual_metrics(settings: Settings, console: Console) -> PerceptualMetri
     return perceptual
 
 
-def _compression_methods(settings: Settings, models: Models) -> CompressionMethods:
+def _compression_methods(settings: EvalOptions, models: Models) -> CompressionMethods:
     names = settings.model or []
     if len(names) > 1:
         raise UsageError("--task compress measures one model: give --model once")

@@ -22,7 +22,7 @@ __all__ = ["train"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Settings:
+class TrainOptions:
     """Settings of `irn train`, each declared as an option."""
 
     preset: Annotated[
@@ -90,7 +90,7 @@ class Settings:
 
 
 @settings_command
-def train(settings: Settings) -> int:
+def train(settings: TrainOptions) -> int:
     """Train a model, or continue a run with --resume.
 
     A run that was stopped at any moment continues to the same result. For several GPUs or machines:
@@ -119,7 +119,7 @@ def train(settings: Settings) -> int:
     return _train(settings, settings.preset, settings.data, settings.out)
 
 
-def _recipe(name: str, settings: Settings) -> "Recipe":
+def _recipe(name: str, settings: TrainOptions) -> "Recipe":
     """Return a preset with the changes of the `--config` file, and then those of `--set`."""
     from irncli.train.presets import preset
     from irncli.train.recipe import parse_assignments, parse_toml
@@ -146,7 +146,7 @@ def _list() -> int:
     return int(ExitStatus.OK)
 
 
-def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
+def _train(settings: TrainOptions, name: str, data: list[Path], out: Path) -> int:
     import os
 
     import torch
@@ -177,7 +177,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     steps = settings.steps
     if steps is None and settings.minutes is None:
         steps = recipe.optimiser.steps
-    options_ = Run(
+    run_settings = Run(
         name=name,
         out=out,
         budget=Budget(steps, settings.minutes),
@@ -201,7 +201,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     ):
         report = _reporter(console, tick, recipe.report.log_every)
         finished = run(
-            recipe, images, options_, networks, Hooks(report, console.say, interrupts.asked)
+            recipe, images, run_settings, networks, Hooks(report, console.say, interrupts.asked)
         )
     if finished or interrupts.status is None:
         return int(ExitStatus.OK)

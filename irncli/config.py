@@ -112,7 +112,7 @@ class InvertibleConfig:
         return self.reduction // self.cell
 
     @property
-    def picture_channels(self) -> int:
+    def image_channels(self) -> int:
         """Number of channels of the low part as an image: 3 for rescaling, 1 for colour."""
         return 3 if self.task == "rescale" else 1
 

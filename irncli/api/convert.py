@@ -70,7 +70,7 @@ def downscale(
         OutputError: the output exists, or cannot be created.
     """
     operation = Downscale(scale=scale, model=_given(model), bits=bits, refine=refine, guard=guard)
-    return _converted(
+    return _convert_file(
         operation, file, output, image_format=format, quality=quality, strip=strip,
         overwrite=overwrite, max_pixels=max_pixels, device=device, precision=precision, tile=tile,
     )  # fmt: skip
@@ -118,7 +118,7 @@ def decolor(
         IrnError: as in `downscale`.
     """
     operation = Decolor(model=_given(model), bits=bits, refine=refine, guard=guard)
-    return _converted(
+    return _convert_file(
         operation, file, output, image_format=format, quality=quality, strip=strip,
         overwrite=overwrite, max_pixels=max_pixels, device=device, precision=precision, tile=tile,
     )  # fmt: skip
@@ -177,7 +177,7 @@ def compress(
     operation = Compress(
         scale=scale, model=_given(model), target=target, auto=auto, report=report, refine=refine
     )
-    return _converted(
+    return _convert_file(
         operation, file, output, image_format=codec, quality=quality, strip=strip,
         overwrite=overwrite, max_pixels=max_pixels, device=device, precision=precision, tile=tile,
     )  # fmt: skip
@@ -187,7 +187,7 @@ def _given(model: str | Model | None) -> str | LoadedModel | None:
     return model.loaded if isinstance(model, Model) else model
 
 
-def _converted(
+def _convert_file(
     operation: Operation,
     file: File,
     output: File,

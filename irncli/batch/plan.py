@@ -87,7 +87,7 @@ class Destination:
         """True if output directories are created: with `--output-dir`, and with a template."""
         return self.directory is not None or (self.output is not None and is_template(self.output))
 
-    def of(self, source: Input, index: int) -> Path:
+    def output_of(self, source: Input, index: int) -> Path:
         """Return the output of an input; `index` is its position in the batch, from 1."""
         path, suffix = source.path, suffix_for_format(self.format or "png")
         if self.output is not None and is_template(self.output):
@@ -149,13 +149,13 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], 
             f"-o {to.output} with {len(sources)} inputs: use --output-dir, or a template such as "
             "-o 'out/{stem}{ext}'"
         )
-    made_from = {identity(to.of(source, n)): source for n, source in enumerate(sources, 1)}
+    made_from = {identity(to.output_of(source, n)): source for n, source in enumerate(sources, 1)}
     kept = [
         each
         for each in sources
         if not each.found or made_from.get(identity(each.path), each) is each
     ]
-    outputs = [to.of(source, n) for n, source in enumerate(kept, 1)]
+    outputs = [to.output_of(source, n) for n, source in enumerate(kept, 1)]
     formats = [output_format(output, to.format, to.allowed) for output in outputs]
     pairs = plan_outputs([each.path for each in kept], outputs)
     files = [PlannedFile(*pair, each) for pair, each in zip(pairs, formats, strict=True)]

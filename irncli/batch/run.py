@@ -36,7 +36,7 @@ __all__ = ["run_job"]
 
 
 @contextmanager
-def _abandoned(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+def _shut_down_at_once(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
     """Shut the pool down without waiting, so that a blocked read cannot delay Ctrl-C."""
     try:
         yield pool
@@ -63,33 +63,33 @@ class _Batch:
 
     def serve(self, converter: Converter) -> None:
         """Process one file after another until no file is left or the batch is to stop."""
-        with _abandoned(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
+        with _shut_down_at_once(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
             written: Future[None] | None = None
-            ahead = self._ahead(reader, converter)
+            ahead = self._read_next(reader, converter)
             while ahead is not None and not self.job.tools.progress.stop.is_set():
-                task = self._arrived(ahead)
+                task = self._wait_for(ahead)
                 if task is None:
                     break
                 if not task.large:
-                    ahead = self._ahead(reader, converter)
+                    ahead = self._read_next(reader, converter)
                 encode = task.attempt(partial(converter.convert, task))
                 if written is not None:
                     written.result()
-                written = writer.submit(self._end, task, encode)
+                written = writer.submit(self._write, task, encode)
                 if task.large:
                     written.result()
-                    ahead = self._ahead(reader, converter)
+                    ahead = self._read_next(reader, converter)
             if written is not None:
                 written.result()
 
-    def _arrived(self, ahead: Future[Task]) -> Task | None:
+    def _wait_for(self, ahead: Future[Task]) -> Task | None:
         """Wait until a file is read, and return its task, or None if the batch is to stop."""
         while not self.job.tools.progress.stop.is_set():
             if wait([ahead], timeout=POLL_SECONDS).done:
                 return ahead.result()
         return None
 
-    def _ahead(self, reader: ThreadPoolExecutor, converter: Converter) -> Future[Task] | None:
+    def _read_next(self, reader: ThreadPoolExecutor, converter: Converter) -> Future[Task] | None:
         with self._lock:
             task = next(self.tasks, None)
         return None if task is None else reader.submit(self._read, task, converter)
@@ -99,7 +99,7 @@ class _Batch:
         task.attempt(lambda: converter.prepare(task))
         return task
 
-    def _end(self, task: Task, encode: Encode | None) -> None:
+    def _write(self, task: Task, encode: Encode | None) -> None:
         """Encode and write an output, and report the file."""
         tools, record = self.job.tools, task.record
         console, options = tools.console, tools.options

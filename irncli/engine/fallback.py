@@ -65,7 +65,7 @@ class Fallback:
     tint: tuple[float, float, float] | None = None
 
     @classmethod
-    def chosen(
+    def for_image(
         cls,
         low: Pixels,
         blocks: Blocks | None,

@@ -128,11 +128,11 @@ class Trained:
         """Return LR made by the network, with the guard if `guarded`."""
         kind = Decolor if self.task == "color" else Downscale
         operation = kind(model=self.model, guard=self.guarded)
-        return operation.made(self.model, Picture(hr), self.scale, "png", 100, tick).guarded
+        return operation.run_network(self.model, Picture(hr), self.scale, "png", 100, tick).guarded
 
     def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:
         """Return HR restored by the inverse network, except in the blocks marked by the guard."""
-        fallback = Fallback.chosen(made.pixels, made.blocks, self.scale, made.tint)
+        fallback = Fallback.for_image(made.pixels, made.blocks, self.scale, made.tint)
         restored = self.rescaler.upscale(
             made.pixels, seed=seed, temperature=temperature, tick=tick, fallback=fallback
         )

@@ -60,7 +60,7 @@ class Downscale(Forward):
         del models
         image, model, (width, height) = source.image, plan.model, plan.lr_size
         assert model is not None  # noqa: S101
-        made = self.made(model, image, plan.scale, image_format, quality, tick)
+        made = self.run_network(model, image, plan.scale, image_format, quality, tick)
         alpha = None if image.alpha is None else to_bits(image.alpha, self.bits)
         small = replace(
             image,

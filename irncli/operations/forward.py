@@ -119,7 +119,7 @@ class Forward(Operation):
     def _downs(self) -> float:
         return 1 + STEP_COST * self.refine
 
-    def made(
+    def run_network(
         self,
         model: LoadedModel,
         image: Picture,

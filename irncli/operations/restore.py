@@ -187,7 +187,7 @@ class _Inverse:
 
 def _fallback(low: Pixels, tag: Tag | None, scale: int) -> Fallback | None:
     """Return the fallback for blocks that the tag marks as restored without the network."""
-    return None if tag is None else Fallback.chosen(low, tag.blocks, scale, tag.tint)
+    return None if tag is None else Fallback.for_image(low, tag.blocks, scale, tag.tint)
 
 
 def _without_tag(metadata: Metadata, tag: Tag | None) -> Metadata:

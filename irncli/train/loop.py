@@ -319,7 +319,7 @@ class _Loop:
             self.directory.save_checkpoint("best", data)
         if isinstance(average, InvertibleNetwork):
             for index, pixels in enumerate(self.held_out[: self.recipe.report.samples]):
-                self.log.picture(step, index, sample(average, pixels))
+                self.log.image(step, index, sample(average, pixels))
 
     def _card(self, score: float) -> Card:
         return Card(

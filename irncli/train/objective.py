@@ -63,13 +63,13 @@ class Restored(NamedTuple):
     Attributes:
         low: LR before quantisation.
         z: z of the forward pass.
-        picture: restored image.
+        image: restored image.
         tables: quantisation tables of the JPEG between the passes, or None.
     """
 
     low: torch.Tensor
     z: torch.Tensor
-    picture: torch.Tensor
+    image: torch.Tensor
     tables: torch.Tensor | None
 
 

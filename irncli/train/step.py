@@ -150,7 +150,7 @@ class Trainer:
         assert self.adversary is not None  # noqa: S101
         assert isinstance(self.objective, RescalingObjective)  # noqa: S101
         with torch.no_grad():
-            restored = self.objective.restore(hr, draws).picture
+            restored = self.objective.restore(hr, draws).image
         factor = rate / self.recipe.optimiser.learning_rate
         loss = float(self.ranks.mean(self.adversary.learn(hr, restored, factor)))
         return StepResult(
@@ -187,7 +187,7 @@ class Trainer:
             if latent.drawn_at(share):
                 widths = torch.from_numpy(_widths(latent, rng, hr.shape[0])).float().to(self.device)
                 z = widths.view(-1, 1, 1, 1) * normal(config.latent_channels, config.reduction)
-            noise = normal(config.picture_channels, config.scale) if noisy else None
+            noise = normal(config.image_channels, config.scale) if noisy else None
         return Draws(z, noise, qualities.tolist() if codec.jpeg_least else None)
 
     def _follow_sigma(self, measured: torch.Tensor | None) -> None:

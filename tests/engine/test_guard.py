@@ -41,7 +41,7 @@ def guarded(rescaler, hr, scale=None, **options):
 
 
 def restored(rescaler, made, hr, scale=None, **options):
-    fallback = Fallback.chosen(made.pixels, made.blocks, rescaler.scale, made.tint)
+    fallback = Fallback.for_image(made.pixels, made.blocks, rescaler.scale, made.tint)
     size = (hr.shape[1], hr.shape[0])
     return rescaler.upscale(made.pixels, size, scale, fallback=fallback, **options)
 
@@ -306,9 +306,9 @@ def test_weights_of_blocks():
 def test_marks_of_an_lr_of_another_size_are_not_used(photo):
     low = image(photo, 40, 60)
     blocks = np.ones((3, 4), np.bool_)
-    assert Fallback.chosen(low, blocks, 2, None) is not None
-    assert Fallback.chosen(low[:20], blocks, 2, None) is None
-    assert Fallback.chosen(low, None, 2, None) is None
+    assert Fallback.for_image(low, blocks, 2, None) is not None
+    assert Fallback.for_image(low[:20], blocks, 2, None) is None
+    assert Fallback.for_image(low, None, 2, None) is None
 
 
 def test_a_window_is_restored_nearly_as_in_the_whole(photo):

@@ -57,7 +57,7 @@ class Noisy:
 def test_gradients_are_those_of_the_network(name):
     network = shaken(SMALL[name], strength=0.05)
     config = network.config
-    low = torch.rand(1, config.picture_channels, 12 * config.cell, 9 * config.cell)
+    low = torch.rand(1, config.image_channels, 12 * config.cell, 9 * config.cell)
     pairs = []
     for restore in (
         lambda x: network.inverse(x, x.new_zeros(1, config.latent_channels, 12, 9)),

@@ -166,7 +166,7 @@ def test_features_are_compared_with_those_of_hr(vgg):
     hr = torch.rand(1, 3, 32, 32)
     objective = RescalingObjective(network, PLUS, features=vgg)
     _, parts = objective(hr, torch.nn.functional.avg_pool2d(hr, 2), Draws(), 0)
-    restored = objective.restore(hr, Draws()).picture
+    restored = objective.restore(hr, Draws()).image
     difference = vgg(restored) - vgg(hr)
     expected = 0.01 * torch.sqrt(difference.square() + 1e-6).sum()
     assert parts["features_loss"].item() == pytest.approx(expected.item(), rel=1e-4)

@@ -333,6 +333,16 @@ def test_a_dry_run_decides_as_the_run_does(irn, tree, model, tmp_path):
     assert [each["skipped"] for each in decisions(dry)] == [None, None, True, True]
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_lines_about_files_give_the_sizes_before_and_after(irn, tree, model, tmp_path, dry):
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    down = ("downscale", tree / "a.png", "--model", model, "--scale", 4, "-o", small, "-v")
+    assert f"irn: {tree / 'a.png'} -> {small}: 24x20 to 6x5 by tiny" in irn(*down, *dry).err
+    irn(*down, "--overwrite")
+    up = irn("upscale", small, "--model", model, "-o", large, "-v", *dry)
+    assert f"irn: {small} -> {large}: 6x5 to 24x20 by tiny" in up.err
+
+
 def test_a_dry_run_says_all_and_writes_nothing(irn, tree, model, tmp_path):
     before = names(tmp_path)
     words = (

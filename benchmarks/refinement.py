@@ -34,11 +34,12 @@ from irncli.compression.pipeline import Compressor
 from irncli.engine.guard import Guarded
 from irncli.engine.refine import refine
 from irncli.engine.rescaler import Pixels
+from irncli.engine.ticks import Tick
 from irncli.errors import IrnError
-from irncli.eval.contestants import Trained, choose, warm_up
+from irncli.eval.methods import Trained, choose, warm_up
 from irncli.eval.records import Record
-from irncli.eval.rescaling import Rescaling, Sample, Settings
-from irncli.eval.runner import Tick, measure_set
+from irncli.eval.rescaling import MeasurementSettings, Rescaling, Sample
+from irncli.eval.runner import measure_set
 from irncli.eval.sets import ImageSet, find_sets
 from irncli.io.picture import Picture
 from irncli.operations.models import Models
@@ -87,33 +88,33 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Refining(Trained):
-    """A model whose LR is refined and goes through a file, and the judge of the cost.
+    """A model whose LR is refined and goes through a file, and the metrics of what that costs.
 
     Attributes:
         steps: number of refinement steps; None: no refinement.
         quality: quality of the JPEG; None: PNG.
-        columns: columns of the last image.
+        image_columns: columns of the last image.
     """
 
     steps: int | None = None
     quality: int | None = None
-    columns: dict[str, float | None] = field(default_factory=dict)
+    image_columns: dict[str, float | None] = field(default_factory=dict)
 
     def down(self, hr: Pixels, tick: Tick) -> Guarded:
         """Return LR as read back from its file; `tick` is called only at the end."""
         low, seconds = self._downscaled(hr)
-        self.columns.clear()
+        self.image_columns.clear()
         if self.steps is not None:
-            filed = None if self.quality is None else self._filed
+            as_stored = None if self.quality is None else self._stored
             began = self._now()
-            refined = refine(self.rescaler, hr, low, steps=self.steps, filed=filed)
+            refined = refine(self.rescaler, hr, low, steps=self.steps, as_stored=as_stored)
             spent, low = self._now() - began, refined.pixels
             peer = (seconds + self._downscaled(hr)[1]) / 2
             costs = (refined.before, refined.after, refined.steps, spent, peer, spent / peer)
-            self.columns.update(zip(COSTS, costs, strict=True))
-        self.columns["bpp"] = 8 * len(self._coded(low)) / (hr.shape[0] * hr.shape[1])
+            self.image_columns.update(zip(COSTS, costs, strict=True))
+        self.image_columns["bpp"] = 8 * len(self._coded(low)) / (hr.shape[0] * hr.shape[1])
         tick(1.0)
-        return Guarded(self._filed(low))
+        return Guarded(self._stored(low))
 
     def _downscaled(self, hr: Pixels) -> tuple[Pixels, float]:
         began = self._now()
@@ -130,15 +131,15 @@ class Refining(Trained):
         picture = Picture(low.repeat(3 // low.shape[2], axis=2), gray=low.shape[2] == 1)
         return self._compressor.code(picture, self.quality or 100)
 
-    def _filed(self, low: Pixels) -> Pixels:
+    def _stored(self, low: Pixels) -> Pixels:
         return self._compressor.reread(self._coded(low))[:, :, : low.shape[2]]
 
-    def see(self, sample: Sample) -> dict[str, float | None]:
+    def add(self, sample: Sample) -> dict[str, float | None]:
         """Return the columns of one image."""
         del sample
-        return dict(self.columns)
+        return dict(self.image_columns)
 
-    def conclude(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Any]:
         """Return the columns of the set."""
         return {"codec": self._compressor.codec, "quality": self.quality, "steps": self.steps}
 
@@ -163,8 +164,8 @@ def measure(files: ImageSet, model: Any, steps: int | None, quality: int | None)
 
     refining = Refining(model.name, model.model, steps=steps, quality=quality)
     warm_up(refining)
-    settings = Settings(temperature=0, version=__version__)
-    measurement = Rescaling(refining, settings, judge=refining)
+    settings = MeasurementSettings(temperature=0, version=__version__)
+    measurement = Rescaling(refining, settings, metrics=refining)
     (record,) = measure_set(files, measurement, failed=stop)
     return record
 

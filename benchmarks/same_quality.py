@@ -24,8 +24,8 @@ from irncli.compression.pipeline import Compressor
 from irncli.engine.metrics import luma, psnr
 from irncli.engine.rescaler import Rescaler
 from irncli.eval.sets import find_sets, load_cropped
-from irncli.io.image_file import DEFAULT_MAX_PIXELS
 from irncli.io.picture import Picture
+from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.zoo.registry import default_registry
 
 QUALITIES = (30, 50, 70, 80, 90)

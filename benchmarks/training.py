@@ -110,11 +110,11 @@ def our_step(recipe: Any, device: Any) -> Any:
     from irncli.model import build
     from irncli.train.crops import CropSampler
     from irncli.train.parallel import Ranks
-    from irncli.train.setup import Ingredients, build_trainer
+    from irncli.train.setup import LoadedNetworks, build_trainer
 
     torch.manual_seed(0)
     trainer = build_trainer(
-        build(recipe.architecture), recipe, Ingredients(),
+        build(recipe.architecture), recipe, LoadedNetworks(),
         device=device, seed=0, ranks=Ranks(), say=print,
     )  # fmt: skip
     images = [torch.from_numpy(p.copy()).permute(2, 0, 1) for p in cuts()]

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any, Literal, get_args
 
+from irncli.limits import MAX_SCALE
+
 __all__ = ["Architecture", "CrmConfig", "InvertibleConfig", "Level", "from_json", "to_json"]
 
 Transform = Literal["haar", "learned", "color"]
@@ -76,7 +78,7 @@ class InvertibleConfig:
             f"low_channels is {self.low_channels!r}, expected 3, or 1, 4 or 16 for colour",
         )
         _require(_is_count(self.growth, 1, 256), f"growth is {self.growth!r}, expected 1..256")
-        _require(self.scale <= 64, f"scale is {self.scale}, expected at most 64")
+        _require(self.scale <= MAX_SCALE, f"scale is {self.scale}, expected at most {MAX_SCALE}")
         colours = [level for level in self.levels if level.transform == "color"]
         if colours or self.task == "color":
             _require(
@@ -110,7 +112,7 @@ class InvertibleConfig:
         return self.reduction // self.cell
 
     @property
-    def picture_channels(self) -> int:
+    def image_channels(self) -> int:
         """Number of channels of the low part as an image: 3 for rescaling, 1 for colour."""
         return 3 if self.task == "rescale" else 1
 

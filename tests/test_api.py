@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageCms
 
 import irncli
-from irncli.errors import ImageError, UnavailableError, UsageError
+from irncli.errors import ImageError, MemoryExhaustedError, UnavailableError, UsageError
 from irncli.pixels import to_bits
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
@@ -104,9 +104,20 @@ def test_what_has_no_meaning_is_refused(model):
         model.downscale(Image.new("RGB", (0, 4)))
 
 
-def test_a_device_that_is_given_up_is_warned_of(model):
-    with pytest.warns(UserWarning, match="going on on the CPU"):
-        model.rescaler.warn("cuda has too little memory: going on on the CPU")
+def test_a_device_that_is_given_up_is_warned_of(model, monkeypatch, noise):
+    """The warning points at the line that called irn, however deep the work is."""
+    forward = model.rescaler._forward
+
+    def fails_first(*given):
+        if model.rescaler._device.type != "cpu":
+            raise MemoryExhaustedError("no tile fits")
+        return forward(*given)
+
+    monkeypatch.setattr(model.rescaler, "_forward", fails_first)
+    monkeypatch.setattr(model.rescaler, "_device", torch.device("mps"))
+    with pytest.warns(UserWarning, match="mps has too little memory") as caught:
+        model.downscale(noise(8, 8))
+    assert caught[0].filename == __file__
 
 
 def test_inputs_are_not_changed(model, noise):

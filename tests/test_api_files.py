@@ -247,6 +247,13 @@ def test_files_are_those_of_the_commands(noise, shelf, tmp_path, name):
         call(source, ours, model=model, device="cpu", **chosen)
 
 
+def test_warnings_about_a_file_point_at_the_call(noise, tmp_path):
+    Image.fromarray(noise(8, 9)[:, :, 0]).save(tmp_path / "gray.png")
+    with pytest.warns(UserWarning, match="already gray") as caught:
+        irncli.decolor(tmp_path / "gray.png", tmp_path / "small.png", model="gray", device="cpu")
+    assert caught[0].filename == __file__
+
+
 def test_a_file_in_memory_is_made_small(noise, shelf):
     source, small = io.BytesIO(), io.BytesIO()
     Image.fromarray(noise(20, 26)).save(source, "png")
@@ -344,11 +351,3 @@ def test_what_commands_write_is_restored_alike(photo, shelf, tmp_path, monkeypat
         with Image.open(f"{name[0]}_back.png") as expected:
             assert back.tobytes() == expected.tobytes()
             assert back.mode == expected.mode
-
-
-def test_warnings_about_a_conversion_point_at_its_caller(tmp_path):
-    photo = tmp_path / "photo.png"
-    Image.fromarray(np.full((64, 96), 999, np.uint16)).save(photo)
-    with pytest.warns(UserWarning, match="16 bits") as caught:
-        irncli.downscale(photo, tmp_path / "small.png", model="small", guard=False)
-    assert caught[0].filename == __file__

@@ -13,31 +13,34 @@ import irncli
 PACKAGE = Path(irncli.__file__).parent
 BELOW_EVAL = {
     *("operations", "pixels", "geometry", "wording", "compression", "engine", "zoo"),
-    *("model", "io", "config", "errors"),
+    *("model", "io", "config", "limits", "errors"),
 }
 ALLOWED = {
     "errors": set(),
+    "limits": set(),
     "pixels": set(),
     "geometry": set(),
     "wording": set(),
-    "config": {"errors"},
+    "config": {"limits", "errors"},
     "model": {"config", "errors"},
-    "io": {"pixels", "geometry", "errors"},
+    "io": {"pixels", "geometry", "limits", "errors"},
     "zoo": {"model", "io", "config", "errors"},
     "engine": {"pixels", "geometry", "model", "config", "errors"},
     "operations": {
         *("pixels", "geometry", "wording", "compression", "engine", "zoo", "model", "io", "config"),
-        "errors",
+        *("limits", "errors"),
     },
     "compression": {"pixels", "geometry", "engine", "zoo", "model", "io", "config", "errors"},
     "eval": BELOW_EVAL,
-    "comparison": {"pixels", "geometry", "eval", "engine", "io", "errors"},
+    "comparison": {"pixels", "geometry", "eval", "engine", "io", "limits", "errors"},
     "train": {"eval", *BELOW_EVAL},
-    "api": {"operations", "pixels", "geometry", "engine", "zoo", "model", "io", "errors"},
+    "api": {
+        *("operations", "pixels", "geometry", "engine", "zoo", "model", "io", "limits", "errors"),
+    },
 }
 ALLOWED["batch"] = {
     *("__version__", "operations", "pixels", "geometry", "wording", "engine", "zoo", "io"),
-    "errors",
+    *("limits", "errors"),
 }
 ALLOWED["cli"] = {"__version__", *ALLOWED}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from irncli.api.files import File, format_of, read, warn, write
 from irncli.api.model import Model
 from irncli.engine.device import Precision
-from irncli.engine.placing import quiet
+from irncli.engine.ticks import no_tick
 from irncli.io.encoding import Format
-from irncli.io.image_file import DEFAULT_MAX_PIXELS, ImageFile
+from irncli.io.image_file import ImageFile
+from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.compress import Compress, Target
 from irncli.operations.decolor import Decolor
 from irncli.operations.downscale import Downscale
@@ -69,9 +70,10 @@ def downscale(
         OutputError: the output exists, or cannot be created.
     """
     operation = Downscale(scale=scale, model=_given(model), bits=bits, refine=refine, guard=guard)
-    models = Models(device, precision, tile, warn)
-    files = _Files(file, output, format, quality, strip, overwrite, max_pixels)
-    return _converted(operation, models, files)
+    return _convert_file(
+        operation, file, output, image_format=format, quality=quality, strip=strip,
+        overwrite=overwrite, max_pixels=max_pixels, device=device, precision=precision, tile=tile,
+    )  # fmt: skip
 
 
 def decolor(
@@ -116,9 +118,10 @@ def decolor(
         IrnError: as in `downscale`.
     """
     operation = Decolor(model=_given(model), bits=bits, refine=refine, guard=guard)
-    models = Models(device, precision, tile, warn)
-    files = _Files(file, output, format, quality, strip, overwrite, max_pixels)
-    return _converted(operation, models, files)
+    return _convert_file(
+        operation, file, output, image_format=format, quality=quality, strip=strip,
+        overwrite=overwrite, max_pixels=max_pixels, device=device, precision=precision, tile=tile,
+    )  # fmt: skip
 
 
 def compress(
@@ -174,40 +177,40 @@ def compress(
     operation = Compress(
         scale=scale, model=_given(model), target=target, auto=auto, report=report, refine=refine
     )
-    models = Models(device, precision, tile, warn)
-    files = _Files(file, output, codec, quality, strip, overwrite, max_pixels)
-    return _converted(operation, models, files)
+    return _convert_file(
+        operation, file, output, image_format=codec, quality=quality, strip=strip,
+        overwrite=overwrite, max_pixels=max_pixels, device=device, precision=precision, tile=tile,
+    )  # fmt: skip
 
 
 def _given(model: str | Model | None) -> str | LoadedModel | None:
     return model.loaded if isinstance(model, Model) else model
 
 
-@dataclass(frozen=True)
-class _Files:
-    """Input, output and settings of a conversion; see `downscale`."""
-
-    file: File
-    output: File
-    format: Format | None
-    quality: int
-    strip: bool
-    overwrite: bool
-    max_pixels: int
-
-
-def _converted(operation: Operation, models: Models, files: _Files) -> Result:
+def _convert_file(
+    operation: Operation,
+    file: File,
+    output: File,
+    *,
+    image_format: Format | None,
+    quality: int,
+    strip: bool,
+    overwrite: bool,
+    max_pixels: int,
+    device: str,
+    precision: Precision,
+    tile: int | None,
+) -> Result:
     """Read the file, run the operation, write the output, and issue the warnings."""
-    image_format = format_of(
-        files.output, files.format, operation.formats, operation.default_format
-    )
+    image_format = format_of(output, image_format, operation.formats, operation.default_format)
     operation.check(image_format)
-    file = ImageFile(read(files.file), max_pixels=files.max_pixels)
-    source = Source.decoded(file, deep=operation.deep, strip=files.strip)
+    image = ImageFile(read(file), max_pixels=max_pixels)
+    source = Source.decoded(image, deep=operation.deep, strip=strip)
+    models = Models(device, precision, tile, warn)
     plan = operation.plan(models, source, image_format)
-    result = operation.run(models, source, plan, image_format, files.quality, quiet)
+    result = operation.run(models, source, plan, image_format, quality, no_tick)
     made = result.encode()
-    write(files.output, made.data, overwrite=files.overwrite)
+    write(output, made.data, overwrite=overwrite)
     result = replace(result, warnings=(*source.image.notes, *result.warnings, *made.warnings))
     warn(*result.warnings)
     return result

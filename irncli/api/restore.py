@@ -8,10 +8,11 @@ from typing import Literal, overload
 from irncli.api.files import File, read, warn
 from irncli.api.model import Model
 from irncli.engine.latent import draw_seed
-from irncli.engine.placing import quiet
+from irncli.engine.ticks import no_tick
 from irncli.errors import TagError
-from irncli.io.image_file import DEFAULT_MAX_PIXELS, ImageFile
+from irncli.io.image_file import ImageFile
 from irncli.io.pillow import PillowImage, to_pillow
+from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.models import Models
 from irncli.operations.resolve import Request
 from irncli.operations.restore import Restore
@@ -100,10 +101,10 @@ def restore(
             "no irn tag: irn did not make this file, or it was stripped. If irn made it, use "
             "load(NAME).upscale(image)"
         )
-    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if found.bits > 8 and not array:
-        doubts = ("16 bits per channel were reduced to 8: pass array=True to keep them",)
+        notes = ("16 bits per channel were reduced to 8: pass array=True to keep them",)
         plan = replace(plan, restoration=replace(found, bits=8))
-    result = operation.run(models, source, plan, "png", 95, quiet)
-    warn(*source.image.notes, *plan.warnings, *doubts, *result.warnings)
+    result = operation.run(models, source, plan, "png", 95, no_tick)
+    warn(*source.image.notes, *plan.warnings, *notes, *result.warnings)
     return result.image.pixels if array else to_pillow(result.image)

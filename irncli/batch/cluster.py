@@ -23,7 +23,7 @@ from typing import Any
 
 from irncli import __version__
 from irncli.batch.jobs import Encode, Job
-from irncli.batch.progress import Stopped
+from irncli.batch.progress import POLL_SECONDS, Stopped
 from irncli.batch.tasks import Converter, Task
 from irncli.batch.worker import Converted, Worker, spec_of
 from irncli.errors import Terminated, UnavailableError
@@ -36,8 +36,6 @@ ATTEMPTS = 4
 CPUS = 4
 """Maximum number of CPUs per worker. More CPUs gain little; fewer would mean more workers and more
 memory."""
-POLL_SECONDS = 0.2
-"""Interval at which waiting threads check the stop flag."""
 PATIENCE_SECONDS = 20.0
 """Time to wait for a worker before a message says so."""
 _RAY_ENVIRONMENT = {

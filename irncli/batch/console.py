@@ -104,6 +104,7 @@ class Reporter:
     Args:
         console: console to print to.
         total: number of files in the batch.
+        restores: True if the batch restores images; sizes are then reported from small to large.
         watch: function that takes a record and returns more lines to print about the file.
 
     Attributes:
@@ -111,9 +112,15 @@ class Reporter:
     """
 
     def __init__(
-        self, console: Console, total: int, watch: Callable[[Record], list[str]] | None = None
+        self,
+        console: Console,
+        total: int,
+        *,
+        restores: bool = False,
+        watch: Callable[[Record], list[str]] | None = None,
     ) -> None:
-        self._console, self._total, self._watch = console, total, watch
+        self._console, self._total = console, total
+        self._restores, self._watch = restores, watch
         self._lock = threading.Lock()
         self._waiting: dict[int, Record] = {}
         self._next = 0
@@ -144,7 +151,7 @@ class Reporter:
         if record.error is not None:
             console.complain(f"{shown(record.input)}: {record.error}")
         elif console.verbose:
-            console.say(_line(record))
+            console.say(_line(record, restores=self._restores))
         for message in [*record.messages, *said]:
             console.say(message)
         for warning in record.warnings:
@@ -160,13 +167,13 @@ class Reporter:
         return ExitStatus(self._failed[0]) if self._failed else ExitStatus.OK
 
 
-def _line(record: Record) -> str:
+def _line(record: Record, *, restores: bool) -> str:
     """Return a line that describes what was done with a file."""
     said = f"irn: {shown(record.input)} -> {shown(record.output)}: "
     if record.skipped:
         return said + "already done"
     sizes = [record.hr_size, record.lr_size]
-    if record.seed is not None:
+    if restores:
         sizes.reverse()
     before, after = ("{}x{}".format(*size) if size else "?" for size in sizes)
     took = "" if record.seconds is None else f", {record.bytes_out:,} bytes, {record.seconds:.2f} s"

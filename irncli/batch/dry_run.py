@@ -48,23 +48,21 @@ class DryRun:
 
     def _said(self, task: Task) -> float:
         """Report a file, and return the estimated time for it in seconds."""
-        seconds: list[float] = []
         task.attempt(lambda: task.load(self.job, self.ledger))
-        task.attempt(lambda: seconds.append(self._file(task)))
+        seconds = task.attempt(lambda: self._file(task))
         if task.skipped:
             name = f"{shown(task.path)} -> {shown(task.output)}"
             task.record.messages.append(f"{name}: already done")
         self.reporter.done(task.index, task.record, task.error)
-        return sum(seconds)
+        return seconds or 0.0
 
     def _file(self, task: Task) -> float:
         record = task.record
         source = self.job.decode(self.job.open(task.data), record)
         planned = self.job.plan(source, task.format, record)
         record.forecast = self._forecast(planned, source.image.bits)
-        record.messages.append(
-            f"{shown(task.path)} -> {shown(task.output)}: {_line(planned, record.forecast)}"
-        )
+        line = _line(planned, record.forecast, restores=self.job.operation.restores)
+        record.messages.append(f"{shown(task.path)} -> {shown(task.output)}: {line}")
         return float(record.forecast["seconds"])
 
     def _forecast(self, planned: Plan, bits: int) -> dict[str, Any]:
@@ -90,9 +88,9 @@ class DryRun:
         return self._rates[key]
 
 
-def _line(planned: Plan, found: dict[str, Any]) -> str:
+def _line(planned: Plan, found: dict[str, Any], *, restores: bool) -> str:
     sizes = ["{}x{}".format(*planned.hr_size), "{}x{}".format(*planned.lr_size)]
-    if planned.downs == 0:
+    if restores:
         sizes.reverse()
     if planned.model is None or not planned.downs + planned.ups:
         return f"{sizes[0]}, unchanged"

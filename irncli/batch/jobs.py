@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from irncli.batch.console import Console, Record
 from irncli.batch.progress import Progress
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.io.encoding import Format
 from irncli.io.image_file import ImageFile
 from irncli.operations.models import Models
@@ -27,7 +27,7 @@ class Tools:
     console: Console
     models: Models
     progress: Progress
-    options: Settings
+    options: BatchSettings
 
 
 class Summary:

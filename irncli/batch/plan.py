@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from irncli.batch.templates import fill, is_template
 from irncli.errors import UnavailableError, UsageError
@@ -16,6 +17,7 @@ from irncli.operations.result import Operation
 
 __all__ = [
     "Destination",
+    "PlannedFile",
     "make_directories",
     "output_format",
     "plan",
@@ -88,7 +90,7 @@ class Destination:
         """True if output directories are created: with `--output-dir`, and with a template."""
         return self.directory is not None or (self.output is not None and is_template(self.output))
 
-    def of(self, source: Input, index: int) -> Path:
+    def output_of(self, source: Input, index: int) -> Path:
         """Return the output of an input; `index` is its position in the batch, from 1."""
         path = source.path
         suffix = suffix_for_format(self.format or self.operation.default_format)
@@ -114,8 +116,22 @@ class Destination:
         return folder / (self.label(path) + suffix)
 
 
-def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Path]], int]:
-    """Pair each input with its output.
+class PlannedFile(NamedTuple):
+    """An input with its output.
+
+    Attributes:
+        path: input file.
+        output: output file.
+        format: format of the output.
+    """
+
+    path: Path
+    output: Path
+    format: Format
+
+
+def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], int]:
+    """Find the output of each input and its format.
 
     Images that were found in a directory and are outputs of other inputs are left out, so that a
     batch can be repeated in the directory that it writes to.
@@ -125,7 +141,7 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Pa
         to: destination of the outputs.
 
     Returns:
-        The pairs of input and output, and the number of inputs that were left out.
+        The inputs with their outputs, and the number of inputs that were left out.
 
     Raises:
         UsageError: the arguments contradict each other.
@@ -137,24 +153,24 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[tuple[Path, Pa
             f"-o {to.output} with {len(sources)} inputs: use --output-dir, or a template such as "
             "-o 'out/{stem}{ext}'"
         )
-    if to.output is not None:
-        output_format(to.of(sources[0], 1), to.format, to.operation)
-    made_from = {identity(to.of(source, n)): source for n, source in enumerate(sources, 1)}
+    made_from = {identity(to.output_of(source, n)): source for n, source in enumerate(sources, 1)}
     kept = [
         each
         for each in sources
         if not each.found or made_from.get(identity(each.path), each) is each
     ]
-    outputs = [to.of(source, n) for n, source in enumerate(kept, 1)]
+    outputs = [to.output_of(source, n) for n, source in enumerate(kept, 1)]
+    formats = [output_format(output, to.format, to.operation) for output in outputs]
     pairs = plan_outputs([each.path for each in kept], outputs)
-    return pairs, len(sources) - len(kept)
+    files = [PlannedFile(*pair, each) for pair, each in zip(pairs, formats, strict=True)]
+    return files, len(sources) - len(kept)
 
 
-def make_directories(pairs: Sequence[tuple[Path, Path]]) -> None:
+def make_directories(files: Sequence[PlannedFile]) -> None:
     """Create the directories of the outputs.
 
     Raises:
         OutputError: a directory cannot be created.
     """
-    for folder in sorted({output.parent for _, output in pairs if output != STREAM}):
+    for folder in sorted({each.output.parent for each in files if each.output != STREAM}):
         make_directory(folder)

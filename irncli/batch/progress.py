@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from irncli.batch.messages import shown
+from irncli.engine.ticks import Tick
 
-__all__ = ["Progress", "Stopped"]
+__all__ = ["POLL_SECONDS", "Progress", "Stopped"]
+
+POLL_SECONDS = 0.2
+"""Interval at which waiting threads check the stop flag."""
 
 
 class Stopped(Exception):  # noqa: N818 -- not an error: the user asked for it
@@ -67,7 +71,7 @@ class Progress:
             self._bar.update(self._task, completed=max(over, self._bar.tasks[0].completed))
 
     @contextmanager
-    def file(self, name: str) -> Iterator[Callable[[float], None]]:
+    def file(self, name: str) -> Iterator[Tick]:
         """Provide a function that reports progress within one file, as shares that were done.
 
         Raises:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from irncli.batch.console import Console, Record, Reporter
@@ -15,14 +16,14 @@ from irncli.batch.jobs import Encode, Job, Summary, Tools
 from irncli.batch.ledger import Ledger, default_ledger
 from irncli.batch.plan import (
     Destination,
+    PlannedFile,
     make_directories,
-    output_format,
     plan,
     require_ray,
     tile_side,
 )
-from irncli.batch.progress import Progress
-from irncli.batch.settings import Settings
+from irncli.batch.progress import POLL_SECONDS, Progress
+from irncli.batch.settings import BatchSettings
 from irncli.batch.tasks import Converter, LocalConverter, Task
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.encoding import Format, format_for_suffix
@@ -34,12 +35,9 @@ from irncli.wording import counted
 
 __all__ = ["run_job"]
 
-POLL_SECONDS = 0.2
-"""Interval at which waiting threads check the stop flag."""
-
 
 @contextmanager
-def _abandoned(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+def _shut_down_at_once(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
     """Shut the pool down without waiting, so that a blocked read cannot delay Ctrl-C."""
     try:
         yield pool
@@ -66,33 +64,33 @@ class _Batch:
 
     def serve(self, converter: Converter) -> None:
         """Process one file after another until no file is left or the batch is to stop."""
-        with _abandoned(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
+        with _shut_down_at_once(ThreadPoolExecutor(1)) as reader, ThreadPoolExecutor(1) as writer:
             written: Future[None] | None = None
-            ahead = self._ahead(reader, converter)
+            ahead = self._read_next(reader, converter)
             while ahead is not None and not self.job.tools.progress.stop.is_set():
-                task = self._arrived(ahead)
+                task = self._wait_for(ahead)
                 if task is None:
                     break
                 if not task.large:
-                    ahead = self._ahead(reader, converter)
-                encode = self._made(task, converter)
+                    ahead = self._read_next(reader, converter)
+                encode = task.attempt(partial(converter.convert, task))
                 if written is not None:
                     written.result()
-                written = writer.submit(self._end, task, encode)
+                written = writer.submit(self._write, task, encode)
                 if task.large:
                     written.result()
-                    ahead = self._ahead(reader, converter)
+                    ahead = self._read_next(reader, converter)
             if written is not None:
                 written.result()
 
-    def _arrived(self, ahead: Future[Task]) -> Task | None:
+    def _wait_for(self, ahead: Future[Task]) -> Task | None:
         """Wait until a file is read, and return its task, or None if the batch is to stop."""
         while not self.job.tools.progress.stop.is_set():
             if wait([ahead], timeout=POLL_SECONDS).done:
                 return ahead.result()
         return None
 
-    def _ahead(self, reader: ThreadPoolExecutor, converter: Converter) -> Future[Task] | None:
+    def _read_next(self, reader: ThreadPoolExecutor, converter: Converter) -> Future[Task] | None:
         with self._lock:
             task = next(self.tasks, None)
         return None if task is None else reader.submit(self._read, task, converter)
@@ -102,13 +100,7 @@ class _Batch:
         task.attempt(lambda: converter.prepare(task))
         return task
 
-    @staticmethod
-    def _made(task: Task, converter: Converter) -> Encode | None:
-        made: list[Encode] = []
-        task.attempt(lambda: made.append(converter.convert(task)))
-        return made[0] if made else None
-
-    def _end(self, task: Task, encode: Encode | None) -> None:
+    def _write(self, task: Task, encode: Encode | None) -> None:
         """Encode and write an output, and report the file."""
         tools, record = self.job.tools, task.record
         console, options = tools.console, tools.options
@@ -131,7 +123,7 @@ class _Batch:
 
 
 def run_job(
-    options: Settings,
+    options: BatchSettings,
     label: Callable[[Path], str],
     operation: Operation,
     *,
@@ -167,28 +159,27 @@ def run_job(
     ]
     # Refuse a format that cannot hold the requested result before any file is read.
     operation.check(_expected_format(options, operation))
-    pairs = _pairs(options, label, jobs[0], scale)
+    files = _planned_files(options, label, jobs[0], scale)
     summary = summary or Summary()
-    reporter = Reporter(console, len(pairs), summary.add)
-    tasks, ledger = _tasks(pairs, jobs[0]), default_ledger()
+    reporter = Reporter(console, len(files), restores=operation.restores, watch=summary.add)
+    tasks, ledger = _tasks(files), default_ledger()
     if options.dry_run:
         DryRun(jobs[0], reporter, ledger).run(tasks)
     else:
         batch = _Batch(jobs[0], tasks, reporter, ledger)
-        with _converters(jobs, len(pairs)) as converters, progress.running(len(pairs)):
+        with _converters(jobs, len(files)) as converters, progress.running(len(files)):
             _work(batch, converters, progress)
         if reporter.skipped:
-            console.say(f"irn: already done: {reporter.skipped} of {len(pairs)}")
+            console.say(f"irn: already done: {reporter.skipped} of {len(files)}")
         for line in summary.lines():
             console.say(line)
     return int(reporter.status())
 
 
-def _tasks(pairs: Sequence[tuple[Path, Path]], job: Job) -> Iterator[Task]:
+def _tasks(files: Sequence[PlannedFile]) -> Iterator[Task]:
     """Yield the tasks one at a time, so that finished tasks take no memory."""
-    for index, (path, output) in enumerate(pairs):
-        wanted = output_format(output, job.tools.options.image_format, job.operation)
-        yield Task(index, path, output, wanted, Record(str(path), str(output)))
+    for index, (path, output, image_format) in enumerate(files):
+        yield Task(index, path, output, image_format, Record(str(path), str(output)))
 
 
 @contextmanager
@@ -219,30 +210,28 @@ def _work(batch: _Batch, converters: Sequence[Converter], progress: Progress) ->
         batch.ledger.close()
 
 
-def _pairs(
-    options: Settings, label: Callable[[Path], str], job: Job, scale: str | None
-) -> list[tuple[Path, Path]]:
+def _planned_files(
+    options: BatchSettings, label: Callable[[Path], str], job: Job, scale: str | None
+) -> list[PlannedFile]:
     console = job.tools.console
     to = Destination(
         output=options.output, directory=options.output_dir, format=options.image_format,
         operation=job.operation, label=label, scale=scale,
         model=job.model_name(_expected_format(options, job.operation)),
     )  # fmt: skip
-    pairs, left_out = plan(_sources(options, console), to)
+    files, left_out = plan(_sources(options, console), to)
     if left_out:
         one = left_out == 1
         why = "it is the output of another input" if one else "they are outputs of other inputs"
         console.say(f"irn: {counted(left_out, 'image')} left out: {why}")
-    if options.json and any(output == STREAM for _, output in pairs):
+    if options.json and any(each.output == STREAM for each in files):
         raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
-    for _, output in pairs:
-        output_format(output, options.image_format, job.operation)
     if to.makes_directories and not options.dry_run:
-        make_directories(pairs)
-    return pairs
+        make_directories(files)
+    return files
 
 
-def _expected_format(options: Settings, operation: Operation) -> Format:
+def _expected_format(options: BatchSettings, operation: Operation) -> Format:
     """Return the format that the options ask for, by name or by the suffix of `-o`."""
     suffix = "" if options.output is None else options.output.suffix
     return options.image_format or format_for_suffix(suffix) or operation.default_format
@@ -262,7 +251,7 @@ def _listed(path: Path, console: Console) -> list[Path]:
     return names
 
 
-def _sources(options: Settings, console: Console) -> list[Input]:
+def _sources(options: BatchSettings, console: Console) -> list[Input]:
     paths = list(options.inputs or [])
     if options.files_from is not None:
         if STREAM in paths and options.files_from == STREAM:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from irncli.limits import DEFAULT_MAX_PIXELS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from irncli.engine.device import Precision
     from irncli.io.encoding import Format
 
-__all__ = ["Settings"]
+__all__ = ["BatchSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class BatchSettings:
     """Settings of a batch, with the defaults of the command line.
 
     Attributes:
@@ -53,7 +55,7 @@ class Settings:
     device: str = "auto"
     ray: str | None = None
     precision: Precision = "auto"
-    max_pixels: int = 500_000_000
+    max_pixels: int = DEFAULT_MAX_PIXELS
     overwrite: bool = False
     skip_existing: bool = False
     dry_run: bool = False

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from os.path import lexists
 from pathlib import Path
+from typing import TypeVar
 
 from irncli.batch.console import Record
 from irncli.batch.jobs import Encode, Job
@@ -20,6 +21,7 @@ from irncli.operations.result import Source
 
 __all__ = ["Converter", "LocalConverter", "Task"]
 
+T = TypeVar("T")
 AHEAD_PIXELS = 16_000_000
 """Largest image, in pixels, that is decoded and encoded while the network works on another one. Of
 larger images, only one is in memory at a time."""
@@ -88,18 +90,24 @@ class Task:
                 "as irn knows: pass --overwrite to replace it"
             )
 
-    def attempt(self, work: Callable[[], None]) -> None:
-        """Do a part of the work, unless the task is over; an IrnError ends the task."""
+    def attempt(self, work: Callable[[], T]) -> T | None:
+        """Do a part of the work, unless the task is over; an IrnError ends the task.
+
+        Returns:
+            The result of the work; None if the task is over.
+        """
         if self.over:
-            return
+            return None
         began = time.perf_counter()
         try:
-            work()
+            return work()
         except IrnError as error:
             self.error = error
         except MemoryError:
             self.error = MemoryExhaustedError(TOO_LITTLE_MEMORY)
-        self.seconds += time.perf_counter() - began
+        finally:
+            self.seconds += time.perf_counter() - began
+        return None
 
 
 class Converter(ABC):

@@ -17,7 +17,7 @@ from irncli.batch.console import Console, Record
 from irncli.batch.jobs import Job, Tools
 from irncli.batch.plan import tile_side
 from irncli.batch.progress import Progress
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.errors import IrnError
 from irncli.io.encoding import Format
 from irncli.operations.models import Models
@@ -40,7 +40,7 @@ class JobSpec:
     """
 
     operation: Operation
-    options: Settings
+    options: BatchSettings
     device: str
     threads: int
 

@@ -9,7 +9,7 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.cli.declare import argument, option, with_signature
 from irncli.cli.help import candidates
 from irncli.cli.help.groups import FILES, MACHINE, MESSAGES, RESULT
@@ -192,7 +192,7 @@ _SHARED: dict[str, Any] = {
     "verbose": Verbose,
     "debug": Debug,
 }
-"""The option of each field of `Settings`."""
+"""The option of each field of `BatchSettings`."""
 _LEADING = ("inputs", "files_from", "recursive", "output", "output_dir")
 """Shared options that come before those of the command."""
 
@@ -202,12 +202,12 @@ def batch_command(
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Return a decorator that gives a command the options shared by all batches.
 
-    The decorated function takes `Settings` and its own options. Typer sees one signature with all
-    options.
+    The decorated function takes `BatchSettings` and its own options. Typer sees one signature with
+    all options.
 
     Args:
         formats: annotation of the option `--format` of the command.
-        without: names of the fields of `Settings` that the command sets itself.
+        without: names of the fields of `BatchSettings` that the command sets itself.
     """
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
@@ -219,7 +219,7 @@ def batch_command(
                 default=each.default,
                 annotation=formats if each.name == "image_format" else _SHARED[each.name],
             )
-            for each in fields(Settings)
+            for each in fields(BatchSettings)
             if each.name not in without
         }
         leading = [shared[name] for name in _LEADING]
@@ -228,7 +228,7 @@ def batch_command(
 
         @wraps(function)
         def command(**values: Any) -> int:
-            settings = Settings(**{name: values.pop(name) for name in shared})
+            settings = BatchSettings(**{name: values.pop(name) for name in shared})
             return function(settings, **values)
 
         return with_signature(command, parameters)

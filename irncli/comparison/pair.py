@@ -12,13 +12,13 @@ from irncli.errors import DataError
 from irncli.geometry import lr_size
 from irncli.io.metadata import orientation_of
 from irncli.io.picture import Picture
+from irncli.limits import MAX_SCALE
 from irncli.pixels import Pixels, bits_of, most, to_bits
 
 __all__ = ["Pair", "Side", "paired", "scale_between"]
 
 LEAST_SCALE = 1.2
 """Smallest scale between two sizes; a smaller difference is taken for cropping."""
-LARGEST_SCALE = 64
 _WHITE = "transparent areas are shown on white"
 
 
@@ -195,13 +195,13 @@ def scale_between(large: tuple[int, int], small: tuple[int, int]) -> float | Non
         small: width and height in pixels.
 
     Returns:
-        The scale, from LEAST_SCALE to LARGEST_SCALE; None if there is none.
+        The scale, from LEAST_SCALE to MAX_SCALE; None if there is none.
     """
     least = max(LEAST_SCALE, *(big / little for big, little in zip(large, small, strict=True)))
     for digits in range(7):
         unit = 10**digits
         scale: float = math.ceil(least * unit - 1e-6) / unit
-        if scale <= LARGEST_SCALE and lr_size(large, scale) == small:
+        if scale <= MAX_SCALE and lr_size(large, scale) == small:
             return scale
     return None
 

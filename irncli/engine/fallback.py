@@ -65,7 +65,7 @@ class Fallback:
     tint: tuple[float, float, float] | None = None
 
     @classmethod
-    def chosen(
+    def for_image(
         cls,
         low: Pixels,
         blocks: Blocks | None,
@@ -99,18 +99,27 @@ class Fallback:
 
     def plain(self, rows: slice, columns: slice) -> torch.Tensor:
         """Restore a part of LR without the network: [1, 3, rows, columns] in [0, 1]."""
-        if self.tint is not None:
-            height, width = self.low.shape[:2]
-            # Whole cells of a colour network may extend beyond the image; its edge is repeated.
-            down = np.minimum(np.arange(rows.start, rows.stop), height - 1)
-            across = np.minimum(np.arange(columns.start, columns.stop), width - 1)
-            gray = to_tensor(self.low[down][:, across, :1])
-            return (gray + torch.tensor(self.tint).view(1, 3, 1, 1) / 255).clamp(0, 1)
-        height, width = self.low.shape[:2]
-        down = Window(height, height * self.scale, rows)
-        across = Window(width, width * self.scale, columns)
-        part = to_tensor(self.low[down.source, across.source])
-        return resize_window(part, down, across).clamp(0, 1)
+        if self.tint is None:
+            return _enlarged(self.low, self.scale, rows, columns)
+        return _tinted(self.low, self.tint, rows, columns)
+
+
+def _enlarged(low: Pixels, scale: int, rows: slice, columns: slice) -> torch.Tensor:
+    height, width = low.shape[:2]
+    down = Window(height, height * scale, rows)
+    across = Window(width, width * scale, columns)
+    return resize_window(to_tensor(low[down.source, across.source]), down, across).clamp(0, 1)
+
+
+def _tinted(
+    low: Pixels, tint: tuple[float, float, float], rows: slice, columns: slice
+) -> torch.Tensor:
+    height, width = low.shape[:2]
+    # Whole cells of a colour network may extend beyond the image; its edge is repeated.
+    down = np.minimum(np.arange(rows.start, rows.stop), height - 1)
+    across = np.minimum(np.arange(columns.start, columns.stop), width - 1)
+    gray = to_tensor(low[down][:, across, :1])
+    return (gray + torch.tensor(tint).view(1, 3, 1, 1) / 255).clamp(0, 1)
 
 
 def _size(pixels: Pixels) -> tuple[int, int]:

@@ -50,8 +50,8 @@ def forecast(rescaler: Rescaler, size: tuple[int, int], scale: float, bits: int)
     height, width = rows * rescaler.scale, columns * rescaler.scale
     passes = Passes(rescaler.network, tile=rescaler.tile, dtype=rescaler.dtype)
     tiles, features = passes.measure(height, width)
-    picture = 3 * bits // 8 * _COPIES * size[0] * size[1]
-    return Forecast(tiles, _STATE_BYTES * height * width + picture + features + _FIXED)
+    image = 3 * bits // 8 * _COPIES * size[0] * size[1]
+    return Forecast(tiles, _STATE_BYTES * height * width + image + features + _FIXED)
 
 
 def seconds_per_pixel(rescaler: Rescaler, *, up: bool) -> float:

@@ -2,7 +2,7 @@
 
 Networks fail on images that they were not trained for. The guard therefore compares LR, block by
 block, with *plain* LR: bicubic LR or, for a colour network, luma. On ordinary photographs, little
-happens beyond this comparison (`irncli.engine.doubt` has the limits).
+happens beyond this comparison (`irncli.engine.guard_measures` has the limits).
 
 1. Where LR departs too far from plain LR, it is blended towards plain LR as far as needed.
 2. Blocks that need a strong blend, and blocks that are flat, drawn or noise, are checked: they are
@@ -19,14 +19,15 @@ All errors are in 8-bit code values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from irncli.engine.doubt import (
+from irncli.engine.fallback import Fallback, block_weights, mixed
+from irncli.engine.guard_measures import (
     flat_blocks,
     largest,
     means,
@@ -34,10 +35,9 @@ from irncli.engine.doubt import (
     shifts,
     texture,
 )
-from irncli.engine.fallback import Fallback, block_weights, mixed
-from irncli.engine.placing import quiet
 from irncli.engine.rescaler import Reading, Rescaler, to_gray
-from irncli.engine.tensors import Pixels, bits_of, to_pixels, to_tensor
+from irncli.engine.tensors import AsStored, Pixels, bits_of, to_pixels, to_tensor
+from irncli.engine.ticks import Tick, no_tick
 from irncli.geometry import Blocks, block_side, grid_shape
 from irncli.model.bicubic import Window, resize_window
 from irncli.model.quantize import quantize
@@ -51,7 +51,7 @@ smaller blends, which are no reason for a check."""
 PERFECT = 255**2 * 1e-5
 """Mean square error, 50 dB, below which a restored block counts as perfect. Such blocks are not
 compared by their mean square error but by their largest error."""
-MOST_PEAK = 1.5
+MAX_ERROR_IF_PLAIN_IS_PERFECT = 1.5
 """Largest error of a value that the network may make in a block that the plain method restores
 perfectly, that is, with a mean square error below PERFECT."""
 MOST_RESTORED_SHIFT = 2.5
@@ -61,7 +61,7 @@ MUCH_BETTER = 0.7
 """Share of the mean square error of the plain method below which a departure larger than
 MOST_RESTORED_SHIFT is accepted."""
 
-GRAYISH = 40.0
+TINT_SUFFICES = 40.0
 """Mean square error, 32 dB, of a block of luma tinted with the mean colour of the image. For a
 colour network, blocks with a smaller error are checked."""
 
@@ -80,8 +80,6 @@ probe are checked as well."""
 ROUNDS = 3
 """Number of rounds of checks, each followed by a check of the neighbours of newly marked blocks.
 Blocks found worse after the last round are marked, but their neighbours are not checked again."""
-
-Filed = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +117,13 @@ def guard(
     *,
     temperature: float = 0.0,
     neutral: bool = False,
-    filed: Filed | None = None,
-    tick: Callable[[float], None] = quiet,
+    as_stored: AsStored | None = None,
+    tick: Tick = no_tick,
 ) -> Guarded:
     """Repair LR where it is not a good thumbnail or would be restored worse than plain LR.
 
     Laws: the result does not depend on the tile size or the number of threads; LR keeps the limits
-    of `irncli.engine.doubt`.
+    of `irncli.engine.guard_measures`.
 
     Args:
         rescaler: rescaler that made `low`.
@@ -135,13 +133,13 @@ def guard(
         temperature: default temperature of z for restoring the image.
         neutral: true if the three channels of HR are equal; those of the result and of the restored
             image are then equal as well.
-        filed: function that returns the pixels that a lossy file will hold for an LR; None if the
-            file is lossless. If given, every block is checked, since such a file loses something
-            everywhere.
+        as_stored: function that returns the pixels that a lossy file will hold for an LR; None if
+            the file is lossless. If given, every block is checked, since such a file loses
+            something everywhere.
         tick: callback called with 0 before each part of the work; it may raise an exception to stop
             the guard. The total amount of work is not known in advance.
     """
-    work = _Guard(rescaler, hr, low, scale, temperature, tick, neutral=neutral, filed=filed)
+    work = _Guard(rescaler, hr, low, scale, temperature, tick, neutral=neutral, as_stored=as_stored)
     work.run()
     return work.result()
 
@@ -154,12 +152,12 @@ class _Guard:
         low: Pixels,
         scale: float | None,
         temperature: float,
-        tick: Callable[[float], None],
+        tick: Tick,
         *,
         neutral: bool,
-        filed: Filed | None,
+        as_stored: AsStored | None,
     ) -> None:
-        self.rescaler, self.temperature, self.filed = rescaler, temperature, filed
+        self.rescaler, self.temperature, self.as_stored = rescaler, temperature, as_stored
         self.tick = tick
         self.reading = rescaler.reading(hr, scale)
         color = rescaler.network.config.task == "color"
@@ -176,25 +174,25 @@ class _Guard:
         flat = flat_blocks(_levels(self.plain), self.side)
         self.blend = needed_blend(departure, flat, self.side, color=color)
         self.marked = torch.zeros(self.shape, dtype=torch.bool)
-        self.looked_at = (self.blend > (0 if color else DOUBTFUL_BLEND)) | flat
+        self.to_check = (self.blend > (0 if color else DOUBTFUL_BLEND)) | flat
         found = texture(hr, self.shape, self.side * (scale or rescaler.scale))
-        self.looked_at |= found.unphotographed
+        self.to_check |= found.synthetic
         self.growth = found.growth
         if color:
-            self.looked_at |= self._colourless()
-        if filed is not None:
-            self.looked_at[:] = True
+            self.to_check |= self._colourless()
+        if as_stored is not None:
+            self.to_check[:] = True
 
     def run(self) -> None:
         """Check doubtful blocks, mark those that are worse, and check their neighbours again."""
-        self.plain_seen = self._seen(self.plain)
-        doubtful = self.looked_at | self._like_worse_probes()
+        self.plain_as_stored = self._stored(self.plain)
+        doubtful = self.to_check | self._as_rough_as_failed_probes()
         for _ in range(ROUNDS):
             if not doubtful.any():
                 return
             worse = self._worse(doubtful) & ~self.marked
             self.marked |= worse
-            doubtful = _grown(worse) & ~self.marked
+            doubtful = _with_neighbours(worse) & ~self.marked
         self.marked |= self._worse(doubtful)
 
     def result(self) -> Guarded:
@@ -215,17 +213,17 @@ class _Guard:
             columns = slice(0, width)
             error = 255 * (plain.plain(rows, columns) - self._original(rows, columns))
             square = means(error.square().mean(1, keepdim=True), self.side)
-            colourless[row] = square[0, 0, 0] < GRAYISH
+            colourless[row] = square[0, 0, 0] < TINT_SUFFICES
         return colourless
 
-    def _like_worse_probes(self) -> torch.Tensor:
+    def _as_rough_as_failed_probes(self) -> torch.Tensor:
         """Return the blocks about as rough as the probes that turn out worse: [rows, columns].
 
         Some networks fail on noise that no measure of the image alone can tell from texture. The
         roughest blocks are therefore always checked, as probes: as many as take a hundredth of the
         time of restoring the image, and at least one.
         """
-        candidates = torch.where(self.looked_at, torch.inf, self.growth).flatten()
+        candidates = torch.where(self.to_check, torch.inf, self.growth).flatten()
         count = max(1, int(PROBED_SHARE * candidates.numel()))
         values, places = candidates.sort(stable=True)
         chosen = places[:count][values[:count].isfinite()]
@@ -236,8 +234,8 @@ class _Guard:
             return worse
         return self.growth <= ROUGHER * float(self.growth[worse].max())
 
-    def _seen(self, low: Pixels) -> Pixels:
-        return low if self.filed is None else np.ascontiguousarray(self.filed(low))
+    def _stored(self, low: Pixels) -> Pixels:
+        return low if self.as_stored is None else np.ascontiguousarray(self.as_stored(low))
 
     def _blended(self) -> Pixels:
         """Return LR with its blends: unchanged at weight 0, exactly plain at weight 1."""
@@ -262,14 +260,14 @@ class _Guard:
         """
         if not doubtful.any():
             return doubtful
-        seen = self._seen(self._blended())
-        fallback = Fallback(seen, self.marked.numpy(), self.rescaler.scale, self.tint)
-        plain = replace(fallback, low=self.plain_seen)
+        stored = self._stored(self._blended())
+        fallback = Fallback(stored, self.marked.numpy(), self.rescaler.scale, self.tint)
+        plain = replace(fallback, low=self.plain_as_stored)
         worse = torch.zeros_like(doubtful)
         for place, rows, columns in self._tiles(doubtful, tile):
             self.tick(0)
             original = self._original(rows, columns)
-            network = self._restored(seen, fallback, rows, columns) - original
+            network = self._restored(stored, fallback, rows, columns) - original
             simple = self._quantised(plain.plain(*self._up(rows, columns))) - original
             worse[place] = self._is_worse(255 * network, 255 * simple)
         return worse & doubtful
@@ -307,15 +305,15 @@ class _Guard:
         return self.reading.rows(down)[:, :, :, across]
 
     def _restored(
-        self, seen: Pixels, fallback: Fallback, rows: slice, columns: slice
+        self, low: Pixels, fallback: Fallback, rows: slice, columns: slice
     ) -> torch.Tensor:
         """Restore a part of LR as `upscale` would with the marks and seed 0."""
         scale = self.rescaler.scale
-        height, width = seen.shape[:2]
+        height, width = low.shape[:2]
         wide_rows = slice(max(0, rows.start - HALO), min(height, rows.stop + HALO))
         wide_columns = slice(max(0, columns.start - HALO), min(width, columns.stop + HALO))
         values = self.rescaler.restore_window(
-            seen, wide_rows, wide_columns, seed=0, temperature=self.temperature
+            low, wide_rows, wide_columns, seed=0, temperature=self.temperature
         )
         top, left = rows.start - wide_rows.start, columns.start - wide_columns.start
         inner = values[
@@ -338,15 +336,15 @@ class _Guard:
             return means(error.square().mean(1, keepdim=True), side)[0, 0]
 
         def shift(error: torch.Tensor) -> torch.Tensor:
-            return largest(shifts(error, 16), max(1, side // 16))
+            return largest(shifts(error, 16), side // 16)
 
         by_network, by_plain = mean_square(network), mean_square(plain)
         # A failing network can return NaN. Comparisons with NaN are false, so test for good blocks.
         good = by_network <= by_plain.clamp_min(PERFECT)
-        if side % 16 == 0:
-            tinted = shift(network) > shift(plain).clamp_min(MOST_RESTORED_SHIFT)
-            good &= ~tinted | (by_network < MUCH_BETTER * by_plain)
-        return ~(good & ((by_plain >= PERFECT) | (largest(network.abs(), side) <= MOST_PEAK)))
+        tinted = shift(network) > shift(plain).clamp_min(MOST_RESTORED_SHIFT)
+        good &= ~tinted | (by_network < MUCH_BETTER * by_plain)
+        exact = largest(network.abs(), side) <= MAX_ERROR_IF_PLAIN_IS_PERFECT
+        return ~(good & ((by_plain >= PERFECT) | exact))
 
 
 def _levels(pixels: Pixels) -> torch.Tensor:
@@ -378,6 +376,6 @@ def _tint(hr: Pixels) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _grown(blocks: torch.Tensor) -> torch.Tensor:
+def _with_neighbours(blocks: torch.Tensor) -> torch.Tensor:
     """Return the blocks together with their neighbours."""
     return functional.max_pool2d(blocks[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0

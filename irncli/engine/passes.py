@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from irncli.engine.half_precision import run_dense
 from irncli.engine.memory import exhausted, in_parts
+from irncli.engine.ticks import Tick, no_tick
 from irncli.engine.tiles import MIN_TILE, MIN_WINDOW, Tile, cut, recut
 from irncli.model import InvertibleNetwork
 from irncli.model.coupling import CouplingBlock, log_scale
@@ -44,10 +45,6 @@ def empty_state(channels: int, height: int, width: int, device: torch.device) ->
     )
 
 
-def _no_tick(share: float) -> None:
-    """Report no progress."""
-
-
 class Passes:
     """Forward and inverse passes of one network over one image.
 
@@ -64,7 +61,7 @@ class Passes:
         *,
         tile: int | None,
         dtype: torch.dtype,
-        tick: Callable[[float], None] = _no_tick,
+        tick: Tick = no_tick,
     ) -> None:
         self.network, self.tile, self.dtype, self.tick = network, tile, dtype, tick
         self.device = network.latent_sigma.device

@@ -17,17 +17,13 @@ from irncli.engine.device import (
 )
 from irncli.errors import MemoryExhaustedError
 
-__all__ = ["Placed", "quiet", "silent"]
+__all__ = ["Placed", "ignore_message"]
 
 T = TypeVar("T")
 
 
-def silent(message: str) -> None:
+def ignore_message(message: str) -> None:
     """Ignore a message."""
-
-
-def quiet(share: float) -> None:
-    """Report no progress."""
 
 
 class Placed:

@@ -16,7 +16,7 @@ encoded ones) pursue detail that a JPEG rounds away, and mostly did harm in tria
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,9 @@ import torch
 from torch.nn import functional
 
 from irncli.engine.memory import exhausted, in_parts
-from irncli.engine.placing import quiet
 from irncli.engine.rescaler import Rescaler, Rows, padded_rows, resized_rows, whole_cells
-from irncli.engine.tensors import Pixels, to_pixels, to_tensor
+from irncli.engine.tensors import AsStored, Pixels, to_pixels, to_tensor
+from irncli.engine.ticks import Tick, no_tick
 from irncli.engine.tiles import Span, Tile
 from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork
@@ -62,9 +62,6 @@ PATIENCE = 2
 STEP_COST = 3.0
 """Cost of a step in units of one restoration: a forward pass, a backward pass, and the halos."""
 
-Filed = Callable[[Pixels], Pixels]
-Tick = Callable[[float], None]
-
 
 @dataclass(frozen=True)
 class Refined:
@@ -92,8 +89,8 @@ def refine(
     steps: int,
     rate: float = RATE,
     keep: float = KEEP,
-    filed: Filed | None = None,
-    tick: Tick = quiet,
+    as_stored: AsStored | None = None,
+    tick: Tick = no_tick,
 ) -> Refined:
     """Optimise an LR image so that the image restored with z = 0 is closer to HR.
 
@@ -109,9 +106,9 @@ def refine(
         rate: step size of Adam for values in [0, 1]; more than 0, at most 1.
         keep: weight of the squared distance to `lr` relative to the squared error of HR, both
             summed; 0 to 1e6.
-        filed: function that returns the pixels that the inverse will receive after the given pixels
-            have been stored in a file, in the same shape; called for windows and for the whole
-            image. None if the file does not change the pixels.
+        as_stored: function that returns the pixels that the inverse will receive after the given
+            pixels have been stored in a file, in the same shape; called for windows and for the
+            whole image. None if the file does not change the pixels.
         tick: callback that receives the share of the work just completed.
 
     Raises:
@@ -125,8 +122,8 @@ def refine(
         tick(part / total)
 
     def error(pixels: Pixels) -> int:
-        read, size = filed(pixels) if filed else pixels, (hr.shape[1], hr.shape[0])
-        back = rescaler.upscale(read, size, scale, temperature=0, tick=share)
+        stored, size = as_stored(pixels) if as_stored else pixels, (hr.shape[1], hr.shape[0])
+        back = rescaler.upscale(stored, size, scale, temperature=0, tick=share)
         return _squared_error(back, hr)
 
     first = error(lr)
@@ -137,7 +134,7 @@ def refine(
     height, width = lr.shape[:2]
     rows, columns = whole_cells(rescaler.network, height, width)
     whole = np.pad(lr, ((0, rows - height), (0, columns - width), (0, 0)), mode="edge")
-    search = _Search(rescaler.network, whole, _target(rescaler, hr, whole, scale), filed)
+    search = _Search(rescaler.network, whole, _target(rescaler, hr, whole, scale), as_stored)
     search.run(steps, rate, keep, lambda part: share(part * STEP_COST * steps))
     found = np.ascontiguousarray(search.pixels[:height, :width])
     if np.array_equal(found, lr):
@@ -185,9 +182,9 @@ class _Search:
     """
 
     def __init__(
-        self, network: InvertibleNetwork, lr: Pixels, target: Rows, filed: Filed | None
+        self, network: InvertibleNetwork, lr: Pixels, target: Rows, as_stored: AsStored | None
     ) -> None:
-        self.network, self.lr, self.target, self.filed = network, lr, target, filed
+        self.network, self.lr, self.target, self.as_stored = network, lr, target, as_stored
         self.device = network.latent_sigma.device
         self.pixels, self.steps = lr.copy(), 0
         self.side = math.ceil(TILE / max(2, network.config.scale) / GRAIN) * GRAIN
@@ -256,9 +253,9 @@ class _Search:
         self, pixels: Pixels, error: torch.Tensor, target: torch.Tensor, tile: Tile
     ) -> float:
         """Return the summed squared error in the tile when `pixels` are decoded from their file."""
-        if self.filed is not None:
+        if self.as_stored is not None:
             with torch.no_grad():
-                error = self._error(to_tensor(self.filed(pixels)).to(self.device), target)
+                error = self._error(to_tensor(self.as_stored(pixels)).to(self.device), target)
         return _in_tile(error, tile, self.network.config.scale).square().sum().item()
 
 

@@ -17,8 +17,9 @@ from irncli.engine.device import Precision
 from irncli.engine.fallback import Fallback
 from irncli.engine.latent import MAX_SEED, draw_row
 from irncli.engine.passes import Passes, empty_state, pad_to
-from irncli.engine.placing import Placed, quiet, silent
+from irncli.engine.placing import Placed, ignore_message
 from irncli.engine.tensors import Pixels, bits_of, to_pixels, to_tensor
+from irncli.engine.ticks import Tick, no_tick
 from irncli.errors import UsageError
 from irncli.geometry import hr_size_of, lr_size
 from irncli.model import InvertibleNetwork
@@ -93,7 +94,7 @@ class Rescaler(Placed):
     device: str = "auto"
     precision: Precision = "auto"
     tile: int | None = None
-    warn: Callable[[str], None] = silent
+    warn: Callable[[str], None] = ignore_message
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile != 0 and self.tile < 64:
@@ -109,7 +110,7 @@ class Rescaler(Placed):
         self,
         hr: Pixels,
         scale: float | None = None,
-        tick: Callable[[float], None] = quiet,
+        tick: Tick = no_tick,
         *,
         bits: int = 8,
     ) -> Pixels:
@@ -155,7 +156,7 @@ class Rescaler(Placed):
         *,
         seed: int = 0,
         temperature: float = 1.0,
-        tick: Callable[[float], None] = quiet,
+        tick: Tick = no_tick,
         bits: int = 8,
         fallback: Fallback | None = None,
     ) -> Pixels:
@@ -253,9 +254,7 @@ class Rescaler(Placed):
         return scale
 
     @torch.inference_mode()
-    def _forward(
-        self, read: Rows, height: int, width: int, tick: Callable[[float], None]
-    ) -> torch.Tensor:
+    def _forward(self, read: Rows, height: int, width: int, tick: Tick) -> torch.Tensor:
         passes = Passes(self.network, tile=self.tile, dtype=self._dtype, tick=tick)
         return passes.forward(read, height, width)
 
@@ -266,7 +265,7 @@ class Rescaler(Placed):
         hr_size: tuple[int, int],
         seed: int,
         temperature: float,
-        tick: Callable[[float], None],
+        tick: Tick,
         bits: int,
         fallback: Fallback | None,
     ) -> Pixels:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from irncli.engine.device import Precision
 from irncli.engine.memory import exhausted, fits
-from irncli.engine.placing import Placed, quiet, silent
+from irncli.engine.placing import Placed, ignore_message
 from irncli.engine.stream import Plan, Stream, reach_of
 from irncli.engine.tensors import Pixels, to_pixels, to_tensor
+from irncli.engine.ticks import Tick, no_tick
 from irncli.engine.tiles import Span, spans
 from irncli.errors import UsageError
 from irncli.model import CompressionRestoration
@@ -45,7 +46,7 @@ class Restorer(Placed):
     network: CompressionRestoration
     device: str = "auto"
     precision: Precision = "auto"
-    warn: Callable[[str], None] = silent
+    warn: Callable[[str], None] = ignore_message
     plan: Plan | None = None
 
     def __post_init__(self) -> None:
@@ -55,7 +56,7 @@ class Restorer(Placed):
         self,
         lr: Pixels,
         tables: NDArray[np.uint8] | None = None,
-        tick: Callable[[float], None] = quiet,
+        tick: Tick = no_tick,
     ) -> Pixels:
         """Restore LR to its state before it was coded.
 
@@ -102,7 +103,7 @@ class Restorer(Placed):
 class _Progress:
     """Progress of the work; work that is repeated is reported only once."""
 
-    def __init__(self, tick: Callable[[float], None]) -> None:
+    def __init__(self, tick: Tick) -> None:
         self.tick, self.done, self.told = tick, 0.0, 0.0
 
     def advance(self, share: float) -> None:

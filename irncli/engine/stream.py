@@ -23,6 +23,7 @@ from torch import nn
 
 from irncli.config import CrmConfig
 from irncli.engine.half_precision import run_dense
+from irncli.engine.ticks import Tick
 from irncli.engine.tiles import MIN_TILE, MIN_WINDOW, Span, spans
 from irncli.model import CompressionRestoration
 from irncli.model.crm import RESIDUAL_SCALE, ResidualInResidual
@@ -222,9 +223,7 @@ class Stream:
     ) -> None:
         self.network, self.described, self.plan, self.dtype = network, described, plan, dtype
 
-    def run(
-        self, read: Rows, height: int, advance: Callable[[float], None]
-    ) -> Iterator[torch.Tensor]:
+    def run(self, read: Rows, height: int, advance: Tick) -> Iterator[torch.Tensor]:
         """Restore the strip from top to bottom.
 
         Args:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from irncli.pixels import Pixels, bits_of, most, to_bits
 
-__all__ = ["Pixels", "bits_of", "to_bits", "to_pixels", "to_tensor"]
+__all__ = ["AsStored", "Pixels", "bits_of", "to_bits", "to_pixels", "to_tensor"]
+
+AsStored = Callable[[Pixels], Pixels]
+"""A function from the pixels of an LR to those that are decoded from the file that stores it."""
 
 
 def to_tensor(pixels: Pixels) -> torch.Tensor:

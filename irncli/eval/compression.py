@@ -1,6 +1,6 @@
 """Measurement of compression: quality over rate of irn and of plain codecs.
 
-HR is cropped at the bottom and right to a multiple of the scale, and all contestants code the
+HR is cropped at the bottom and right to a multiple of the scale, and all methods code the
 cropped image. RGB PSNR and SSIM are computed over the whole image without cropping a border, since
 the file contains all of it. Gray images are coded as gray. Files have no metadata, so the files of
 irn lack the tag that `irn compress` stores. z = 0.
@@ -25,19 +25,20 @@ from irncli.compression.plain import encode_plain, plain
 from irncli.engine.device import cpu_name
 from irncli.engine.metrics import psnr, ssim
 from irncli.engine.rescaler import Pixels, bicubic, to_gray
-from irncli.eval.contestants import Trained
+from irncli.engine.ticks import Tick
+from irncli.eval.methods import Trained
 from irncli.eval.rates import Curve, bd_rate, gain
 from irncli.eval.records import Failure, Record, mean
 from irncli.eval.records import plain as number
-from irncli.eval.runner import Tick
 from irncli.eval.sets import load_cropped
 from irncli.geometry import lr_size
 from irncli.io.encoding import Format
-from irncli.io.image_file import DEFAULT_MAX_PIXELS, decode
+from irncli.io.image_file import decode
 from irncli.io.picture import Picture
+from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.models import LoadedRestorer
 
-__all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Compression", "Rivals"]
+__all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Compression", "CompressionMethods"]
 
 IRN, BARE, LOSSLESS, BICUBIC = "irn", "irn without restorer", "irn png", "bicubic + jpeg"
 CODECS: tuple[Format, ...] = ("jpeg", "webp", "avif")
@@ -45,14 +46,14 @@ QUALITIES = (30, 50, 70, 80, 90)
 RATES = (0.2, 0.3, 0.5, 0.8)
 """Bits per pixel at which PSNR is compared."""
 REFERENCES = ("jpeg", BICUBIC)
-"""Contestants that irn is compared with."""
+"""Methods that irn is compared with."""
 
 Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Rivals:
-    """The contestants and the settings of the measurement.
+class CompressionMethods:
+    """The methods and the settings of the measurement.
 
     Attributes:
         jpeg: network whose LR is stored as JPEG.
@@ -74,13 +75,13 @@ class Rivals:
 
     @cached_property
     def compressor(self) -> Compressor:
-        """Compressor of the contestant `irn`."""
+        """Compressor of the method `irn`."""
         restorer = self.restorer.restorer if self.restorer else None
         return Compressor(self.jpeg.rescaler, "jpeg", restorer)
 
     @property
     def points(self) -> list[tuple[str, int | None]]:
-        """All pairs of contestant and quality, in the order of the records."""
+        """All pairs of method and quality, in the order of the records."""
         names = [IRN, *([BARE] if self.restorer else []), BICUBIC, *CODECS]
         curves = [(name, quality) for name in names for quality in self.qualities]
         return [*curves, (LOSSLESS, None)]
@@ -88,16 +89,16 @@ class Rivals:
 
 @dataclass
 class Compression:
-    """All rivals on one set: a `Measurement` with a record for each contestant and quality."""
+    """All methods on one set: a `Measurement` with a record for each method and quality."""
 
-    rivals: Rivals
+    methods: CompressionMethods
     label: str = ""
     _results: list[Result] = field(default_factory=list)
     _images: int = 0
 
     def measure(self, path: Path, tick: Tick) -> list[Result]:
         """See Measurement."""
-        return _measure_image(path, self.rivals, tick)
+        return _measure_image(path, self.methods, tick)
 
     def add(self, measured: list[Result]) -> None:
         """See Measurement."""
@@ -106,7 +107,7 @@ class Compression:
 
     def records(self, name: str, failed: list[Failure]) -> list[Record]:
         """See Measurement."""
-        return _compared([self._record(name, *point, failed) for point in self.rivals.points])
+        return _compared([self._record(name, *point, failed) for point in self.methods.points])
 
     def _record(self, name: str, model: str, quality: int | None, failed: list[Failure]) -> Record:
         mine = [r for r in self._results if (r["model"], r["quality"]) == (model, quality)]
@@ -115,21 +116,21 @@ class Compression:
             "set": name,
             "model": model,
             "quality": quality,
-            "scale": self.rivals.scale,
+            "scale": self.methods.scale,
             "images": len(mine),
             "too_large": self._images - len(mine),
             **_means(mine),
-            **_facts(model, self.rivals),
+            **_facts(model, self.methods),
             "failed": failed,
             "per_image": [_shown(result) for result in mine],
         }
 
 
-def _measure_image(path: Path, rivals: Rivals, tick: Tick) -> list[Result]:
-    """Measure all contestants on one image; a codec whose files are all too large has no result."""
-    hr = load_cropped(path, rivals.scale, rivals.max_pixels)
+def _measure_image(path: Path, methods: CompressionMethods, tick: Tick) -> list[Result]:
+    """Measure all methods on one image; a codec whose files are all too large has no result."""
+    hr = load_cropped(path, methods.scale, methods.max_pixels)
     results = []
-    for name, quality, data, restored, codec_quality in _attempts(hr, rivals, tick):
+    for name, quality, data, restored, codec_quality in _attempts(hr, methods, tick):
         results.append(
             {
                 "model": name,
@@ -148,14 +149,14 @@ def _measure_image(path: Path, rivals: Rivals, tick: Tick) -> list[Result]:
 
 
 Attempt = tuple[str, int | None, bytes, Pixels, int | None]
-"""Contestant, quality, file, image restored from the file, quality setting of its codec."""
+"""Method, quality, file, image restored from the file, quality setting of its codec."""
 
 
-def _attempts(hr: Pixels, rivals: Rivals, tick: Tick) -> Iterator[Attempt]:
-    size, scale, ours = (hr.shape[1], hr.shape[0]), rivals.scale, rivals.compressor
-    share = 1 / (len(rivals.qualities) + 1)
-    low, small = _low(hr, rivals.jpeg, scale), _bicubic_low(hr, scale)
-    for quality in rivals.qualities:
+def _attempts(hr: Pixels, methods: CompressionMethods, tick: Tick) -> Iterator[Attempt]:
+    size, scale, ours = (hr.shape[1], hr.shape[0]), methods.scale, methods.compressor
+    share = 1 / (len(methods.qualities) + 1)
+    low, small = _low(hr, methods.jpeg, scale), _bicubic_low(hr, scale)
+    for quality in methods.qualities:
         data = ours.code(low, quality)
         yield IRN, quality, data, ours.restore(data, size, scale), quality
         if ours.restorer is not None:
@@ -169,8 +170,8 @@ def _attempts(hr: Pixels, rivals: Rivals, tick: Tick) -> Iterator[Attempt]:
             if found is not None:
                 yield codec, quality, found.data, decode(found.data).pixels, found.quality
         tick(share)
-    lossless = Compressor(rivals.png.rescaler, "png")
-    data = lossless.code(_low(hr, rivals.png, scale), 100)
+    lossless = Compressor(methods.png.rescaler, "png")
+    data = lossless.code(_low(hr, methods.png, scale), 100)
     yield LOSSLESS, None, data, lossless.restore(data, size, scale), None
     tick(share)
 
@@ -206,10 +207,10 @@ def _shown(result: Result) -> Result:
     }
 
 
-def _facts(name: str, rivals: Rivals) -> dict[str, Any]:
+def _facts(name: str, methods: CompressionMethods) -> dict[str, Any]:
     """Return the columns for models and hardware; the codecs have no network."""
-    network = {IRN: rivals.jpeg, BARE: rivals.jpeg, LOSSLESS: rivals.png}.get(name)
-    restorer = rivals.restorer if name == IRN else None
+    network = {IRN: methods.jpeg, BARE: methods.jpeg, LOSSLESS: methods.png}.get(name)
+    restorer = methods.restorer if name == IRN else None
     device, precision = network.placement() if network else ("cpu", None)
     return {
         "network": network and network.name,
@@ -221,7 +222,7 @@ def _facts(name: str, rivals: Rivals) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cpu": cpu_name(),
         "torch": torch.__version__,
-        "irn": rivals.version,
+        "irn": methods.version,
     }
 
 
@@ -246,7 +247,7 @@ def _gains(ours: Curve, theirs: Curve) -> dict[str, float | None]:
 
 
 def _curve(records: Sequence[Record], name: str) -> Curve:
-    """Return the curve of a contestant over the qualities at which every image has a finite PSNR.
+    """Return the curve of a method over the qualities at which every image has a finite PSNR.
 
     Means over some of the images are left out: they cannot be compared with those of other curves.
     """

@@ -28,7 +28,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def chart(records: Sequence[Record]) -> bytes:
-    """Draw RGB PSNR over bits per pixel for each set, with a line for each contestant.
+    """Draw RGB PSNR over bits per pixel for each set, with a line for each method.
 
     The axis of bits per pixel is logarithmic.
 

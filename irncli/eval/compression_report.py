@@ -126,7 +126,7 @@ def csv_text(records: Sequence[Record]) -> str:
     for record in records:
         writer.writerow(record)
         same: dict[str, Any] = {key: record[key] for key in who}
-        writer.writerows(same | picture for picture in record["per_image"])
+        writer.writerows(same | image for image in record["per_image"])
     return buffer.getvalue()
 
 

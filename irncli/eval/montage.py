@@ -21,13 +21,13 @@ CROP = 64
 
 def side_by_side(images: Sequence[Pixels]) -> Pixels:
     """Place images [H, W, 3] of any height in a row on white, tops aligned, 8 pixels apart."""
-    height = max(picture.shape[0] for picture in images)
-    width = sum(picture.shape[1] for picture in images) + GAP * (len(images) - 1)
+    height = max(image.shape[0] for image in images)
+    width = sum(image.shape[1] for image in images) + GAP * (len(images) - 1)
     canvas = np.full((height, width, 3), 255, np.uint8)
     left = 0
-    for picture in images:
-        canvas[: picture.shape[0], left : left + picture.shape[1]] = picture
-        left += picture.shape[1] + GAP
+    for image in images:
+        canvas[: image.shape[0], left : left + image.shape[1]] = image
+        left += image.shape[1] + GAP
     return canvas
 
 

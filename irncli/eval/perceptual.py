@@ -24,7 +24,7 @@ from irncli.eval.rescaling import Sample
 from irncli.io.encoding import encode
 from irncli.io.picture import Picture
 
-__all__ = ["Panel", "Sitting", "parse_names"]
+__all__ = ["PerceptualMetrics", "PerceptualSetMetrics", "parse_names"]
 
 Metric = Callable[..., Any]
 _NEEDS_REFERENCE = ("lpips",)
@@ -47,7 +47,7 @@ def parse_names(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-class Panel:
+class PerceptualMetrics:
     """The requested metrics, each created once.
 
     Args:
@@ -58,13 +58,13 @@ class Panel:
         names: names of the requested metrics.
         device: device that the library runs the metrics on.
         notes: reason why a metric is missing, by name.
-        metrics: metrics that are available, by name.
+        available: metrics that are available, by name.
     """
 
     def __init__(self, names: Sequence[str], device: torch.device) -> None:
         self.names, self.device = names, device
         self.notes: dict[str, str] = {}
-        self.metrics: dict[str, Metric] = {}
+        self.available: dict[str, Metric] = {}
         try:
             library = importlib.import_module("pyiqa")
         except ImportError as error:
@@ -80,52 +80,52 @@ class Panel:
     def _make(self, library: Any, name: str) -> None:
         try:
             with _quiet():
-                self.metrics[name] = library.create_metric(name, device=self.device)
+                self.available[name] = library.create_metric(name, device=self.device)
         except Exception as error:  # the library may raise anything if a download fails
             self.notes[name] = f"pyiqa has no {name} here: {_reason(error)}"
 
-    def sit(self) -> Sitting:
-        """Return a judge for one contestant on one set."""
-        return Sitting(self)
+    def for_set(self) -> PerceptualSetMetrics:
+        """Return the metrics of one method on one set, to which images can be added."""
+        return PerceptualSetMetrics(self)
 
 
-class Sitting:
-    """The judge of one contestant on one set; see `rescaling.Judge`."""
+class PerceptualSetMetrics:
+    """The metrics of one method on one set; see `rescaling.SetMetrics`."""
 
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
-        self._scores: dict[str, list[float | None]] = {name: [] for name in panel.metrics}
-        self._notes = dict(panel.notes)
+    def __init__(self, metrics: PerceptualMetrics) -> None:
+        self._metrics = metrics
+        self._scores: dict[str, list[float | None]] = {name: [] for name in metrics.available}
+        self._notes = dict(metrics.notes)
         self._folders: tempfile.TemporaryDirectory[str] | None = None
-        if "fid" in panel.metrics:
+        if "fid" in metrics.available:
             self._folders = tempfile.TemporaryDirectory(prefix="irn-fid-")
             for side in ("hr", "restored"):
                 (Path(self._folders.name) / side).mkdir()
 
-    def see(self, sample: Sample) -> dict[str, float | None]:
+    def add(self, sample: Sample) -> dict[str, float | None]:
         """Return the metrics of one image restored with seed 0; store the image for FID."""
         if self._folders:
-            self._file(Path(self._folders.name), sample)
-        pictures = (_tensor(sample.restored, self._panel), _tensor(sample.hr, self._panel))
+            self._save(Path(self._folders.name), sample)
+        images = (_tensor(sample.restored, self._metrics), _tensor(sample.hr, self._metrics))
         found: dict[str, float | None] = {}
-        for name in self._panel.names:
+        for name in self._metrics.names:
             if name != "fid":
-                given = pictures if name in _NEEDS_REFERENCE else pictures[:1]
+                given = images if name in _NEEDS_REFERENCE else images[:1]
                 found[name] = self._score(name, *given)
                 self._scores.setdefault(name, []).append(found[name])
         return found
 
-    def _file(self, root: Path, sample: Sample) -> None:
+    def _save(self, root: Path, sample: Sample) -> None:
         name = f"{len(list((root / 'hr').iterdir())):06}.png"
         for side, pixels in (("hr", sample.hr), ("restored", sample.restored)):
             (root / side / name).write_bytes(encode(Picture(pixels), image_format="png"))
 
     def _score(self, name: str, *given: Any, **options: Any) -> float | None:
-        if name not in self._panel.metrics:
+        if name not in self._metrics.available:
             return None
         try:
             with _quiet(), torch.inference_mode():
-                value = plain(float(self._panel.metrics[name](*given, **options)), 5)
+                value = plain(float(self._metrics.available[name](*given, **options)), 5)
         except Exception as error:  # the image is too small, weights are unavailable, ...
             self._notes.setdefault(name, f"pyiqa failed on an image: {_reason(error)}")
             return None
@@ -133,10 +133,10 @@ class Sitting:
             self._notes.setdefault(name, "not a finite number for an image")
         return value
 
-    def conclude(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Any]:
         """Return the columns of the set: means over the images that have a value, and notes."""
         columns: dict[str, Any] = {}
-        for name in self._panel.names:
+        for name in self._metrics.names:
             if name == "fid":
                 columns[name] = self._fid()
             else:
@@ -153,10 +153,10 @@ class Sitting:
             return self._score("fid", *sides, num_workers=0, verbose=False)
 
 
-def _tensor(pixels: Any, panel: Panel) -> torch.Tensor | None:
-    if not panel.metrics:
+def _tensor(pixels: Any, metrics: PerceptualMetrics) -> torch.Tensor | None:
+    if not metrics.available:
         return None
-    values = torch.from_numpy(np.ascontiguousarray(pixels)).to(panel.device)
+    values = torch.from_numpy(np.ascontiguousarray(pixels)).to(metrics.device)
     return values.permute(2, 0, 1)[None].float().div(255)
 
 

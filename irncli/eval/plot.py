@@ -39,7 +39,7 @@ def require() -> None:
 
 
 def chart(records: Sequence[Record]) -> bytes:
-    """Draw the PSNR of each contestant by set for each scale, with the paper's figures as lines.
+    """Draw the PSNR of each method by set for each scale, with the paper's figures as lines.
 
     Error bars are one standard deviation over the seeds. The axis does not start at zero, because
     0 dB is not a natural origin.

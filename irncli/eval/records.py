@@ -105,7 +105,7 @@ class RescalingRecord(_Scores):
 
 
 class CompressionImage(TypedDict):
-    """Measurements of one image coded by one contestant."""
+    """Measurements of one image coded by one method."""
 
     image: str
     width: int
@@ -118,7 +118,7 @@ class CompressionImage(TypedDict):
 
 
 class CompressionRecord(TypedDict):
-    """Measurements of one contestant at one quality on one set: `irn eval --task compress`."""
+    """Measurements of one method at one quality on one set: `irn eval --task compress`."""
 
     task: str
     set: str

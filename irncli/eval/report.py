@@ -44,7 +44,7 @@ def figure(record: Mapping[str, Any], key: str, style: str) -> str:
 
 
 def table(records: Sequence[Record]) -> str:
-    """Return an aligned table with a row for each set and contestant, without empty columns."""
+    """Return an aligned table with a row for each set and method, without empty columns."""
     columns = [
         column
         for column in _COLUMNS
@@ -92,7 +92,7 @@ def notes(records: Sequence[Record]) -> list[str]:
 
 
 def csv_text(records: Sequence[Record]) -> str:
-    """Return CSV: a line for each set and contestant, each followed by a line for each image.
+    """Return CSV: a line for each set and method, each followed by a line for each image.
 
     The column `image` is empty in the lines of sets.
     """
@@ -105,7 +105,7 @@ def csv_text(records: Sequence[Record]) -> str:
     for record in records:
         writer.writerow(record)
         same = {key: record[key] for key in who}
-        writer.writerows(same | picture for picture in record["per_image"])
+        writer.writerows(same | image for image in record["per_image"])
     return buffer.getvalue()
 
 
@@ -115,7 +115,7 @@ def card_rows(records: Sequence[Record], weights_sha256: str) -> list[dict[str, 
     Rescaling: two rows for each of `CARD_SETS`, with z = 0 and with z drawn by default; psnr, ssim
     and lr_psnr are on Y. Colour: one row for each set; psnr and ssim are on RGB with z drawn by
     default, lr_psnr is that of the gray image. Compression: a row on RGB for each quality of each
-    contestant that uses the model.
+    method that uses the model.
 
     Args:
         records: records of any models and sets.

@@ -1,4 +1,4 @@
-"""Measurement of rescaling and colour: each contestant downscales images and restores them.
+"""Measurement of rescaling and colour: each method downscales images and restores them.
 
 HR is cropped at the bottom and right to a multiple of the scale. LR is written to a PNG in memory
 and read back, so that the image is restored from the file that a user would have. PSNR and SSIM of
@@ -26,23 +26,23 @@ import torch
 from irncli.engine.device import cpu_name
 from irncli.engine.metrics import luma, psnr, ssim
 from irncli.engine.rescaler import Pixels, bicubic
-from irncli.eval.contestants import Contestant, describe
+from irncli.engine.ticks import Tick
+from irncli.eval.methods import Method, describe
 from irncli.eval.records import Failure, Record, mean, plain
-from irncli.eval.runner import Tick
 from irncli.eval.sets import load_cropped
 from irncli.io.encoding import encode
-from irncli.io.image_file import DEFAULT_MAX_PIXELS, decode
+from irncli.io.image_file import decode
 from irncli.io.picture import Picture
+from irncli.limits import DEFAULT_MAX_PIXELS
+from irncli.model.transforms import YUV_ROWS
 
-__all__ = ["Judge", "Rescaling", "Sample", "Settings"]
+__all__ = ["MeasurementSettings", "Rescaling", "Sample", "SetMetrics"]
 
 T = TypeVar("T")
-GRAY = (0.299, 0.587, 0.114)
-"""Weights of R, G and B in the usual luma gray (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class MeasurementSettings:
     """Settings of the measurement.
 
     Attributes:
@@ -78,55 +78,55 @@ class Sample:
     restored: Pixels
 
 
-class Judge(Protocol):
-    """Source of additional columns for one contestant on one set."""
+class SetMetrics(Protocol):
+    """Additional columns for one method on one set."""
 
-    def see(self, sample: Sample) -> dict[str, float | None]:
-        """Return the columns of one image."""
+    def add(self, sample: Sample) -> dict[str, float | None]:
+        """Take an image into account, and return its columns."""
 
-    def conclude(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Any]:
         """Return the columns of the set."""
 
 
 @dataclass
 class Rescaling:
-    """One contestant on one set: a `Measurement` that makes one record.
+    """One method on one set: a `Measurement` that makes one record.
 
     Attributes:
-        contestant: contestant to measure.
+        method: method to measure.
         settings: seeds, temperature and limits.
-        judge: source of additional columns; None: none.
+        metrics: source of additional columns; None: none.
         keep: called with each measured image, to store it; None: images are not stored.
     """
 
-    contestant: Contestant
-    settings: Settings
-    judge: Judge | None = None
+    method: Method
+    settings: MeasurementSettings
+    metrics: SetMetrics | None = None
     keep: Callable[[Sample], None] | None = None
     _results: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def label(self) -> str:
         """See Measurement."""
-        return self.contestant.name
+        return self.method.name
 
     def measure(self, path: Path, tick: Tick) -> tuple[dict[str, Any], Sample]:
         """See Measurement."""
-        return _measure_image(path, self.contestant, self.settings, tick)
+        return _measure_image(path, self.method, self.settings, tick)
 
     def add(self, measured: tuple[dict[str, Any], Sample]) -> None:
         """See Measurement."""
         result, sample = measured
-        if self.judge:
-            result |= self.judge.see(sample)
+        if self.metrics:
+            result |= self.metrics.add(sample)
         if self.keep:
             self.keep(sample)
         self._results.append(result)
 
     def records(self, name: str, failed: list[Failure]) -> list[Record]:
         """See Measurement."""
-        further = self.judge.conclude() if self.judge else {}
-        return [_record(name, self.contestant, self.settings, self._results, further, failed)]
+        further = self.metrics.columns() if self.metrics else {}
+        return [_record(name, self.method, self.settings, self._results, further, failed)]
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:
@@ -134,38 +134,38 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return work(), time.perf_counter() - began
 
 
-def _draws(contestant: Contestant, settings: Settings) -> list[tuple[int, float]]:
+def _draws(method: Method, settings: MeasurementSettings) -> list[tuple[int, float]]:
     """Return the pairs of seed and temperature to restore with; z = 0 comes last."""
-    temperature = _temperature(contestant, settings)
+    temperature = _temperature(method, settings)
     if temperature == 0:
         return [(0, 0.0)]
     return [*((seed, temperature) for seed in range(settings.seeds)), (0, 0.0)]
 
 
-def _temperature(contestant: Contestant, settings: Settings) -> float:
-    if contestant.kind == "baseline":
+def _temperature(method: Method, settings: MeasurementSettings) -> float:
+    if method.kind == "baseline":
         return 0.0
-    return contestant.temperature if settings.temperature is None else settings.temperature
+    return method.temperature if settings.temperature is None else settings.temperature
 
 
 def _measure_image(
-    path: Path, contestant: Contestant, settings: Settings, tick: Tick
+    path: Path, method: Method, settings: MeasurementSettings, tick: Tick
 ) -> tuple[dict[str, Any], Sample]:
-    hr = load_cropped(path, contestant.scale, settings.max_pixels)
-    draws = _draws(contestant, settings)
+    hr = load_cropped(path, method.scale, settings.max_pixels)
+    draws = _draws(method, settings)
 
     def step(share: float) -> None:
         tick(share / (1 + len(draws)))
 
-    made, seconds_down = _timed(partial(contestant.down, hr, step))
+    made, seconds_down = _timed(partial(method.down, hr, step))
     low_file = encode(_as_picture(made.pixels), image_format="png")
-    seen = decode(low_file).pixels
-    given = replace(made, pixels=seen[:, :, : made.pixels.shape[2]])
+    stored = decode(low_file).pixels
+    given = replace(made, pixels=stored[:, :, : made.pixels.shape[2]])
     scores, seconds_up = [], []
     kept: Pixels | None = None
     for seed, width in draws:
-        restored, seconds = _timed(partial(contestant.up, given, seed, width, step))
-        scores.append(_scores(hr, restored, contestant.scale))
+        restored, seconds = _timed(partial(method.up, given, seed, width, step))
+        scores.append(_scores(hr, restored, method.scale))
         seconds_up.append(seconds)
         kept = restored if kept is None else kept
     assert kept is not None  # noqa: S101
@@ -173,13 +173,13 @@ def _measure_image(
         "image": path.name,
         "width": hr.shape[1],
         "height": hr.shape[0],
-        **_fidelity(scores, contestant),
-        **_low_fidelity(hr, seen, contestant),
+        **_fidelity(scores, method),
+        **_low_fidelity(hr, stored, method),
         "bpp": 8 * len(low_file) / (hr.shape[0] * hr.shape[1]),
         "seconds_down": seconds_down,
         "seconds_up": mean(seconds_up),
     }
-    return result, Sample(path, hr, seen, low_file, kept)
+    return result, Sample(path, hr, stored, low_file, kept)
 
 
 def _as_picture(low: Pixels) -> Picture:
@@ -199,10 +199,10 @@ def _scores(hr: Pixels, restored: Pixels, border: int) -> dict[str, float]:
     }
 
 
-def _fidelity(scores: Sequence[dict[str, float]], contestant: Contestant) -> dict[str, Any]:
+def _fidelity(scores: Sequence[dict[str, float]], method: Method) -> dict[str, Any]:
     """Return means over the draws; z = 0, the last, is separate unless it is the only one."""
     drawn, without_z = scores[:-1] or scores, scores[-1]
-    is_model = contestant.kind == "model"
+    is_model = method.kind == "model"
     return {
         **{key: mean(score[key] for score in drawn) for key in without_z},
         "psnr_y_z0": without_z["psnr_y"] if is_model else None,
@@ -211,15 +211,15 @@ def _fidelity(scores: Sequence[dict[str, float]], contestant: Contestant) -> dic
     }
 
 
-def _low_fidelity(hr: Pixels, low: Pixels, contestant: Contestant) -> dict[str, Any]:
+def _low_fidelity(hr: Pixels, low: Pixels, method: Method) -> dict[str, Any]:
     """Return PSNR and SSIM of LR against bicubic LR or, for colour, against luma gray."""
-    if contestant.task == "color":
-        pair = np.rint(hr @ np.array(GRAY)), low[:, :, 0].astype(np.float64)
+    if method.task == "color":
+        pair = np.rint(hr @ np.array(YUV_ROWS[0])), low[:, :, 0].astype(np.float64)
     else:
         pair = luma(bicubic(hr, *low.shape[:2])), luma(low)
     return {
-        "lr_psnr_y": psnr(*pair, contestant.scale),
-        "lr_ssim_y": ssim(*pair, contestant.scale),
+        "lr_psnr_y": psnr(*pair, method.scale),
+        "lr_ssim_y": ssim(*pair, method.scale),
     }
 
 
@@ -231,27 +231,27 @@ MEANS = (
 
 def _record(
     name: str,
-    contestant: Contestant,
-    settings: Settings,
+    method: Method,
+    settings: MeasurementSettings,
     results: Sequence[dict[str, Any]],
     further: dict[str, Any],
     failures: list[Failure],
 ) -> Record:
     means = {key: plain(mean(r[key] for r in results), _digits(key)) for key in MEANS}
     identical = {key: sum(r[key] == np.inf for r in results) for key in MEANS}
-    device, precision = contestant.placement()
+    device, precision = method.placement()
     fit = {key: means.pop(key) for key in ("lr_psnr_y", "lr_ssim_y", "bpp")}
     return {
         "set": name,
-        **describe(contestant),
+        **describe(method),
         "images": len(results),
         **means,
         **_spread(results),
-        "seeds": len(_draws(contestant, settings)[:-1]) or 1,
-        "temperature": _temperature(contestant, settings),
+        "seeds": len(_draws(method, settings)[:-1]) or 1,
+        "temperature": _temperature(method, settings),
         **fit,
         **_speed(results),
-        "weights_sha256": contestant.weights_sha256,
+        "weights_sha256": method.weights_sha256,
         "device": device,
         "precision": precision,
         "threads": torch.get_num_threads(),

@@ -7,21 +7,16 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from irncli.engine.ticks import Tick, no_tick
 from irncli.errors import IrnError
 from irncli.eval.records import Failure, Record
 from irncli.eval.sets import ImageSet
 
-__all__ = ["Measurement", "Progress", "Study", "Tick", "measure_set", "no_tick"]
+__all__ = ["Measurement", "Progress", "Study", "measure_set"]
 
 T = TypeVar("T")
-Tick = Callable[[float], None]
-"""Callback that receives the share of the work that was just done, 0 to 1."""
 Progress = Callable[[str, Path], AbstractContextManager[Tick]]
 """Function from a label and an image to a context manager that yields a tick."""
-
-
-def no_tick(share: float) -> None:
-    """Report no progress."""
 
 
 class Measurement(Protocol[T]):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from irncli.errors import UsageError
 from irncli.io.formats import WRITABLE
-from irncli.io.formats.writable import Format, Packet, Settings, Subsampling
+from irncli.io.formats.writable import EncoderSettings, Format, Packet, Subsampling
 from irncli.io.image_file import ImageFile
 from irncli.io.picture import Picture
 
@@ -76,7 +76,7 @@ def encode(
         ImageError: the size or the metadata do not fit the format.
         UnavailableError: the plug-in for JPEG XL is not installed.
     """
-    settings = Settings(quality, subsampling, progressive)
+    settings = EncoderSettings(quality, subsampling, progressive)
     writer = WRITABLE[image_format]
     writer.check_writable(picture, settings)
     width, height = picture.size

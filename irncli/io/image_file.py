@@ -34,10 +34,9 @@ from irncli.io.pillow import (
     shallow,
 )
 from irncli.io.tag import NAMESPACE, Tag, extract
+from irncli.limits import DEFAULT_MAX_PIXELS
 
-__all__ = ["DEFAULT_MAX_PIXELS", "Header", "ImageFile", "decode"]
-
-DEFAULT_MAX_PIXELS = 500_000_000
+__all__ = ["Header", "ImageFile", "decode"]
 
 
 @dataclass(frozen=True)

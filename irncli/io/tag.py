@@ -21,6 +21,7 @@ from defusedxml import ElementTree as SafeET
 
 from irncli.errors import TagError
 from irncli.geometry import Blocks, lr_size, unpack
+from irncli.limits import MAX_SCALE
 
 __all__ = ["FORMAT", "PLAIN", "Tag", "embed", "extract", "remove"]
 
@@ -112,7 +113,7 @@ class Tag:
         for value in hashes:
             _require(_HASH.fullmatch(value) is not None, f"{value[:40]!r} is not a SHA-256")
         _require(len(self.icc) <= MAX_ICC_BYTES, f"a profile of {len(self.icc)} bytes")
-        _require(math.isfinite(self.scale) and 1 <= self.scale <= 64, f"scale {self.scale}")
+        _require(math.isfinite(self.scale) and 1 <= self.scale <= MAX_SCALE, f"scale {self.scale}")
         width, height = self.hr_size
         plausible = min(width, height) > 0 and width * height <= 10**10
         _require(plausible, f"image of {width}x{height}")

@@ -58,7 +58,7 @@ class InvertibleNetwork(nn.Module):
             x: image [N, 3, H, W], RGB in [0, 1]; H and W are multiples of the reduction.
 
         Returns:
-            The low part [N, picture_channels, H/scale, W/scale], neither clamped nor quantised, and
+            The low part [N, image_channels, H/scale, W/scale], neither clamped nor quantised, and
             z [N, latent_channels, H/reduction, W/reduction].
         """
         for operation in self.chain:

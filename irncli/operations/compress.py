@@ -13,6 +13,7 @@ from irncli.engine.alpha import bleed
 from irncli.engine.metrics import psnr, ssim
 from irncli.engine.refine import STEP_COST, refine
 from irncli.engine.rescaler import Pixels, resize_plane, to_gray
+from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
 from irncli.io.encoding import EVERY_FORMAT, Format, encode, fitted, holds_profile
@@ -26,13 +27,13 @@ from irncli.operations.result import (
     Plan,
     Result,
     Source,
-    Tick,
     check_scale,
     with_tag,
 )
 from irncli.wording import counted
+from irncli.zoo.registry import Registry
 
-__all__ = ["RESTORER", "Compress", "Target", "model_for"]
+__all__ = ["RESTORER", "Compress", "Target", "default_restorer", "model_for"]
 
 RESTORER = "crm-jpeg"
 """Name of the compression restoration module that is used if it is installed."""
@@ -89,6 +90,11 @@ def model_for(scale: float, codec: Format) -> str:
     if codec == "png":
         return f"irn-x{2 if scale <= 2 else 4}"
     return f"irn-jpeg-x{2 if scale <= 2 else 4}"
+
+
+def default_restorer(registry: Registry) -> str | None:
+    """Return the name of the module that restores JPEGs; None if it is not installed."""
+    return RESTORER if any(entry.name == RESTORER for entry in registry.entries()) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,10 +170,10 @@ class Compress(Operation):
         return _Compression(self, source, plan, plan.model, restorer, image_format, tick).run()
 
     def _restorer(self, models: Models, image_format: Format) -> LoadedRestorer | None:
-        here = {entry.name for entry in models.registry.entries()}
-        if image_format != "jpeg" or self.model is not None or RESTORER not in here:
+        if image_format != "jpeg" or self.model is not None:
             return None
-        return models.load_restorer(RESTORER)
+        name = default_restorer(models.registry)
+        return None if name is None else models.load_restorer(name)
 
 
 @dataclass(frozen=True)
@@ -297,13 +303,13 @@ class _Compression:
         return self.compressor.restore(coded.data, self.image.size, self.settings.scale)
 
     def _refined(self, low: Picture, quality: int, tick: Tick) -> tuple[Picture, dict[str, float]]:
-        def filed(pixels: Pixels) -> Pixels:
+        def as_stored(pixels: Pixels) -> Pixels:
             window = Picture(pixels, gray=self.image.gray)
             return self.compressor.reread(self.compressor.code(window, quality))
 
         found = refine(
             self.model.rescaler, self.image.pixels, low.pixels, self.settings.scale,
-            steps=self.settings.refine, filed=filed, tick=tick,
+            steps=self.settings.refine, as_stored=as_stored, tick=tick,
         )  # fmt: skip
         pixels = to_gray(found.pixels) if self.compressor.neutral else found.pixels
         return replace(low, pixels=pixels), gain_of(found)

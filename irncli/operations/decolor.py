@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from irncli.engine.ticks import Tick
 from irncli.io.encoding import Format
 from irncli.operations.forward import Forward, tag_of
 from irncli.operations.models import COLOR_MODEL, Models
-from irncli.operations.result import Plan, Result, Source, Tick, encoder
+from irncli.operations.result import Plan, Result, Source, encoder
 from irncli.pixels import to_bits
 
 __all__ = ["Decolor"]
@@ -42,7 +43,7 @@ class Decolor(Forward):
             made, plane, alpha = None, image.pixels[:, :, :1], image.alpha
             warnings: tuple[str, ...] = ("the image is already gray: its values are kept",)
         else:
-            made = self.made(model, image, 1, image_format, quality, tick)
+            made = self.run_network(model, image, 1, image_format, quality, tick)
             plane, warnings = made.guarded.pixels, made.warnings
             alpha = None if image.alpha is None else to_bits(image.alpha, self.bits)
         # A gray file cannot store a colour profile, so the tag stores it.

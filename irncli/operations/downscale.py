@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from irncli.engine.rescaler import resize_plane
+from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
 from irncli.io.encoding import Format
 from irncli.operations.forward import Forward, tag_of
 from irncli.operations.models import Models
-from irncli.operations.result import Plan, Result, Source, Tick, check_scale, encoder
+from irncli.operations.result import Plan, Result, Source, check_scale, encoder
 from irncli.pixels import to_bits
 
 __all__ = ["Downscale"]
@@ -59,7 +60,7 @@ class Downscale(Forward):
         del models
         image, model, (width, height) = source.image, plan.model, plan.lr_size
         assert model is not None  # noqa: S101
-        made = self.made(model, image, plan.scale, image_format, quality, tick)
+        made = self.run_network(model, image, plan.scale, image_format, quality, tick)
         alpha = None if image.alpha is None else to_bits(image.alpha, self.bits)
         small = replace(
             image,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +11,8 @@ from irncli.engine.alpha import bleed
 from irncli.engine.guard import Guarded, guard
 from irncli.engine.refine import STEP_COST, Refined, refine
 from irncli.engine.rescaler import to_gray
+from irncli.engine.tensors import AsStored
+from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import pack
 from irncli.io.encoding import Format, encode
@@ -19,7 +20,7 @@ from irncli.io.image_file import decode
 from irncli.io.picture import Picture
 from irncli.io.tag import Tag
 from irncli.operations.models import LoadedModel
-from irncli.operations.result import Operation, TagOf, Tick
+from irncli.operations.result import Operation, TagOf
 from irncli.pixels import Pixels, to_bits
 
 __all__ = ["Forward", "Made", "gain_of", "tag_of"]
@@ -119,7 +120,7 @@ class Forward(Operation):
         """Time to make an LR, in units of a forward pass: the pass itself, and the refinement."""
         return 1 + STEP_COST * self.refine
 
-    def made(
+    def run_network(
         self,
         model: LoadedModel,
         image: Picture,
@@ -153,17 +154,18 @@ class Forward(Operation):
         refined = None
         if self.refine:
             found = refine(
-                rescaler, to_bits(pixels, 8), low, scale, steps=self.refine, filed=gray,
+                rescaler, to_bits(pixels, 8), low, scale, steps=self.refine, as_stored=gray,
                 tick=lambda done: tick(done * (down - share)),
             )  # fmt: skip
             low = found.pixels
             refined = gain_of(found)
         if not self.guard:
             return Made(Guarded(low if gray is None else gray(low)), refined, checked=False)
-        filed = None if image_format == "png" else through_file(image_format, quality, gray=color)
+        lossy = image_format != "png"
+        as_stored = through_codec(image_format, quality, gray=color) if lossy else None
         guarded = guard(
             rescaler, pixels, low, scale, temperature=model.temperature, neutral=neutral,
-            filed=filed, tick=tick,
+            as_stored=as_stored, tick=tick,
         )  # fmt: skip
         tick(GUARD_SHARE)
         return Made(guarded, refined, checked=True)
@@ -174,15 +176,15 @@ def gain_of(found: Refined) -> dict[str, float]:
     return {"before": round(found.before, 3), "after": round(found.after, 3)}
 
 
-def through_file(image_format: Format, quality: int, *, gray: bool) -> Callable[[Pixels], Pixels]:
+def through_codec(image_format: Format, quality: int, *, gray: bool) -> AsStored:
     """Return a function that returns the pixels of an LR after it was stored in this format."""
 
-    def filed(low: Pixels) -> Pixels:
+    def as_stored(low: Pixels) -> Pixels:
         image = Picture(np.broadcast_to(low, (*low.shape[:2], 3)), gray=gray)
         data = encode(image, image_format=image_format, quality=quality)
         return decode(data).pixels[:, :, : low.shape[2]]
 
-    return filed
+    return as_stored
 
 
 def tag_of(image: Picture, model: LoadedModel, scale: float, **fields: Any) -> TagOf:

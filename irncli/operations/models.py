@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from irncli.engine.device import Precision
-from irncli.engine.placing import silent
+from irncli.engine.placing import ignore_message
 from irncli.engine.rescaler import Rescaler
 from irncli.engine.restorer import Restorer
 from irncli.errors import UnavailableError
@@ -100,7 +100,7 @@ class Models:
     device: str = "auto"
     precision: Precision = "auto"
     tile: int | None = None
-    warn: Callable[[str], None] = silent
+    warn: Callable[[str], None] = ignore_message
     registry: Registry = field(default_factory=default_registry)
     _models: dict[str, LoadedModel] = field(default_factory=dict)
     _restorers: dict[str, LoadedRestorer] = field(default_factory=dict)

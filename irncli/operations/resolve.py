@@ -83,36 +83,36 @@ def resolve(models: Models, request: Request, file: ImageFile, bits: int) -> Res
             command; with `strict`, anything that would otherwise be a warning.
         UnavailableError: a model is not installed, or its weights are not those named in the tag.
     """
-    doubts = _Doubts(strict=request.strict)
+    warnings = _Warnings(strict=request.strict)
     size, tag = (file.header.width, file.header.height), file.tag
     if tag is None:
-        return _untagged(models, request, size, bits, doubts)
+        return _resolve_untagged(models, request, size, bits, warnings)
     changed = tag.content_sha256 != file.content_sha256
     if tag.task == "plain":
         if changed:
-            doubts.add("the pixels were changed since irn wrote them")
+            warnings.add("the pixels were changed since irn wrote them")
         return Restoration(
             model=None, scale=1, hr_size=size, temperature=0, bits=bits, tag=tag,
-            warnings=doubts.settled(),
+            warnings=warnings.checked(),
         )  # fmt: skip
     if request.task not in (None, tag.task):
         raise TagError(f"irn made this file for '{COMMANDS[tag.task]}': use that command")
     if tag.task == "rescale" and tag.scale <= 1:
         raise TagError(f"the irn tag of this file is not usable: scale {tag.scale:g}")
-    model = _tagged_model(models, tag, request, doubts)
-    restorer = _tagged_restorer(models, tag, doubts)
+    model = _tagged_model(models, tag, request, warnings)
+    restorer = _tagged_restorer(models, tag, warnings)
     if changed:
-        doubts.add("the pixels were changed since irn wrote them: fine detail cannot be restored")
+        warnings.add("the pixels were changed since irn wrote them: fine detail cannot be restored")
     hr_size = restored_size(tag.hr_size, tag.scale, size)
     if hr_size != tag.hr_size:
-        doubts.add(f"the image was resized since: restoring to {hr_size[0]}x{hr_size[1]}")
+        warnings.add(f"the image was resized since: restoring to {hr_size[0]}x{hr_size[1]}")
     return Restoration(
         model=model, restorer=restorer, scale=tag.scale, hr_size=hr_size,
-        temperature=tag.temperature, bits=tag.bits, tag=tag, warnings=doubts.settled(),
+        temperature=tag.temperature, bits=tag.bits, tag=tag, warnings=warnings.checked(),
     )  # fmt: skip
 
 
-class _Doubts:
+class _Warnings:
     """Warnings about a file, which become an error with `strict`.
 
     Attributes:
@@ -125,14 +125,15 @@ class _Doubts:
         self.texts: tuple[str, ...] = ()
 
     def add(self, text: str) -> None:
-        self.note(text)
+        self.texts += (text,)
         self._refused += (text,)
 
-    def note(self, text: str) -> None:
-        """Add a text that is a warning even with `strict`."""
-        self.texts += (text,) * bool(text)
+    def add_unconditional(self, text: str) -> None:
+        """Add a text that is a warning even with `strict`; an empty text is left out."""
+        if text:
+            self.texts += (text,)
 
-    def settled(self) -> tuple[str, ...]:
+    def checked(self) -> tuple[str, ...]:
         """Return the warnings.
 
         Raises:
@@ -143,8 +144,8 @@ class _Doubts:
         return self.texts
 
 
-def _untagged(
-    models: Models, request: Request, size: tuple[int, int], bits: int, doubts: _Doubts
+def _resolve_untagged(
+    models: Models, request: Request, size: tuple[int, int], bits: int, warnings: _Warnings
 ) -> Restoration:
     color = request.task == "color"
     if not color and request.model is None and request.scale is None:
@@ -153,22 +154,22 @@ def _untagged(
             "model with --model or --scale"
         )
     if color:
-        doubts.add("no irn tag: irn restores colours and does not guess them")
-        doubts.settled()
+        warnings.add("no irn tag: irn restores colours and does not guess them")
+        warnings.checked()  # called for its error, before a model is loaded
         model = models.load(request.model or COLOR_MODEL, "color")
     else:
-        doubts.add("no irn tag: irn is not designed for plain super-resolution")
-        doubts.settled()
+        warnings.add("no irn tag: irn is not designed for plain super-resolution")
+        warnings.checked()  # called for its error, before a model is loaded
         name = request.model or models.registry.for_scale(request.scale or 1)
         model = models.load(name, "rescale")
     scale = model.scale if request.scale is None else request.scale
     return Restoration(
         model=model, scale=scale, hr_size=hr_size_of(size, scale),
-        temperature=model.temperature, bits=bits, warnings=doubts.settled(),
+        temperature=model.temperature, bits=bits, warnings=warnings.checked(),
     )  # fmt: skip
 
 
-def _tagged_model(models: Models, tag: Tag, request: Request, doubts: _Doubts) -> LoadedModel:
+def _tagged_model(models: Models, tag: Tag, request: Request, warnings: _Warnings) -> LoadedModel:
     if request.model is None:
         require_named(models.registry, tag.model, tag.weights_sha256)
     model = models.load(request.model or tag.model, tag.task)
@@ -177,7 +178,7 @@ def _tagged_model(models: Models, tag: Tag, request: Request, doubts: _Doubts) -
         raise UnavailableError(
             f"{message}: import the original weights, or pass --model to use the installed ones"
         )
-    doubts.note(message)
+    warnings.add_unconditional(message)
     if tag.scale > model.scale:
         raise UnavailableError(
             f"{model.name} has scale {model.scale}, expected {tag.scale:g} or more, as in the tag"
@@ -185,12 +186,14 @@ def _tagged_model(models: Models, tag: Tag, request: Request, doubts: _Doubts) -
     return model
 
 
-def _tagged_restorer(models: Models, tag: Tag, doubts: _Doubts) -> LoadedRestorer | None:
+def _tagged_restorer(models: Models, tag: Tag, warnings: _Warnings) -> LoadedRestorer | None:
     if not tag.restorer:
         return None
     require_named(models.registry, tag.restorer, tag.restorer_sha256)
     restorer = models.load_restorer(tag.restorer)
     # A restorer estimates the LR that the network made. With other weights, this is just another
     # estimate of the same image, so a warning is enough.
-    doubts.note(other_weights(restorer.weights_sha256, tag.restorer, tag.restorer_sha256))
+    warnings.add_unconditional(
+        other_weights(restorer.weights_sha256, tag.restorer, tag.restorer_sha256)
+    )
     return restorer

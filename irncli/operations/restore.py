@@ -9,14 +9,16 @@ import numpy as np
 from irncli.engine.fallback import Fallback
 from irncli.engine.latent import MAX_SEED
 from irncli.engine.rescaler import resize_plane, to_gray
+from irncli.engine.ticks import Tick
 from irncli.errors import ImageError, TagError, UsageError
 from irncli.io.encoding import EVERY_FORMAT, Format
-from irncli.io.image_file import DEFAULT_MAX_PIXELS, ImageFile
+from irncli.io.image_file import ImageFile
 from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import Tag, remove
+from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
 from irncli.operations.resolve import Request, Restoration, resolve
-from irncli.operations.result import Operation, Plan, Result, Source, Tick, encoder
+from irncli.operations.result import Operation, Plan, Result, Source, encoder
 from irncli.pixels import Pixels, to_bits
 
 __all__ = ["Restore", "RestorePlan"]
@@ -50,6 +52,7 @@ class Restore(Operation):
 
     formats = EVERY_FORMAT
     deep = True
+    restores = True
 
     request: Request
     seed: int | None = None
@@ -113,7 +116,7 @@ class Restore(Operation):
             seed = self.seed if self.seed is not None else self.drawn if temperature > 0 else 0
             inverse = _Inverse(plan.model, found, seed, temperature, tick, warnings)
             image = inverse.coloured(image) if color else inverse.enlarged(image, source.file)
-        image = replace(image, metadata=_untagged(image.metadata, found.tag))
+        image = replace(image, metadata=_without_tag(image.metadata, found.tag))
         return Result(
             image=image, encode=encoder(image, image_format, quality),
             model=None if plan.model is None else plan.model.name, lr_size=plan.lr_size,
@@ -184,10 +187,10 @@ class _Inverse:
 
 def _fallback(low: Pixels, tag: Tag | None, scale: int) -> Fallback | None:
     """Return the fallback for blocks that the tag marks as restored without the network."""
-    return None if tag is None else Fallback.chosen(low, tag.blocks, scale, tag.tint)
+    return None if tag is None else Fallback.for_image(low, tag.blocks, scale, tag.tint)
 
 
-def _untagged(metadata: Metadata, tag: Tag | None) -> Metadata:
+def _without_tag(metadata: Metadata, tag: Tag | None) -> Metadata:
     """Return the metadata without our tag, with the colour profile that the tag stores, if any."""
     icc = metadata.icc if tag is None or not tag.icc else tag.icc
     try:

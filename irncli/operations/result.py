@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from irncli.engine.ticks import Tick
 from irncli.errors import TagError, UsageError
 from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, encode, fitted
 from irncli.io.image_file import ImageFile
 from irncli.io.metadata import stripped
 from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import Tag, embed
+from irncli.limits import MAX_SCALE
 from irncli.operations.models import LoadedModel, Models, name_of
 
 __all__ = [
@@ -22,17 +24,11 @@ __all__ = [
     "Result",
     "Source",
     "TagOf",
-    "Tick",
     "check_scale",
     "encoder",
     "with_tag",
 ]
 
-Tick = Callable[[float], None]
-"""A function that is called with the share of the work that was just done, 0 to 1. The function may
-raise an exception to end the work."""
-MAX_SCALE = 64
-"""Largest HR size over LR size that is accepted."""
 TagOf = Callable[[str], Tag]
 """A function that returns the tag of a small image, given the hash of the pixels."""
 
@@ -142,12 +138,14 @@ class Operation(ABC):
         default_format: format of an output whose name does not tell.
         deep: True if the operation handles 16 bits per channel; otherwise images are reduced to 8
             bits when they are read.
+        restores: True if the operation turns small or gray images into the original ones.
         model: model that the user asked for, or the name of that model; None: the default model.
     """
 
     formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
     default_format: ClassVar[Format] = "png"
     deep: ClassVar[bool] = False
+    restores: ClassVar[bool] = False
 
     model: str | LoadedModel | None
 

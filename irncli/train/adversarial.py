@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from irncli.train.sections import Adversary
 
-__all__ = ["Discriminator", "Opponent"]
+__all__ = ["Discriminator", "DiscriminatorTrainer"]
 
 _WIDTHS = (64, 128, 256, 512, 512)
 
@@ -54,7 +54,7 @@ def _against(logits: torch.Tensor, verdict: float) -> torch.Tensor:
     return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, verdict))
 
 
-class Opponent:
+class DiscriminatorTrainer:
     """Discriminator together with its optimiser.
 
     Losses:

@@ -11,11 +11,11 @@ from torch.nn import functional
 from irncli.io.encoding import encode
 from irncli.io.image_file import ImageFile, decode
 from irncli.io.picture import Picture
-from irncli.model.transforms import cosine_waves
+from irncli.model.transforms import YUV_ROWS, cosine_waves
 
 __all__ = ["jpeg_bits", "jpeg_round_trip", "straight_through"]
 
-_YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+_YCBCR = (YUV_ROWS[0], (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
 @torch.no_grad()

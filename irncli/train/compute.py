@@ -1,4 +1,4 @@
-"""Precision, memory layout and compilation of the dense blocks in training."""
+"""Precision and compilation of the dense blocks in training."""
 
 from __future__ import annotations
 
@@ -37,11 +37,10 @@ def _has_bfloat16(device: torch.device) -> bool:
 def prepare(
     network: nn.Module, compute: Compute, device: torch.device, say: Callable[[str], None]
 ) -> None:
-    """Set the precision, layout and compilation of a network for training, in place.
+    """Set the precision and compilation of a network on its device for training, in place.
 
     If torch.compile does not work, `say` is told, and the blocks run without it.
     """
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     blocks = [module for module in network.modules() if isinstance(module, DenseBlock)]
     for block in blocks:
         block.autocast = training_dtype(compute, device)

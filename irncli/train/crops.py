@@ -44,12 +44,12 @@ class _Store:
 
     @classmethod
     def pack(cls, images: Sequence[torch.Tensor], device: torch.device) -> _Store:
-        sizes = np.array([picture.numel() for picture in images], np.int64)
+        sizes = np.array([image.numel() for image in images], np.int64)
         place = device if _fits(int(sizes.sum()), device) else torch.device("cpu")
         values = torch.empty(int(sizes.sum()), dtype=torch.uint8, device=place)
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-        for start, picture in zip(starts, images, strict=True):
-            values[start : start + picture.numel()] = picture.flatten().to(place)
+        for start, image in zip(starts, images, strict=True):
+            values[start : start + image.numel()] = image.flatten().to(place)
         heights, widths = (np.array([p.shape[k] for p in images], np.int64) for k in (1, 2))
         return cls(values, starts, heights, widths)
 

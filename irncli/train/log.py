@@ -47,7 +47,7 @@ class RunLog:
             for name, value in values.items():
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
-    def picture(self, step: int, index: int, pixels: NDArray[np.uint8]) -> None:
+    def image(self, step: int, index: int, pixels: NDArray[np.uint8]) -> None:
         """Save a sample image of a validation."""
         self.directory.save_sample(step, index, pixels)
         if self._board is not None:

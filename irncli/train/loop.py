@@ -19,7 +19,7 @@ from irncli.train.data import Images, centre_crop, split
 from irncli.train.log import RunLog
 from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
-from irncli.train.setup import Ingredients, build_trainer
+from irncli.train.setup import LoadedNetworks, build_trainer
 from irncli.train.state import RunDirectory
 from irncli.train.step import StepResult, Trainer
 from irncli.train.validate import measure_sigma, sample, validator
@@ -131,7 +131,7 @@ def train(
     recipe: Recipe,
     images: Images,
     run: Run,
-    ingredients: Ingredients | None = None,
+    networks: LoadedNetworks | None = None,
     hooks: Hooks | None = None,
 ) -> bool:
     """Start or continue a run, until its budget is spent or a hook stops it.
@@ -152,7 +152,7 @@ def train(
     try:
         with place as directory:
             loop = _Loop(
-                recipe, images, run, ingredients or Ingredients(), hooks or Hooks(), directory
+                recipe, images, run, networks or LoadedNetworks(), hooks or Hooks(), directory
             )
             with closing(loop):
                 return loop.run()
@@ -170,12 +170,12 @@ class _Loop:
         recipe: Recipe,
         images: Images,
         run: Run,
-        ingredients: Ingredients,
+        networks: LoadedNetworks,
         hooks: Hooks,
         directory: RunDirectory | None,
     ) -> None:
         self.recipe, self.options, self.hooks = recipe, run, hooks
-        self.ingredients, self.fingerprint = ingredients, images.fingerprint()
+        self.networks, self.fingerprint = networks, images.fingerprint()
         self.directory = directory
         saved = run.ranks.from_leader(self._saved())
         training, held_out = (images, run.held_out) if run.held_out else split(images)
@@ -187,7 +187,7 @@ class _Loop:
                 "with --validation"
             )
         self.held_out = [centre_crop(p, step, VALIDATION_SIDE) for p in large]
-        self.validator = validator(recipe, self.held_out, ingredients.rescaling_network)
+        self.validator = validator(recipe, self.held_out, networks.rescaling_network)
         self.sampler = CropSampler(
             training.pixels,
             recipe.network.scale,
@@ -232,7 +232,7 @@ class _Loop:
     def _trainer(self, network: Any) -> Trainer:
         run = self.options
         return build_trainer(
-            network, self.recipe, self.ingredients,
+            network, self.recipe, self.networks,
             device=run.device, seed=run.seed, ranks=run.ranks, say=self.hooks.say,
         )  # fmt: skip
 
@@ -258,7 +258,7 @@ class _Loop:
         return trainer
 
     def _rescaler_hash(self) -> str:
-        rescaler = self.ingredients.rescaler
+        rescaler = self.networks.rescaler
         return rescaler.weights_sha256 if rescaler else ""
 
     def run(self) -> bool:
@@ -330,7 +330,7 @@ class _Loop:
             self.directory.save_checkpoint("best", data)
         if isinstance(average, InvertibleNetwork):
             for index, pixels in enumerate(self.held_out[: self.recipe.report.samples]):
-                self.log.picture(step, index, sample(average, pixels))
+                self.log.image(step, index, sample(average, pixels))
 
     def _card(self, score: float) -> Card:
         return Card(

@@ -63,13 +63,13 @@ class Restored(NamedTuple):
     Attributes:
         low: LR before quantisation.
         z: z of the forward pass.
-        picture: restored image.
+        image: restored image.
         tables: quantisation tables of the JPEG between the passes, or None.
     """
 
     low: torch.Tensor
     z: torch.Tensor
-    picture: torch.Tensor
+    image: torch.Tensor
     tables: torch.Tensor | None
 
 
@@ -171,8 +171,8 @@ class RescalingObjective(nn.Module):
         forward, inverse = self._passes
         low, z = forward(hr)
         low = self._gray_kept(hr, low)
-        filed, tables = self._filed(low, draws)
-        restored = self._gray_kept(hr, inverse(filed, self._latent(z, draws)))
+        stored, tables = self._stored(low, draws)
+        restored = self._gray_kept(hr, inverse(stored, self._latent(z, draws)))
         return Restored(low, z, restored, tables)
 
     def _gray_kept(self, hr: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -224,15 +224,15 @@ class RescalingObjective(nn.Module):
         parts |= {"restored": restored.detach(), "sigma": sigma_of(z.detach())}
         return torch.stack(list(losses.values())).sum(), parts
 
-    def _filed(self, low: torch.Tensor, draws: Draws) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _stored(self, low: torch.Tensor, draws: Draws) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return LR after quantisation and codec, with a straight-through gradient, and tables."""
-        filed, tables = quantize(low), None
+        stored, tables = quantize(low), None
         if draws.noise is not None:
-            filed = filed + self.recipe.codec.noise_width * draws.noise
+            stored = stored + self.recipe.codec.noise_width * draws.noise
         if draws.qualities is not None:
-            coded, tables = jpeg_round_trip(filed.detach().clamp(0, 1), draws.qualities)
-            filed = straight_through(coded, filed)
-        return filed, tables
+            coded, tables = jpeg_round_trip(stored.detach().clamp(0, 1), draws.qualities)
+            stored = straight_through(coded, stored)
+        return stored, tables
 
     def _latent(self, z: torch.Tensor, draws: Draws) -> torch.Tensor:
         if draws.z is None:

@@ -10,7 +10,7 @@ import torch
 
 from irncli.errors import CheckpointError
 from irncli.model import CompressionRestoration, InvertibleNetwork, Network
-from irncli.train.adversarial import Opponent
+from irncli.train.adversarial import DiscriminatorTrainer
 from irncli.train.compute import prepare
 from irncli.train.objective import Objective, RescalingObjective, RestorationObjective
 from irncli.train.parallel import Ranks
@@ -19,11 +19,11 @@ from irncli.train.recipe import Recipe
 from irncli.train.step import Trainer
 from irncli.zoo.checkpoint import Checkpoint, read_checkpoint
 
-__all__ = ["Ingredients", "build_trainer", "gather"]
+__all__ = ["LoadedNetworks", "build_trainer", "load_networks"]
 
 
 @dataclass(frozen=True, eq=False)
-class Ingredients:
+class LoadedNetworks:
     """Networks from files that a run needs, read before the run begins.
 
     Attributes:
@@ -41,7 +41,7 @@ class Ingredients:
         return network if isinstance(network, InvertibleNetwork) else None
 
 
-def gather(recipe: Recipe, locate: Callable[[str], Path]) -> Ingredients:
+def load_networks(recipe: Recipe, locate: Callable[[str], Path]) -> LoadedNetworks:
     """Read the files that the recipe names.
 
     Args:
@@ -53,7 +53,7 @@ def gather(recipe: Recipe, locate: Callable[[str], Path]) -> Ingredients:
     """
     features = load_vgg19(recipe.loss.vgg19) if recipe.loss.features_weight else None
     if recipe.network.family != "crm":
-        return Ingredients(features)
+        return LoadedNetworks(features)
     rescaler = read_checkpoint(locate(recipe.network.rescaler))
     network = rescaler.network
     fits = isinstance(network, InvertibleNetwork) and network.config.low_channels == 3
@@ -62,13 +62,13 @@ def gather(recipe: Recipe, locate: Callable[[str], Path]) -> Ingredients:
             f"{recipe.network.rescaler} is not a rescaling model of x{recipe.network.scale}: "
             "set rescaler to one"
         )
-    return Ingredients(rescaler=rescaler)
+    return LoadedNetworks(rescaler=rescaler)
 
 
 def build_trainer(
     network: Network,
     recipe: Recipe,
-    ingredients: Ingredients,
+    networks: LoadedNetworks,
     *,
     device: torch.device,
     seed: int,
@@ -76,21 +76,28 @@ def build_trainer(
     say: Callable[[str], None],
 ) -> Trainer:
     """Return a trainer of `network` on the device, at step 0."""
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    opponent = None
+    _place(network, device)
+    adversary = None
     if recipe.loss.adversarial_weight:
-        opponent = Opponent(recipe.adversary, device, parallel=ranks.count > 1)
+        adversary = DiscriminatorTrainer(recipe.adversary, device, parallel=ranks.count > 1)
     objective: Objective
     if isinstance(network, CompressionRestoration):
-        rescaler = ingredients.rescaling_network
-        assert rescaler is not None  # noqa: S101 -- gathered
+        rescaler = networks.rescaling_network
+        assert rescaler is not None  # noqa: S101 -- loaded
+        _place(rescaler, device)
         prepare(rescaler, recipe.compute, device, say)
         objective = RestorationObjective(network, rescaler, recipe)
     else:
-        features = ingredients.features.to(device) if ingredients.features else None
+        features = networks.features.to(device) if networks.features else None
         objective = RescalingObjective(
-            network, recipe, features, opponent.loss_of if opponent else None
+            network, recipe, features, adversary.loss_of if adversary else None
         )
-    trainer = Trainer(objective, recipe, seed, opponent=opponent, ranks=ranks)
+    trainer = Trainer(objective, recipe, seed, adversary=adversary, ranks=ranks)
+    # Only now: the trainer has copied the network for the average, which stays in float32 and
+    # without compilation, as it is validated and saved.
     prepare(network, recipe.compute, device, say)
     return trainer
+
+
+def _place(network: torch.nn.Module, device: torch.device) -> None:
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork, Network
-from irncli.train.adversarial import Opponent
+from irncli.train.adversarial import DiscriminatorTrainer
 from irncli.train.objective import Draws, Objective, Parts, RescalingObjective
 from irncli.train.optimisers import Optimisers
 from irncli.train.parallel import Ranks
@@ -64,7 +64,7 @@ class Trainer:
         objective: training objective, which holds the network.
         recipe: recipe of the run.
         seed: random seed of all draws.
-        opponent: discriminator, if the recipe has an adversarial loss.
+        adversary: discriminator with its optimiser, if the recipe has an adversarial loss.
         ranks: position of this process among those of the run.
 
     Attributes:
@@ -81,10 +81,10 @@ class Trainer:
         recipe: Recipe,
         seed: int,
         *,
-        opponent: Opponent | None = None,
+        adversary: DiscriminatorTrainer | None = None,
         ranks: Ranks | None = None,
     ) -> None:
-        self.recipe, self.seed, self.opponent = recipe, seed, opponent
+        self.recipe, self.seed, self.adversary = recipe, seed, adversary
         self.ranks = ranks or Ranks()
         self.objective = objective
         self.network: Network = objective.network.train().requires_grad_(True)
@@ -113,7 +113,7 @@ class Trainer:
         """
         rate = self.recipe.optimiser.rate_at(self.step, share)
         draws = self._draws(hr, share)
-        if self.opponent is not None and self.step < self.recipe.adversary.head_start:
+        if self.adversary is not None and self.step < self.recipe.adversary.head_start:
             result = self._head_start(hr, draws, rate)
         else:
             result = self._whole_step(hr, target, draws, share, rate)
@@ -142,19 +142,19 @@ class Trainer:
             self.optimisers.step(rate)
             self._follow_sigma(sigma)
             self._follow_average()
-            if self.opponent is not None and restored is not None:
+            if self.adversary is not None and restored is not None:
                 factor = rate / self.recipe.optimiser.learning_rate
-                values["adversary_loss"] = float(self.opponent.learn(hr, restored, factor))
+                values["adversary_loss"] = float(self.adversary.learn(hr, restored, factor))
         return StepResult(values, skipped=not finite)
 
     def _head_start(self, hr: torch.Tensor, draws: Draws, rate: float) -> StepResult:
         """Train only the discriminator."""
-        assert self.opponent is not None  # noqa: S101
+        assert self.adversary is not None  # noqa: S101
         assert isinstance(self.objective, RescalingObjective)  # noqa: S101
         with torch.no_grad():
-            restored = self.objective.restore(hr, draws).picture
+            restored = self.objective.restore(hr, draws).image
         factor = rate / self.recipe.optimiser.learning_rate
-        loss = float(self.ranks.mean(self.opponent.learn(hr, restored, factor)))
+        loss = float(self.ranks.mean(self.adversary.learn(hr, restored, factor)))
         return StepResult(
             {"loss": loss, "adversary_loss": loss, "learning_rate": 0.0},
             skipped=not math.isfinite(loss),
@@ -189,7 +189,7 @@ class Trainer:
             if latent.drawn_at(share):
                 widths = torch.from_numpy(_widths(latent, rng, hr.shape[0])).float().to(self.device)
                 z = widths.view(-1, 1, 1, 1) * normal(config.latent_channels, config.reduction)
-            noise = normal(config.picture_channels, config.scale) if noisy else None
+            noise = normal(config.image_channels, config.scale) if noisy else None
         return Draws(z, noise, qualities.tolist() if codec.jpeg_least else None)
 
     def _follow_sigma(self, measured: torch.Tensor | None) -> None:
@@ -210,7 +210,8 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimisers": self.optimisers.state(),
-            "opponent": self.opponent.state() if self.opponent else {},
+            # Saved runs have this key.
+            "opponent": self.adversary.state() if self.adversary else {},
             "skipped": self.skipped,
             "skipped_in_a_row": self.skipped_in_a_row,
             "step": self.step,
@@ -221,7 +222,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimisers.restore(state["optimisers"])
-        if self.opponent is not None:
-            self.opponent.restore(state["opponent"])
+        if self.adversary is not None:
+            self.adversary.restore(state["opponent"])
         self.skipped, self.step = int(state["skipped"]), int(state["step"])
         self.skipped_in_a_row = int(state["skipped_in_a_row"])

@@ -211,7 +211,7 @@ def validator(
         if isinstance(network, InvertibleNetwork):
             measured = validate_invertible(network, images, drawn=drawn, disturb=robust)
             return measured | (measure_hard(network, hard) if hard else {})
-        assert rescaler is not None  # noqa: S101 -- gathered before
+        assert rescaler is not None  # noqa: S101 -- loaded before
         return validate_crm(network, rescaler, images, qualities)
 
     return run

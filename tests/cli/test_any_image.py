@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import irncli
-from irncli.engine.doubt import MOST_SHIFT_8
+from irncli.engine.guard_measures import MOST_SHIFT_8
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import bicubic
 from irncli.io.encoding import encode

@@ -23,6 +23,7 @@ from irncli.batch.tasks import Task
 from irncli.batch.templates import fill
 from irncli.errors import ImageError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
+from irncli.operations.downscale import Downscale
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
 
@@ -208,7 +209,10 @@ def test_fill_takes_what_is_known():
 def test_a_picture_is_never_its_own_output():
     sources = [Input(Path("d/a.png"), Path())]
     with pytest.raises(UsageError, match="is an input"):
-        plan(sources, Destination(output=Path("d/{stem}.png"), label=str))
+        plan(
+            sources,
+            Destination(output=Path("d/{stem}.png"), label=str, operation=Downscale(scale=2)),
+        )
 
 
 def test_links_of_directories_are_not_followed(tree):
@@ -331,6 +335,16 @@ def test_a_dry_run_decides_as_the_run_does(irn, tree, model, tmp_path):
 
     assert decisions(dry) == decisions(wet)
     assert [each["skipped"] for each in decisions(dry)] == [None, None, True, True]
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_lines_about_files_give_the_sizes_before_and_after(irn, tree, model, tmp_path, dry):
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    down = ("downscale", tree / "a.png", "--model", model, "--scale", 4, "-o", small, "-v")
+    assert f"irn: {tree / 'a.png'} -> {small}: 24x20 to 6x5 by tiny" in irn(*down, *dry).err
+    irn(*down, "--overwrite")
+    up = irn("upscale", small, "--model", model, "-o", large, "-v", *dry)
+    assert f"irn: {small} -> {large}: 6x5 to 24x20 by tiny" in up.err
 
 
 def test_a_dry_run_says_all_and_writes_nothing(irn, tree, model, tmp_path):

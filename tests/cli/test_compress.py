@@ -97,8 +97,9 @@ def test_a_batch_is_summed_up(irn, photograph, models):
 def test_a_template_names_codec_and_model_of_the_output(
     irn, photograph, models, template, expected
 ):
-    assert irn("compress", photograph, "--no-report", "-o", f"out/{template}").status == 0
-    [made] = (photograph.parent / "out").iterdir()
+    out = photograph.parent / "out"
+    assert irn("compress", photograph, "--no-report", "-o", out / template).status == 0
+    [made] = out.iterdir()
     assert made.name == expected
     tag = extract(ImageFile(made.read_bytes()).header.xmp)
     assert expected.startswith(tag.model)

@@ -27,7 +27,7 @@ from irncli.batch.cluster import _RAY_ENVIRONMENT, Layout, _connect, _Pool, layo
 from irncli.batch.console import Console, Record
 from irncli.batch.jobs import Job, Tools
 from irncli.batch.progress import Progress
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.errors import ImageError, UnavailableError
 from irncli.operations.downscale import Downscale
 from irncli.operations.models import Models
@@ -61,7 +61,9 @@ def place():
 
 
 def common(**changed):
-    return Settings(**({"device": "cpu", "max_pixels": 10**6, "inputs": [Path("x")]} | changed))
+    return BatchSettings(
+        **({"device": "cpu", "max_pixels": 10**6, "inputs": [Path("x")]} | changed)
+    )
 
 
 def ordered(job_model, registry, **changed):

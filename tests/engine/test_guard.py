@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import irncli
-from irncli.engine.doubt import MOST_SHIFT_8, MOST_SHIFT_16, texture
 from irncli.engine.fallback import Fallback, block_weights
 from irncli.engine.guard import Guarded, guard
+from irncli.engine.guard_measures import MOST_SHIFT_8, MOST_SHIFT_16, texture
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import Rescaler, bicubic, lr_size
 from irncli.geometry import SIDE, grid_shape
@@ -41,7 +41,7 @@ def guarded(rescaler, hr, scale=None, **options):
 
 
 def restored(rescaler, made, hr, scale=None, **options):
-    fallback = Fallback.chosen(made.pixels, made.blocks, rescaler.scale, made.tint)
+    fallback = Fallback.for_image(made.pixels, made.blocks, rescaler.scale, made.tint)
     size = (hr.shape[1], hr.shape[0])
     return rescaler.upscale(made.pixels, size, scale, fallback=fallback, **options)
 
@@ -163,15 +163,15 @@ def test_what_is_looked_at_is_no_larger_than_what_is_in_doubt(photo, monkeypatch
     hr = image(photo, 288, 288)
     low = rescaler.downscale(hr).copy()
     low[64:80, 64:80] ^= 64
-    looked_at = []
+    checked = []
     restore = rescaler.restore_window
     monkeypatch.setattr(
         rescaler, "restore_window",
-        lambda seen, rows, columns, **z: looked_at.append((rows, columns))
-        or restore(seen, rows, columns, **z),
+        lambda low, rows, columns, **z: checked.append((rows, columns))
+        or restore(low, rows, columns, **z),
     )  # fmt: skip
     guard(rescaler, hr, low)
-    area = sum((r.stop - r.start) * (c.stop - c.start) for r, c in looked_at)
+    area = sum((r.stop - r.start) * (c.stop - c.start) for r, c in checked)
     # The block, its neighbours where it is worse, one probe; each with its halo.
     assert 0 < area < 0.5 * low[:, :, 0].size
 
@@ -224,15 +224,15 @@ def test_what_a_file_loses_counts(photo):
     hr = image(photo, 128, 128)
     low = rescaler.downscale(hr)
 
-    def filed(pixels):
+    def as_stored(pixels):
         noise = np.random.default_rng(0).normal(0, 12, pixels.shape)
         return np.clip(pixels + noise, 0, 255).astype(np.uint8)
 
-    alone = guard(rescaler, hr, low, filed=filed)
+    alone = guard(rescaler, hr, low, as_stored=as_stored)
     assert alone.bicubic > guard(rescaler, hr, low).bicubic
-    seen = replace(alone, pixels=filed(alone.pixels))
-    simple = bicubic(filed(bicubic(hr, 64, 64)), 128, 128)
-    assert psnr(hr, restored(rescaler, seen, hr)) > psnr(hr, simple) - 0.1
+    stored = replace(alone, pixels=as_stored(alone.pixels))
+    simple = bicubic(as_stored(bicubic(hr, 64, 64)), 128, 128)
+    assert psnr(hr, restored(rescaler, stored, hr)) > psnr(hr, simple) - 0.1
 
 
 def test_drawn_and_noisy_blocks_are_told_from_photographs(photo):
@@ -243,16 +243,16 @@ def test_drawn_and_noisy_blocks_are_told_from_photographs(photo):
     noise = np.clip(noise, 0, 255).astype(np.uint8)
     hr = np.concatenate((image(photo, 128, 128), letters, noise), axis=1)
     found = texture(hr, (4, 12), 32)
-    assert not found.unphotographed[:, :3].any()
-    assert found.unphotographed[:, 4:8].all()
-    assert found.unphotographed[:, 9:].all()
+    assert not found.synthetic[:, :3].any()
+    assert found.synthetic[:, 4:8].all()
+    assert found.synthetic[:, 9:].all()
     assert found.growth[:, 8:].median() < 1.2
     assert found.growth[:, :4].median() > 1.8
     deep = texture(hr.astype(np.uint16) * 257, (4, 12), 32)
-    assert torch.equal(deep.unphotographed, found.unphotographed)
+    assert torch.equal(deep.synthetic, found.synthetic)
     coarse = texture(hr, (2, 5), 78.5)
-    assert coarse.unphotographed[:, 4].all()
-    assert not texture(hr[:, :2], (4, 1), 32).unphotographed.any()
+    assert coarse.synthetic[:, 4].all()
+    assert not texture(hr[:, :2], (4, 1), 32).synthetic.any()
 
 
 @pytest.mark.parametrize("period", [2, 3, 5, 8])
@@ -260,7 +260,7 @@ def test_stripes_are_drawn_in_whichever_direction_they_run(period):
     colours = np.array([(250, 20, 30), (10, 200, 90)], np.uint8)
     stripes = colours[(np.arange(96) % period) * 2 // period]
     for hr in (np.tile(stripes[None], (96, 1, 1)), np.tile(stripes[:, None], (1, 96, 1))):
-        assert texture(hr, (3, 3), 32).unphotographed.all()
+        assert texture(hr, (3, 3), 32).synthetic.all()
 
 
 def test_the_roughest_blocks_are_probed_and_others_like_them_are_looked_at_if_they_fail(photo):
@@ -270,7 +270,7 @@ def test_the_roughest_blocks_are_probed_and_others_like_them_are_looked_at_if_th
         rescaler.network.chain[-1].G.convs[-1].weight.normal_(0, 0.4)
     hr = image(photo, 128, 256)
     found = texture(hr, (4, 8), 32)
-    assert not found.unphotographed.any()
+    assert not found.synthetic.any()
     rough = (found.growth <= 1.2 * found.growth.min()).numpy()
     made = guarded(rescaler, hr)
     assert rough.sum() > 1
@@ -306,9 +306,9 @@ def test_weights_of_blocks():
 def test_marks_of_an_lr_of_another_size_are_not_used(photo):
     low = image(photo, 40, 60)
     blocks = np.ones((3, 4), np.bool_)
-    assert Fallback.chosen(low, blocks, 2, None) is not None
-    assert Fallback.chosen(low[:20], blocks, 2, None) is None
-    assert Fallback.chosen(low, None, 2, None) is None
+    assert Fallback.for_image(low, blocks, 2, None) is not None
+    assert Fallback.for_image(low[:20], blocks, 2, None) is None
+    assert Fallback.for_image(low, None, 2, None) is None
 
 
 def test_a_window_is_restored_nearly_as_in_the_whole(photo):

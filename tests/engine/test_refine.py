@@ -57,7 +57,7 @@ class Noisy:
 def test_gradients_are_those_of_the_network(name):
     network = shaken(SMALL[name], strength=0.05)
     config = network.config
-    low = torch.rand(1, config.picture_channels, 12 * config.cell, 9 * config.cell)
+    low = torch.rand(1, config.image_channels, 12 * config.cell, 9 * config.cell)
     pairs = []
     for restore in (
         lambda x: network.inverse(x, x.new_zeros(1, config.latent_channels, 12, 9)),
@@ -88,7 +88,7 @@ def test_shipped_weights_gain(shipped, crop):
 def test_gains_through_a_jpeg(shipped, photo):
     hr = np.ascontiguousarray(photo[100:196, 60:156])
     low = shipped.downscale(hr)
-    result = refine(shipped, hr, low, steps=6, filed=jpeg)
+    result = refine(shipped, hr, low, steps=6, as_stored=jpeg)
     assert result.after > result.before + 0.05
     back = shipped.upscale(jpeg(result.pixels), (96, 96), temperature=0)
     assert psnr(back, hr) == pytest.approx(result.after, abs=1e-9)
@@ -103,9 +103,11 @@ def test_iterates_are_judged_as_they_come_back(noise):
         return np.abs(pixels.astype(int) - low).max()
 
     assert moved(refine(rescaler, hr, low, steps=6).pixels) > 2
-    filed = refine(rescaler, hr, low, steps=6, filed=lambda p: inverted(p) if moved(p) > 2 else p)
-    assert 0 < moved(filed.pixels) <= 2
-    assert filed.after > filed.before
+    result = refine(
+        rescaler, hr, low, steps=6, as_stored=lambda p: inverted(p) if moved(p) > 2 else p
+    )
+    assert 0 < moved(result.pixels) <= 2
+    assert result.after > result.before
 
 
 def test_keep_holds_the_small_picture(shipped, crop):
@@ -115,15 +117,15 @@ def test_keep_holds_the_small_picture(shipped, crop):
 
 
 @pytest.mark.parametrize(
-    "filed", [None, jpeg, inverted, Noisy()], ids=["as-is", "jpeg", "inverted", "noisy"]
+    "as_stored", [None, jpeg, inverted, Noisy()], ids=["as-is", "jpeg", "inverted", "noisy"]
 )
 @pytest.mark.parametrize("rate", [1e-6, 2e-3, 1.0])
 @pytest.mark.parametrize("tile", [256, 32])
-def test_is_never_worse(filed, rate, tile, noise, monkeypatch):
+def test_is_never_worse(as_stored, rate, tile, noise, monkeypatch):
     monkeypatch.setattr(module, "TILE", tile)
     rescaler, hr = small(), noise(66, 70)
     low = rescaler.downscale(hr)
-    result = refine(rescaler, hr, low, steps=3, rate=rate, filed=filed)
+    result = refine(rescaler, hr, low, steps=3, rate=rate, as_stored=as_stored)
     assert result.after >= result.before
     assert (result.steps == 0) == np.array_equal(result.pixels, low)
     assert (result.steps == 0) == (result.after == result.before)
@@ -249,7 +251,7 @@ def test_what_is_perfect_is_left_alone():
         calls.append(pixels)
         return pixels
 
-    result = refine(rescaler, hr, rescaler.downscale(hr), steps=5, filed=counted)
+    result = refine(rescaler, hr, rescaler.downscale(hr), steps=5, as_stored=counted)
     assert result.before == result.after == math.inf
     assert result.steps == 0
     assert len(calls) == 1
@@ -263,7 +265,7 @@ def test_stops_where_nothing_is_gained(noise):
         return pixels
 
     low = rescaler.downscale(hr)
-    refine(rescaler, hr, low, steps=50, rate=1e-6, filed=counted)
+    refine(rescaler, hr, low, steps=50, rate=1e-6, as_stored=counted)
     # the whole, the start, and the steps that brought nothing
     assert len(calls) == 1 + 1 + PATIENCE
 
@@ -342,4 +344,4 @@ def test_interrupts_and_errors_pass(error, noise):
         return pixels
 
     with pytest.raises(error):
-        refine(rescaler, hr, rescaler.downscale(hr), steps=9, filed=interrupted)
+        refine(rescaler, hr, rescaler.downscale(hr), steps=9, as_stored=interrupted)

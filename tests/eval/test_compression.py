@@ -11,8 +11,8 @@ from irncli.compression.pipeline import Compressor
 from irncli.engine.rescaler import Rescaler, bicubic
 from irncli.engine.restorer import Restorer
 from irncli.eval import compression_plot, compression_report
-from irncli.eval.compression import Compression, Rivals, _compared
-from irncli.eval.contestants import Trained
+from irncli.eval.compression import Compression, CompressionMethods, _compared
+from irncli.eval.methods import Trained
 from irncli.eval.rates import bd_rate
 from irncli.eval.runner import measure_set
 from irncli.eval.sets import find_sets
@@ -33,7 +33,7 @@ def checkpoint(network, name):
 
 
 @pytest.fixture(scope="module")
-def rivals():
+def methods():
     networks = [shaken(SMALL["irn-x2"], seed=seed) for seed in (0, 1)]
     lossy, lossless = (
         Trained(name, LoadedModel(checkpoint(network, name), Rescaler(network, "cpu")))
@@ -41,7 +41,7 @@ def rivals():
     )
     crm = shaken(CRM)
     restorer = LoadedRestorer(checkpoint(crm, "crm"), Restorer(crm, "cpu"))
-    return Rivals(lossy, lossless, restorer, 2, (40, 80))
+    return CompressionMethods(lossy, lossless, restorer, 2, (40, 80))
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +61,10 @@ def folder(tmp_path_factory, photo, hr):
 
 
 @pytest.fixture(scope="module")
-def records(folder, rivals):
+def records(folder, methods):
     told = []
     (pictures,) = find_sets([folder])
-    found = measure_set(pictures, Compression(rivals), failed=lambda path, _: told.append(path))
+    found = measure_set(pictures, Compression(methods), failed=lambda path, _: told.append(path))
     assert told == [folder / "bad.png"]
     return found
 
@@ -90,12 +90,12 @@ def test_a_record_for_each_contestant_and_quality(records):
         assert ("bd_rate" in one) == one["model"].startswith("irn") * (one["quality"] is not None)
 
 
-def test_irn_with_and_without_what_undoes_the_codec(records, rivals, hr):
+def test_irn_with_and_without_what_undoes_the_codec(records, methods, hr):
     cropped = np.ascontiguousarray(hr[: CROPPED[0], : CROPPED[1]])
-    low = Picture(rivals.jpeg.rescaler.downscale(cropped))
+    low = Picture(methods.jpeg.rescaler.downscale(cropped))
     data = encode(low, image_format="jpeg", quality=40, subsampling="4:4:4", progressive=True)
-    for name, restorer in (("irn", rivals.restorer.restorer), ("irn without restorer", None)):
-        back = Compressor(rivals.jpeg.rescaler, "jpeg", restorer).restore(data, CROPPED[::-1], 2)
+    for name, restorer in (("irn", methods.restorer.restorer), ("irn without restorer", None)):
+        back = Compressor(methods.jpeg.rescaler, "jpeg", restorer).restore(data, CROPPED[::-1], 2)
         one = picture_of(of(records, name, 40))
         assert one["bytes"] == len(data)
         assert one["bits_per_pixel"] == pytest.approx(8 * len(data) / (46 * 60), abs=1e-6)
@@ -108,9 +108,9 @@ def test_irn_with_and_without_what_undoes_the_codec(records, rivals, hr):
     assert with_it["network"] == without["network"] == "lossy"
 
 
-def test_png_by_the_other_network(records, rivals, hr):
+def test_png_by_the_other_network(records, methods, hr):
     cropped = np.ascontiguousarray(hr[: CROPPED[0], : CROPPED[1]])
-    rescaler = rivals.png.rescaler
+    rescaler = methods.png.rescaler
     low = rescaler.downscale(cropped)
     back = rescaler.upscale(low, CROPPED[::-1], 2, temperature=0)
     one = of(records, "irn png", None)

@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from irncli.cli.commands import evaluation_options
 from irncli.engine.metrics import luma
 from irncli.engine.rescaler import Rescaler
 from irncli.errors import InputMissingError, UnavailableError, UsageError
-from irncli.eval.contestants import Baseline, Trained, choose, warm_up
+from irncli.eval.methods import BASELINES, Baseline, Trained, choose, warm_up
 from irncli.eval.montage import comparison, side_by_side, worst_places
 from irncli.eval.records import IMAGE_NUMBERS
-from irncli.eval.rescaling import Rescaling, Settings
+from irncli.eval.rescaling import MeasurementSettings, Rescaling
 from irncli.eval.runner import measure_set
 from irncli.eval.sets import ImageSet, find_sets
 from irncli.io.image_file import decode
@@ -23,6 +24,10 @@ from irncli.operations.models import LoadedModel, Models
 from irncli.zoo.checkpoint import Card, Checkpoint, serialise, weights_sha256
 from irncli.zoo.registry import Registry
 from tests.support.networks import CRM, SMALL, shaken
+
+
+def test_the_command_knows_all_baselines():
+    assert tuple(BASELINES) == evaluation_options.BASELINES
 
 
 def trained(kind, temperature=1.0, device="cpu"):
@@ -45,14 +50,14 @@ def folder(tmp_path, photo):
     return root
 
 
-def measured(folder, contestant, **options):
+def measured(folder, method, **options):
     (pictures,) = find_sets([folder])
     settings = {
         key: options.pop(key) for key in ("seeds", "temperature", "max_pixels") if key in options
     }
     told = {key: options.pop(key) for key in ("progress", "failed") if key in options}
     (record,) = measure_set(
-        pictures, Rescaling(contestant, Settings(**settings), **options), **told
+        pictures, Rescaling(method, MeasurementSettings(**settings), **options), **told
     )
     return record
 
@@ -67,13 +72,13 @@ def oracle_ssim(a, b, **options):
 
 @pytest.mark.parametrize(("kind", "scale"), [("irn-x2", 2), ("irn-ld-x3", 3), ("irn-x4", 4)])
 def test_one_picture_agrees_with_scikit_image(folder, kind, scale):
-    contestant = trained(kind)
+    method = trained(kind)
     (folder / "b.png").unlink()
     (folder / "gray.png").unlink()
-    record = measured(folder, contestant)
+    record = measured(folder, method)
     hr = decode((folder / "a.png").read_bytes()).pixels
     hr = hr[: 47 // scale * scale, : 61 // scale * scale]
-    rescaler = contestant.rescaler
+    rescaler = method.rescaler
     back = rescaler.upscale(rescaler.downscale(hr), seed=0)
     inner = slice(scale, -scale), slice(scale, -scale)
     planes = luma(hr)[inner], luma(back)[inner]
@@ -112,13 +117,13 @@ def test_means_over_pictures_and_seeds_and_their_spread(folder):
 
 
 def test_at_temperature_zero_there_is_one_draw(folder):
-    contestant = trained("irn-x2")
-    record = measured(folder, contestant, seeds=5, temperature=0)
+    method = trained("irn-x2")
+    record = measured(folder, method, seeds=5, temperature=0)
     assert record["seeds"] == 1
     assert record["temperature"] == 0
     assert record["psnr_y_std"] is None
     assert record["psnr_y"] == record["psnr_y_z0"]
-    assert record["psnr_y_z0"] == measured(folder, contestant)["psnr_y_z0"]
+    assert record["psnr_y_z0"] == measured(folder, method)["psnr_y_z0"]
 
 
 def test_the_cards_temperature_counts_where_none_is_given(folder):
@@ -208,14 +213,14 @@ def test_more_pixels_than_allowed_fail(folder):
 
 def test_colour_from_gray(folder):
     samples = []
-    contestant = trained("color", temperature=0.0)
-    record = measured(folder, contestant, keep=samples.append)
+    method = trained("color", temperature=0.0)
+    record = measured(folder, method, keep=samples.append)
     assert (record["task"], record["scale"], record["temperature"]) == ("color", 1, 0)
     hr = decode((folder / "a.png").read_bytes()).pixels
     gray = np.rint(hr @ [0.299, 0.587, 0.114])
-    low = contestant.rescaler.downscale(hr)
+    low = method.rescaler.downscale(hr)
     assert low.shape == (*hr.shape[:2], 1)
-    back = contestant.rescaler.upscale(low, temperature=0)
+    back = method.rescaler.upscale(low, temperature=0)
     assert back.shape == hr.shape
     inner = slice(1, -1), slice(1, -1)
     picture = record["per_image"][0]
@@ -349,10 +354,10 @@ def test_files_of_one_name_are_told_apart(registry, tmp_path):
 
 @pytest.mark.parametrize("kind", ["irn-x2", "color"])
 def test_warming_up_changes_nothing(folder, kind):
-    contestant = trained(kind)
-    before = measured(folder, contestant)
-    warm_up(contestant)
-    assert measured(folder, contestant)["psnr_y"] == before["psnr_y"]
+    method = trained(kind)
+    before = measured(folder, method)
+    warm_up(method)
+    assert measured(folder, method)["psnr_y"] == before["psnr_y"]
 
 
 BICUBIC = {

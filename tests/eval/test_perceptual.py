@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from irncli.errors import UsageError
-from irncli.eval.perceptual import Panel, parse_names
+from irncli.eval.perceptual import PerceptualMetrics, parse_names
 from irncli.eval.rescaling import Sample
 from irncli.io.image_file import decode
 
@@ -57,14 +57,14 @@ def folders(restored, hr, num_workers, verbose):
 def test_scores_are_means_and_fid_sees_folders(monkeypatch, capsys):
     library = stand_in(lpips=distance, niqe=lambda x: x.mean() * 255, fid=folders)
     monkeypatch.setitem(sys.modules, "pyiqa", library)
-    panel = Panel(["lpips", "niqe", "fid"], torch.device("cpu"))
-    assert panel.notes == {}
-    for _ in range(2):  # a sitting for each set
-        sitting = panel.sit()
-        seen = [sitting.see(sample(value)) for value in (10, 30)]
-        assert seen[0]["lpips"] == pytest.approx(10 / 255, abs=1e-5)
-        assert "fid" not in seen[0]
-        columns = sitting.conclude()
+    perceptual = PerceptualMetrics(["lpips", "niqe", "fid"], torch.device("cpu"))
+    assert perceptual.notes == {}
+    for _ in range(2):  # new metrics for each set
+        metrics = perceptual.for_set()
+        found = [metrics.add(sample(value)) for value in (10, 30)]
+        assert found[0]["lpips"] == pytest.approx(10 / 255, abs=1e-5)
+        assert "fid" not in found[0]
+        columns = metrics.columns()
         expected = {"lpips": 20 / 255, "niqe": 120, "fid": 120}
         assert columns == pytest.approx(expected, abs=1e-4)
     assert capsys.readouterr().out == ""
@@ -82,12 +82,12 @@ def test_what_fails_is_null_with_a_note_and_the_rest_stands(monkeypatch):
     library = stand_in(lpips=OSError("no route to host"), niqe=distance, pi=small, fid=nothing)
     library.create_metric("pi")
     monkeypatch.setitem(sys.modules, "pyiqa", library)
-    panel = Panel(["lpips", "niqe", "pi", "fid"], torch.device("cpu"))
-    assert panel.notes == {"lpips": "pyiqa has no lpips here: OSError: no route to host"}
-    sitting = panel.sit()
-    seen = [sitting.see(sample(value)) for value in (10, 90)]
-    assert seen[1]["pi"] is seen[0]["lpips"] is None
-    columns = sitting.conclude()
+    perceptual = PerceptualMetrics(["lpips", "niqe", "pi", "fid"], torch.device("cpu"))
+    assert perceptual.notes == {"lpips": "pyiqa has no lpips here: OSError: no route to host"}
+    metrics = perceptual.for_set()
+    found = [metrics.add(sample(value)) for value in (10, 90)]
+    assert found[1]["pi"] is found[0]["lpips"] is None
+    columns = metrics.columns()
     assert columns["pi"] == pytest.approx(110 / 255, abs=1e-5)
     assert columns["pi_note"] == "pyiqa failed on an image: AssertionError: too small"
     assert columns["fid"] is columns["niqe"] is columns["lpips"] is None
@@ -97,16 +97,16 @@ def test_what_fails_is_null_with_a_note_and_the_rest_stands(monkeypatch):
 
 def test_a_score_that_is_no_number_is_null(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyiqa", stand_in(niqe=lambda x: x.sum() * torch.nan))
-    sitting = Panel(["niqe"], torch.device("cpu")).sit()
-    sitting.see(sample())
-    assert sitting.conclude() == {"niqe": None, "niqe_note": "not a finite number for an image"}
+    metrics = PerceptualMetrics(["niqe"], torch.device("cpu")).for_set()
+    metrics.add(sample())
+    assert metrics.columns() == {"niqe": None, "niqe_note": "not a finite number for an image"}
 
 
 def test_without_the_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyiqa", None)
-    sitting = Panel(["lpips", "fid"], torch.device("cpu")).sit()
-    assert sitting.see(sample()) == {"lpips": None}
-    columns = sitting.conclude()
+    metrics = PerceptualMetrics(["lpips", "fid"], torch.device("cpu")).for_set()
+    assert metrics.add(sample()) == {"lpips": None}
+    columns = metrics.columns()
     assert columns["lpips"] is columns["fid"] is None
     assert columns["lpips_note"] == columns["fid_note"]
 
@@ -115,7 +115,7 @@ def test_not_installed_it_says_what_to_install():
     try:
         import pyiqa  # noqa: F401
     except ModuleNotFoundError:
-        notes = Panel(["lpips"], torch.device("cpu")).notes
+        notes = PerceptualMetrics(["lpips"], torch.device("cpu")).notes
         assert notes == {"lpips": "pyiqa not installed: pip install 'irncli[perceptual]'"}
     else:
         pytest.skip("pyiqa is installed")

@@ -49,7 +49,7 @@ def test_inverse_undoes_forward(name, dtype, height, width, seed, n):
     x = torch.rand(n, 3, size[0] * config.scale, size[1] * config.scale, dtype=dtype)
     kept = x.clone()
     low, z = network(x)
-    assert low.shape == (n, config.picture_channels, *size)
+    assert low.shape == (n, config.image_channels, *size)
     assert z.shape == (n, config.latent_channels, height, width)
     inputs = low.clone(), z.clone()
     restored = network.inverse(low, z)
@@ -64,7 +64,7 @@ def test_forward_undoes_inverse(name):
     network = shaken(SMALL[name], 1, torch.float64)
     config = network.config
     size = 3 * config.cell, 4 * config.cell
-    low = torch.rand(1, config.picture_channels, *size, dtype=torch.float64)
+    low = torch.rand(1, config.image_channels, *size, dtype=torch.float64)
     z = torch.randn(1, config.latent_channels, 3, 4, dtype=torch.float64)
     again_low, again_z = network(network.inverse(low, z))
     assert torch.allclose(again_low, low, atol=1e-10)

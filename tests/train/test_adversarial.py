@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from irncli.errors import CheckpointError, InputMissingError, UnavailableError
-from irncli.train.adversarial import Discriminator, Opponent
+from irncli.train.adversarial import Discriminator, DiscriminatorTrainer
 from irncli.train.objective import Draws, RescalingObjective
 from irncli.train.parallel import Ranks
 from irncli.train.perceptual import Vgg19Features, load_vgg19
 from irncli.train.sections import Adversary
-from irncli.train.setup import Ingredients, build_trainer
+from irncli.train.setup import LoadedNetworks, build_trainer
 from tests.support.networks import shaken
 from tests.support.training import CPU, changed
 
@@ -102,20 +102,20 @@ def test_the_discriminator_judges_whole_crops(side):
 
 def test_the_opponent_learns_and_its_loss_reaches_the_pictures():
     torch.manual_seed(0)
-    opponent = Opponent(Adversary(adversary_rate=1e-3), CPU, parallel=False)
+    adversary = DiscriminatorTrainer(Adversary(adversary_rate=1e-3), CPU, parallel=False)
     real, fake = torch.rand(2, 3, 128, 128), torch.rand(2, 3, 128, 128) * 0.2
-    losses = [float(opponent.learn(real, fake, 1.0)) for _ in range(4)]
+    losses = [float(adversary.learn(real, fake, 1.0)) for _ in range(4)]
     assert losses[-1] < 0.5 * losses[0]
     assert losses[0] == pytest.approx(2 * 0.693, abs=0.5)
     with torch.no_grad():
-        judged = opponent.discriminator(torch.cat((real, fake)))
+        judged = adversary.discriminator(torch.cat((real, fake)))
     assert judged[:2].min() > judged[2:].max(), "high for real ones"
     fake.requires_grad_()
-    loss = opponent.loss_of(fake)
+    loss = adversary.loss_of(fake)
     loss.backward()
     assert fake.grad.abs().sum() > 0
-    other = Opponent(Adversary(), CPU, parallel=False)
-    other.restore(opponent.state())
+    other = DiscriminatorTrainer(Adversary(), CPU, parallel=False)
+    other.restore(adversary.state())
     again = other.loss_of(fake.detach())
     assert again.item() == pytest.approx(loss.item(), rel=1e-3)
 
@@ -125,7 +125,7 @@ def test_a_step_of_irn_plus(vgg, photo):
     hr = torch.stack((hr[:, :, :128], hr[:, :, 128:]))
     target = torch.nn.functional.avg_pool2d(hr, 2)
     trainer = build_trainer(
-        shaken(PLUS.architecture), PLUS, Ingredients(vgg),
+        shaken(PLUS.architecture), PLUS, LoadedNetworks(vgg),
         device=CPU, seed=0, ranks=Ranks(), say=print,
     )  # fmt: skip
     before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
@@ -133,7 +133,7 @@ def test_a_step_of_irn_plus(vgg, photo):
     after = trainer.network.state_dict()
     assert all(torch.equal(after[k], v) for k, v in before.items()), "the discriminator comes first"
     assert start.values["adversary_loss"] > 0
-    judged = {k: v.clone() for k, v in trainer.opponent.discriminator.state_dict().items()}
+    judged = {k: v.clone() for k, v in trainer.adversary.discriminator.state_dict().items()}
     whole = trainer.update(hr, target, 0.0)
     assert {"lr_loss", "hr_loss", "features_loss", "adversarial_loss", "adversary_loss"} <= set(
         whole.values
@@ -150,10 +150,10 @@ def test_a_step_of_irn_plus(vgg, photo):
     assert not torch.equal(
         after["operations.1.F.conv1.weight"], before["operations.1.F.conv1.weight"]
     )
-    now = trainer.opponent.discriminator.state_dict()
+    now = trainer.adversary.discriminator.state_dict()
     assert not torch.equal(now["judge.0.weight"], judged["judge.0.weight"])
     again = build_trainer(
-        shaken(PLUS.architecture, 9), PLUS, Ingredients(vgg),
+        shaken(PLUS.architecture, 9), PLUS, LoadedNetworks(vgg),
         device=CPU, seed=0, ranks=Ranks(), say=print,
     )  # fmt: skip
     again.restore(trainer.state())
@@ -166,7 +166,7 @@ def test_features_are_compared_with_those_of_hr(vgg):
     hr = torch.rand(1, 3, 32, 32)
     objective = RescalingObjective(network, PLUS, features=vgg)
     _, parts = objective(hr, torch.nn.functional.avg_pool2d(hr, 2), Draws(), 0)
-    restored = objective.restore(hr, Draws()).picture
+    restored = objective.restore(hr, Draws()).image
     difference = vgg(restored) - vgg(hr)
     expected = 0.01 * torch.sqrt(difference.square() + 1e-6).sum()
     assert parts["features_loss"].item() == pytest.approx(expected.item(), rel=1e-4)

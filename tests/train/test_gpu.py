@@ -6,7 +6,7 @@ import torch
 from irncli.train.crops import CropSampler
 from irncli.train.loop import Budget, Run, train
 from irncli.train.parallel import Ranks
-from irncli.train.setup import Ingredients, build_trainer
+from irncli.train.setup import LoadedNetworks, build_trainer
 from irncli.zoo.checkpoint import read_checkpoint
 from tests.support.networks import shaken
 from tests.support.training import CPU, RECIPE, changed, cut
@@ -21,7 +21,7 @@ def cuda():
 
 def build(recipe, device, said):
     return build_trainer(
-        shaken(recipe.architecture), recipe, Ingredients(),
+        shaken(recipe.architecture), recipe, LoadedNetworks(),
         device=device, seed=0, ranks=Ranks(), say=said.append,
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ from irncli.model import build
 from irncli.train.data import Images
 from irncli.train.loop import Budget, Hooks, Run, train
 from irncli.train.recipe import parse_toml
-from irncli.train.setup import Ingredients, gather
+from irncli.train.setup import LoadedNetworks, load_networks
 from irncli.train.state import RunDirectory
 from irncli.train.validate import measure_sigma, sample, validate_crm, validate_invertible
 from irncli.zoo.checkpoint import Card, Checkpoint, read_checkpoint, serialise
@@ -47,10 +47,10 @@ def test_shares_of_budgets():
     assert Budget(minutes=2).share(10**9, 30) == 0.25
 
 
-def run(pictures, out, steps, recipe=RECIPE, hooks=None, ingredients=None, **options):
+def run(pictures, out, steps, recipe=RECIPE, hooks=None, networks=None, **options):
     done = train(
         recipe, pictures, Run(name="t", out=out, budget=Budget(steps=steps), **options),
-        ingredients, hooks,
+        networks, hooks,
     )  # fmt: skip
     return done, hashes(out)
 
@@ -211,20 +211,20 @@ def test_colour_trains(tmp_path, pictures):
 def test_a_crm_trains_on_the_lr_of_its_rescaler(tmp_path, pictures):
     path = tmp_path / "x2.safetensors"
     path.write_bytes(serialise(shaken(SMALL["irn-x2"]), Card(name="x2")))
-    ingredients = gather(CRM, lambda name: path)
-    _, made = run(pictures, tmp_path / "a", 4, recipe=CRM, ingredients=ingredients)
+    networks = load_networks(CRM, lambda name: path)
+    _, made = run(pictures, tmp_path / "a", 4, recipe=CRM, networks=networks)
     assert set(made) == {"best", "last"}
     measured = records(tmp_path / "a")[-1]["validation"]
     assert measured["lr_psnr_coded"] > measured["lr_psnr"], "four steps do not make a CRM"
     assert {"hr_psnr", "hr_psnr_coded", "score"} <= set(measured)
-    other = Ingredients(rescaler=Checkpoint(
-        network=ingredients.rescaler.network, card=Card(name="x"), weights_sha256="0" * 64
+    other = LoadedNetworks(rescaler=Checkpoint(
+        network=networks.rescaler.network, card=Card(name="x"), weights_sha256="0" * 64
     ))  # fmt: skip
     with pytest.raises(UsageError, match="rescaler"):
-        run(pictures, tmp_path / "a", 5, recipe=CRM, ingredients=other, resume=True)
+        run(pictures, tmp_path / "a", 5, recipe=CRM, networks=other, resume=True)
     path.write_bytes(serialise(shaken(SMALL["irn-x4"]), Card(name="x4")))
     with pytest.raises(CheckpointError, match="not a rescaling model of x2"):
-        gather(CRM, lambda name: path)
+        load_networks(CRM, lambda name: path)
 
 
 def test_an_identity_for_a_crm_measures_what_jpeg_costs(pictures):

@@ -146,7 +146,7 @@ OTHERS = textwrap.dedent(
     import os, sys
     sys.path[:0] = sys.argv[2:]
     import torch
-    from irncli.train.adversarial import Opponent
+    from irncli.train.adversarial import DiscriminatorTrainer
     from irncli.train.objective import RescalingObjective, RestorationObjective
     from irncli.train.parallel import process_group, ranks_of
     from irncli.train.step import Trainer
@@ -161,12 +161,12 @@ OTHERS = textwrap.dedent(
         plus = changed(adversarial_weight=1.0, hr_weight=0.01, crop=128, crop_end=0,
                        head_start=1)
         objective = RescalingObjective(shaken(plus.architecture), plus)
-        opponent = Opponent(plus.adversary, CPU, parallel=True)
-        objective.adversary = opponent.loss_of
+        adversary = DiscriminatorTrainer(plus.adversary, CPU, parallel=True)
+        objective.adversary = adversary.loss_of
         broken = torch.full((1, 3, 128, 128), float("nan") if ranks.rank else 0.5)
         for name, trainer in (
             ("crm", Trainer(crm, CRM, 0, ranks=ranks)),
-            ("plus", Trainer(objective, plus, 0, opponent=opponent, ranks=ranks)),
+            ("plus", Trainer(objective, plus, 0, adversary=adversary, ranks=ranks)),
         ):
             values = []
             for _ in range(3):
@@ -175,8 +175,8 @@ OTHERS = textwrap.dedent(
                 values.append(trainer.update(hr, target, 0.0).values)
             skipped = trainer.update(broken, torch.nn.functional.avg_pool2d(broken, 2), 0.0).skipped
             held = {**trainer.network.state_dict(), **dict(trainer.network.named_parameters())}
-            if trainer.opponent:
-                held |= trainer.opponent.discriminator.named_parameters()
+            if trainer.adversary:
+                held |= trainer.adversary.discriminator.named_parameters()
             torch.save({"held": {k: v.detach() for k, v in held.items()}, "values": values,
                         "skipped": skipped}, f"{sys.argv[1]}/{name}-{ranks.rank}.pt")
     """

@@ -202,7 +202,7 @@ def test_the_learning_rate_is_the_schedule_s(batch):
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 def test_ways_of_computing_take_nearly_the_same_step(batch, fields):
     from irncli.train.parallel import Ranks
-    from irncli.train.setup import Ingredients, build_trainer
+    from irncli.train.setup import LoadedNetworks, build_trainer
 
     values = []
     said = []
@@ -210,7 +210,7 @@ def test_ways_of_computing_take_nearly_the_same_step(batch, fields):
     few = {"blocks": 1} if "compile" in fields else {}
     for recipe in (changed(**few), changed(**few, **fields)):
         learner = build_trainer(
-            shaken(recipe.architecture), recipe, Ingredients(),
+            shaken(recipe.architecture), recipe, LoadedNetworks(),
             device=torch.device("cpu"), seed=0, ranks=Ranks(), say=said.append,
         )  # fmt: skip
         values.append([learner.update(*batch, 0.1).values for _ in range(3)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.commands.upscale import restore_files
 
@@ -11,7 +11,7 @@ __all__ = ["colorize"]
 
 @options.batch_command(formats=options.AnyFormat)
 def colorize(
-    settings: Settings,
+    settings: BatchSettings,
     seed: options.Seed = None,
     temperature: options.Temperature = None,
     model: options.Model = None,

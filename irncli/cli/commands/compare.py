@@ -11,6 +11,7 @@ from irncli.cli import options
 from irncli.cli.declare import argument, option, settings_command
 from irncli.cli.help import groups
 from irncli.errors import ExitStatus, IrnError, UsageError
+from irncli.limits import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from irncli.batch.console import Console
@@ -25,7 +26,7 @@ _SUFFIXES: dict[str, Kind] = {".png": "png", ".html": "html", ".htm": "html"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Settings:
+class CompareOptions:
     """Settings of `irn compare`, each declared as an option."""
 
     a: Annotated[
@@ -73,7 +74,7 @@ class Settings:
             max=65535,
         ),
     ] = None
-    max_pixels: options.MaxPixels = 500_000_000
+    max_pixels: options.MaxPixels = DEFAULT_MAX_PIXELS
     overwrite: options.Overwrite = False
     json: Annotated[
         bool, option(groups.MESSAGES, "--json", "Print the numbers as one JSON record.")
@@ -83,7 +84,7 @@ class Settings:
 
 
 @settings_command
-def compare(settings: Settings) -> int:
+def compare(settings: CompareOptions) -> int:
     """Compare two images, in numbers or side by side.
 
     PSNR and SSIM are computed over the RGB values and over the luma Y of the whole image (irn eval
@@ -120,7 +121,7 @@ def compare(settings: Settings) -> int:
 class _Record:
     """The record of `--json`, which always has all keys; unknown values are null."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: CompareOptions) -> None:
         output = None if settings.output is None else str(settings.output)
         self.values: dict[str, Any] = {
             "a": str(settings.a), "b": str(settings.b), "output": output,
@@ -141,7 +142,7 @@ class _Record:
         self.values |= {"status": int(error.status), "error": str(error), "output": None}
 
 
-def _kind(settings: Settings) -> Kind | None:
+def _kind(settings: CompareOptions) -> Kind | None:
     """Return the kind of output, or None if nothing is written.
 
     Raises:
@@ -177,7 +178,9 @@ def _kind(settings: Settings) -> Kind | None:
     return by_suffix
 
 
-def _compare(settings: Settings, kind: Kind | None, console: "Console", record: _Record) -> None:
+def _compare(
+    settings: CompareOptions, kind: Kind | None, console: "Console", record: _Record
+) -> None:
     from irncli.comparison.numbers import measure
     from irncli.comparison.pair import paired
     from irncli.io.paths import refuse_existing
@@ -222,7 +225,7 @@ def _shown(path: Path) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
 
 
-def _made(pair: "Pair", numbers: "Numbers", settings: Settings, kind: Kind | None) -> bytes:
+def _made(pair: "Pair", numbers: "Numbers", settings: CompareOptions, kind: Kind | None) -> bytes:
     from irncli import __version__
     from irncli.comparison.page import page
     from irncli.comparison.sheet import sheet
@@ -233,7 +236,7 @@ def _made(pair: "Pair", numbers: "Numbers", settings: Settings, kind: Kind | Non
 
 
 def _print(
-    settings: Settings, console: "Console", pair: "Pair", numbers: "Numbers", notes: list[str]
+    settings: CompareOptions, console: "Console", pair: "Pair", numbers: "Numbers", notes: list[str]
 ) -> None:
     """Print the notes and the numbers; the numbers go to standard output, unless the image does."""
     for note in notes:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
@@ -39,7 +39,7 @@ def parse_size(text: str) -> int:
 
 @options.batch_command(without=("image_format", "quality"))
 def compress(
-    settings: Settings,
+    settings: BatchSettings,
     scale: Annotated[
         float,
         option(

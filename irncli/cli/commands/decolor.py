@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 
 __all__ = ["decolor"]
@@ -10,7 +10,7 @@ __all__ = ["decolor"]
 
 @options.batch_command()
 def decolor(
-    settings: Settings,
+    settings: BatchSettings,
     bits: options.Bits = "8",
     model: options.Model = None,
     refine: options.Refine = 0,

@@ -56,6 +56,6 @@ def demo(
     for name, pixels in results.items():
         pair = luma(hr), luma(pixels)
         typer.echo(f"{name:<22} {psnr(*pair, SCALE):5.2f} dB  {ssim(*pair, SCALE):.4f}")
-    picture = side_by_side([low, *results.values(), hr])
-    atomic_write(output, encode(Picture(picture), image_format="png"), overwrite=overwrite)
+    row = side_by_side([low, *results.values(), hr])
+    atomic_write(output, encode(Picture(row), image_format="png"), overwrite=overwrite)
     typer.echo(f"small, bicubic, irn, original, side by side: {output}")

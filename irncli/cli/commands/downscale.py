@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
@@ -15,7 +15,7 @@ __all__ = ["downscale"]
 
 @options.batch_command()
 def downscale(
-    settings: Settings,
+    settings: BatchSettings,
     scale: Annotated[
         float | None,
         option(groups.RESULT, "--scale S", "HR size over LR size; may be a fraction."),

@@ -4,7 +4,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from irncli.cli.commands.evaluation_options import Settings
+from irncli.cli.commands.evaluation_options import EvalOptions
 from irncli.cli.declare import settings_command
 from irncli.errors import ExitStatus, IrnError
 
@@ -17,7 +17,7 @@ __all__ = ["evaluate"]
 
 
 @settings_command
-def evaluate(settings: Settings) -> int:
+def evaluate(settings: EvalOptions) -> int:
     """Measure models and filters on directories of images: PSNR, SSIM, LR, bits, time.
 
     Each directory is a set, and each model and filter is measured on each set. The table is printed
@@ -59,7 +59,7 @@ def _read(paths: list[Path]) -> "list[Record]":
     return merge(files)
 
 
-def _measure(settings: Settings, console: "Console", outputs: "Outputs") -> ExitStatus:
+def _measure(settings: EvalOptions, console: "Console", outputs: "Outputs") -> ExitStatus:
     import torch
 
     from irncli.batch.progress import Progress

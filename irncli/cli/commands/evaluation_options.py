@@ -9,8 +9,9 @@ from irncli.cli.declare import argument, option
 from irncli.cli.help import candidates
 from irncli.cli.help.groups import FILES, MEASURED
 from irncli.errors import UsageError
+from irncli.limits import DEFAULT_MAX_PIXELS, MAX_SCALE
 
-__all__ = ["Settings"]
+__all__ = ["EvalOptions"]
 
 SHOWING = ("source", "json", "csv", "markdown", "plot", "remark", "overwrite", "quiet", "debug")
 """Fields that have a meaning with --from; the others say what is measured, and how."""
@@ -18,7 +19,7 @@ BASELINES = ("bicubic", "lanczos")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Settings:
+class EvalOptions:
     """Settings of `irn eval`: what to measure, and where to write the results."""
 
     data: Annotated[
@@ -118,7 +119,7 @@ class Settings:
     device: options.Device = "auto"
     precision: options.PrecisionName = "auto"
     threads: options.Threads = None
-    max_pixels: options.MaxPixels = 500_000_000
+    max_pixels: options.MaxPixels = DEFAULT_MAX_PIXELS
     overwrite: options.Overwrite = False
     quiet: options.Quiet = False
     debug: options.Debug = False
@@ -157,8 +158,8 @@ class Settings:
         """
         if self.scale is None:
             return None
-        if not 2 <= self.scale <= 64 or self.scale != int(self.scale):
-            raise UsageError(f"--scale {self.scale:g}: expected a whole number, 2 to 64")
+        if not 2 <= self.scale <= MAX_SCALE or self.scale != int(self.scale):
+            raise UsageError(f"--scale {self.scale:g}: expected a whole number, 2 to {MAX_SCALE}")
         return int(self.scale)
 
     def filters(self) -> list[str]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irncli.batch.console import Console
-from irncli.cli.commands.evaluation_options import Settings
+from irncli.cli.commands.evaluation_options import EvalOptions
 from irncli.engine.rescaler import Pixels, bicubic
 from irncli.errors import OutputError, UsageError
 from irncli.eval import compression_plot, compression_report, page, plot, report
-from irncli.eval.contestants import Contestant
+from irncli.eval.methods import Method
 from irncli.eval.montage import comparison
 from irncli.eval.records import Record, dumps, task_of
 from irncli.eval.rescaling import Sample
@@ -49,7 +49,7 @@ class Outputs:
     """The output files that the settings ask for; `-` is standard output."""
 
     console: Console
-    settings: Settings
+    settings: EvalOptions
 
     def _files(self) -> list[Path]:
         wanted = (self.settings.json, self.settings.csv, self.settings.markdown, self.settings.plot)
@@ -104,14 +104,14 @@ class Outputs:
 
 
 class SavedImages:
-    """The images of `--save`: LR, restored images and comparisons, by set and contestant.
+    """The images of `--save`: LR, restored images and comparisons, by set and method.
 
     The files are {root}/{set}/{model}/{stem}.png, {stem}_lr.png and {stem}_montage.png.
 
     Args:
         root: value of `--save`.
         sets: sets of images to be measured.
-        contestants: models and filters to be measured.
+        methods: models and filters to be measured.
         overwrite: replace existing files.
 
     Raises:
@@ -123,37 +123,37 @@ class SavedImages:
         self,
         root: Path,
         sets: Sequence[ImageSet],
-        contestants: Sequence[Contestant],
+        methods: Sequence[Method],
         overwrite: bool,
     ) -> None:
         self.root, self.overwrite = root, overwrite
         inputs = {real(path) for one in sets for path in one.paths}
         for images in sets:
             _refuse_doubles(images)
-            for contestant in contestants:
-                folder = self._folder(images, contestant)
+            for method in methods:
+                folder = self._folder(images, method)
                 for path in images.paths:
                     for output in _names(folder, path):
                         refuse_existing(output, overwrite)
                         if real(output) in inputs:
                             raise UsageError(f"{output} is an input: choose another --save DIR")
         for images in sets:
-            for contestant in contestants:
-                make_directory(self._folder(images, contestant))
+            for method in methods:
+                make_directory(self._folder(images, method))
 
-    def _folder(self, images: ImageSet, contestant: Contestant) -> Path:
-        name = contestant.name
-        if contestant.kind == "baseline":
-            name = f"{name}-x{contestant.scale}"
+    def _folder(self, images: ImageSet, method: Method) -> Path:
+        name = method.name
+        if method.kind == "baseline":
+            name = f"{name}-x{method.scale}"
         return self.root / images.name / name
 
-    def keeper(self, images: ImageSet, contestant: Contestant) -> Callable[[Sample], None]:
+    def keeper(self, images: ImageSet, method: Method) -> Callable[[Sample], None]:
         """Return a function that writes the files of one image."""
-        folder = self._folder(images, contestant)
+        folder = self._folder(images, method)
 
         def keep(sample: Sample) -> None:
             restored = encode(Picture(sample.restored), image_format="png")
-            montage = encode(Picture(_montage(sample, contestant)), image_format="png")
+            montage = encode(Picture(_montage(sample, method)), image_format="png")
             data = (restored, sample.low_file, montage)
             for path, content in zip(_names(folder, sample.path), data, strict=True):
                 atomic_write(path, content, overwrite=self.overwrite)
@@ -176,9 +176,9 @@ def _refuse_doubles(images: ImageSet) -> None:
             taken[name] = path
 
 
-def _montage(sample: Sample, contestant: Contestant) -> Pixels:
+def _montage(sample: Sample, method: Method) -> Pixels:
     height, width = sample.hr.shape[:2]
     plain = sample.low
-    if contestant.task == "rescale":
+    if method.task == "rescale":
         plain = bicubic(bicubic(sample.hr, *sample.low.shape[:2]), height, width)
     return comparison(sample.low, plain, sample.restored, sample.hr)

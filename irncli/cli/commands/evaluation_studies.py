@@ -10,26 +10,25 @@ from irncli.batch.plan import tile_side
 from irncli.cli.commands.evaluation_outputs import SavedImages
 from irncli.engine.device import resolve_device
 from irncli.errors import UsageError
-from irncli.eval.compression import QUALITIES, Compression, Rivals
-from irncli.eval.contestants import Trained, choose, warm_up
-from irncli.eval.perceptual import Panel, parse_names
-from irncli.eval.rescaling import Rescaling
-from irncli.eval.rescaling import Settings as Measuring
+from irncli.eval.compression import QUALITIES, Compression, CompressionMethods
+from irncli.eval.methods import Trained, choose, warm_up
+from irncli.eval.perceptual import PerceptualMetrics, parse_names
+from irncli.eval.rescaling import MeasurementSettings, Rescaling
 from irncli.eval.runner import Study
 from irncli.eval.sets import ImageSet
-from irncli.operations.compress import RESTORER, model_for
+from irncli.operations.compress import default_restorer, model_for
 from irncli.operations.models import LoadedRestorer, Models
 
 if TYPE_CHECKING:
     from irncli.batch.console import Console
-    from irncli.cli.commands.evaluation_options import Settings
+    from irncli.cli.commands.evaluation_options import EvalOptions
 
 __all__ = ["study_of"]
 
 NO_RESTORER = "none"
 
 
-def study_of(settings: Settings, console: Console, sets: Sequence[ImageSet]) -> Study:
+def study_of(settings: EvalOptions, console: Console, sets: Sequence[ImageSet]) -> Study:
     """Return the study for the given settings.
 
     Args:
@@ -44,60 +43,62 @@ def study_of(settings: Settings, console: Console, sets: Sequence[ImageSet]) -> 
     """
     models = Models(settings.device, settings.precision, tile_side(settings.tile), console.say)
     if settings.task == "compress":
-        rivals = _rivals(settings, models)
-        return lambda images: [Compression(rivals)]  # noqa: ARG005
+        methods = _compression_methods(settings, models)
+        return lambda images: [Compression(methods)]  # noqa: ARG005
     return _rescaling(settings, models, console, sets)
 
 
 def _rescaling(
-    settings: Settings, models: Models, console: Console, sets: Sequence[ImageSet]
+    settings: EvalOptions, models: Models, console: Console, sets: Sequence[ImageSet]
 ) -> Study:
-    contestants = choose(
+    methods = choose(
         settings.model or [],
         settings.filters(),
         settings.whole_scale(),
         models,
         guarded=settings.guard == "on",
     )
-    panel = _panel(settings, console)
+    perceptual = _perceptual_metrics(settings, console)
     saved = None
     if settings.save is not None:
-        saved = SavedImages(settings.save, sets, contestants, settings.overwrite)
-    how = Measuring(
+        saved = SavedImages(settings.save, sets, methods, settings.overwrite)
+    how = MeasurementSettings(
         seeds=settings.seeds or 1,
         temperature=settings.temperature,
         max_pixels=settings.max_pixels,
         version=__version__,
     )
-    for contestant in contestants:
-        warm_up(contestant)
+    for method in methods:
+        warm_up(method)
 
     def study(images: ImageSet) -> list[Rescaling]:
         return [
             Rescaling(
-                contestant,
+                method,
                 how,
-                judge=panel.sit() if panel else None,
-                keep=saved.keeper(images, contestant) if saved else None,
+                metrics=perceptual.for_set() if perceptual else None,
+                keep=saved.keeper(images, method) if saved else None,
             )
-            for contestant in contestants
+            for method in methods
         ]
 
     return study
 
 
-def _panel(settings: Settings, console: Console) -> Panel | None:
+def _perceptual_metrics(settings: EvalOptions, console: Console) -> PerceptualMetrics | None:
     """Return the perceptual metrics, and print one warning for all that are missing."""
     if settings.perceptual is None:
         return None
-    panel = Panel(parse_names(settings.perceptual), resolve_device(settings.device))
-    if panel.notes:
-        reasons = "; ".join(dict.fromkeys(panel.notes.values()))
-        console.say(f"irn: warning: not measured: {', '.join(panel.notes)}: {reasons}")
-    return panel
+    perceptual = PerceptualMetrics(
+        parse_names(settings.perceptual), resolve_device(settings.device)
+    )
+    if perceptual.notes:
+        reasons = "; ".join(dict.fromkeys(perceptual.notes.values()))
+        console.say(f"irn: warning: not measured: {', '.join(perceptual.notes)}: {reasons}")
+    return perceptual
 
 
-def _rivals(settings: Settings, models: Models) -> Rivals:
+def _compression_methods(settings: EvalOptions, models: Models) -> CompressionMethods:
     names = settings.model or []
     if len(names) > 1:
         raise UsageError("--task compress measures one model: give --model once")
@@ -108,7 +109,7 @@ def _rivals(settings: Settings, models: Models) -> Rivals:
 
     given = trained(names[0]) if names else None
     scale = settings.whole_scale() or (given.scale if given else 2)
-    return Rivals(
+    return CompressionMethods(
         jpeg=given or trained(model_for(scale, "jpeg")),
         png=trained(model_for(scale, "png")),
         restorer=_restorer(settings.restorer, models),
@@ -120,8 +121,6 @@ def _rivals(settings: Settings, models: Models) -> Rivals:
 
 
 def _restorer(name: str | None, models: Models) -> LoadedRestorer | None:
-    if name is None and RESTORER in {entry.name for entry in models.registry.entries()}:
-        name = RESTORER
-    if name in (None, NO_RESTORER):
-        return None
-    return models.load_restorer(str(name))
+    if name is None:
+        name = default_restorer(models.registry)
+    return None if name in (None, NO_RESTORER) else models.load_restorer(name)

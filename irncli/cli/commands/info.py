@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from irncli.cli import options
+from irncli.limits import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ State = Literal["here", "missing", "other weights"]
 
 def info(
     inputs: options.Inputs,
-    max_pixels: options.MaxPixels = 500_000_000,
+    max_pixels: options.MaxPixels = DEFAULT_MAX_PIXELS,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:

@@ -22,7 +22,7 @@ __all__ = ["train"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Settings:
+class TrainOptions:
     """Settings of `irn train`, each declared as an option."""
 
     preset: Annotated[
@@ -95,7 +95,7 @@ class Settings:
 
 
 @settings_command
-def train(settings: Settings) -> int:
+def train(settings: TrainOptions) -> int:
     """Train a model, or continue a run with --resume.
 
     A run that was stopped at any moment continues to the same result. For several GPUs or machines:
@@ -124,7 +124,7 @@ def train(settings: Settings) -> int:
     return _train(settings, settings.preset, settings.data, settings.out)
 
 
-def _recipe(name: str, settings: Settings) -> "Recipe":
+def _recipe(name: str, settings: TrainOptions) -> "Recipe":
     """Return a preset with the changes of the `--config` file, and then those of `--set`."""
     from irncli.train.presets import preset
     from irncli.train.recipe import parse_assignments, parse_toml
@@ -151,7 +151,7 @@ def _list() -> int:
     return int(ExitStatus.OK)
 
 
-def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
+def _train(settings: TrainOptions, name: str, data: list[Path], out: Path) -> int:
     import os
 
     import torch
@@ -164,7 +164,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     from irncli.train.loop import Budget, Hooks, Run
     from irncli.train.loop import train as run
     from irncli.train.parallel import process_group, ranks_of
-    from irncli.train.setup import gather
+    from irncli.train.setup import load_networks
     from irncli.zoo.registry import default_registry
 
     ranks = ranks_of(os.environ)
@@ -186,7 +186,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
     def say(message: str) -> None:
         console.say(f"irn: {message}")
 
-    options_ = Run(
+    run_settings = Run(
         name=name,
         out=out,
         budget=Budget(steps, settings.minutes),
@@ -197,7 +197,7 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
         resume=settings.resume,
         ranks=ranks,
     )
-    ingredients = gather(recipe, locate)
+    networks = load_networks(recipe, locate)
     images = load_images(data)
     for damaged in images.damaged:
         console.say(f"irn: {damaged}: damaged, left out")
@@ -209,7 +209,8 @@ def _train(settings: Settings, name: str, data: list[Path], out: Path) -> int:
         Interrupts() as interrupts,
     ):
         report = _reporter(console, tick, recipe.report.log_every)
-        finished = run(recipe, images, options_, ingredients, Hooks(report, say, interrupts.asked))
+        hooks = Hooks(report, say, interrupts.asked)
+        finished = run(recipe, images, run_settings, networks, hooks)
     if finished or interrupts.status is None:
         return int(ExitStatus.OK)
     console.say(f"irn: stopped; the state is saved, continue with --resume --out {out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from irncli.batch.settings import Settings
+from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
@@ -17,7 +17,7 @@ __all__ = ["restore_files", "upscale"]
 
 @options.batch_command(formats=options.AnyFormat)
 def upscale(
-    settings: Settings,
+    settings: BatchSettings,
     seed: options.Seed = None,
     temperature: options.Temperature = None,
     model: options.Model = None,
@@ -48,7 +48,11 @@ def upscale(
 
 
 def restore_files(
-    settings: Settings, request: Request, seed: int | None, temperature: float | None, label: str
+    settings: BatchSettings,
+    request: Request,
+    seed: int | None,
+    temperature: float | None,
+    label: str,
 ) -> int:
     """Restore the images of a batch; `label` is appended to the stems of default outputs."""
     from irncli.batch.run import run_job

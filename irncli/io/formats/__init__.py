@@ -51,10 +51,10 @@ def pillow_names(data: bytes) -> list[str]:
     Image.init()
     if is_iso_media(data):
         heif_is_here()
-    return _read()
+    return _readable_names()
 
 
-def _read() -> list[str]:
+def _readable_names() -> list[str]:
     """Return the loaded Pillow formats that irn reads."""
     return [name for name in Image.ID if name not in _UNREAD]
 
@@ -64,5 +64,5 @@ def readable_suffixes() -> frozenset[str]:
     Image.init()
     jxl_is_here()
     heif_is_here()
-    opened = set(_read()) & set(Image.OPEN)
+    opened = set(_readable_names()) & set(Image.OPEN)
     return frozenset(s for s, name in Image.registered_extensions().items() if name in opened)

@@ -18,7 +18,7 @@ from PIL import Image
 from irncli.errors import ImageError
 from irncli.io import opencv
 from irncli.io.formats.base import FileFormat
-from irncli.io.formats.writable import Format, Settings, WritableFormat
+from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
 from irncli.io.libraries import DECODER_ERRORS, heif_is_here
 from irncli.io.metadata import ORIENTATION
 from irncli.io.picture import Chunk, Deep, Metadata, Picture
@@ -122,7 +122,7 @@ class Avif(WritableFormat):
         )
         return metadata
 
-    def options(self, picture: Picture, settings: Settings) -> dict[str, object]:
+    def options(self, picture: Picture, settings: EncoderSettings) -> dict[str, object]:
         """See WritableFormat."""
         return {
             "quality": settings.quality,

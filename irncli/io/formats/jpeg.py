@@ -17,9 +17,9 @@ from PIL import Image
 from irncli.errors import ImageError, UsageError
 from irncli.io.formats.writable import (
     JPEG_EXIF,
+    EncoderSettings,
     Format,
     Packet,
-    Settings,
     WritableFormat,
     save,
     shared_options,
@@ -202,7 +202,7 @@ class Jpeg(WritableFormat):
         lost.append(f"{was} was rounded to {across}x{down}: JPEG stores whole numbers")
         return replace(metadata, dpi=whole)
 
-    def check_writable(self, picture: Picture, settings: Settings) -> None:
+    def check_writable(self, picture: Picture, settings: EncoderSettings) -> None:
         """See WritableFormat."""
         super().check_writable(picture, settings)
         if picture.alpha is not None:
@@ -214,7 +214,7 @@ class Jpeg(WritableFormat):
     def write(
         self,
         picture: Picture,
-        settings: Settings,
+        settings: EncoderSettings,
         xmp: Packet | None,
         identify: Callable[[bytes], str],
     ) -> bytes:

@@ -13,7 +13,7 @@ from PIL import Image, ImageFile
 
 from irncli.errors import ImageError, UnavailableError
 from irncli.io.formats.base import check_size
-from irncli.io.formats.writable import Format, Settings, WritableFormat
+from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
 from irncli.io.libraries import jxl_is_here
 from irncli.io.picture import Picture
 
@@ -204,7 +204,7 @@ class Jxl(WritableFormat):
         del image
         return find_xmp(data)
 
-    def check_writable(self, picture: Picture, settings: Settings) -> None:
+    def check_writable(self, picture: Picture, settings: EncoderSettings) -> None:
         """See WritableFormat."""
         super().check_writable(picture, settings)
         if not jxl_is_here():
@@ -215,7 +215,7 @@ class Jxl(WritableFormat):
                 "format, or convert it to sRGB first"
             )
 
-    def options(self, picture: Picture, settings: Settings) -> dict[str, object]:
+    def options(self, picture: Picture, settings: EncoderSettings) -> dict[str, object]:
         """See WritableFormat."""
         del picture
         # At quality 100 the encoder switches to lossless and fails without the options for it.

@@ -17,9 +17,9 @@ from irncli.errors import ImageError
 from irncli.io import opencv
 from irncli.io.formats.base import pixel_sha256
 from irncli.io.formats.writable import (
+    EncoderSettings,
     Format,
     Packet,
-    Settings,
     WritableFormat,
     save,
     shared_options,
@@ -199,13 +199,13 @@ class Png(WritableFormat):
         """See WritableFormat. PNG can store everything."""
         return picture, []
 
-    def check_writable(self, picture: Picture, settings: Settings) -> None:
+    def check_writable(self, picture: Picture, settings: EncoderSettings) -> None:
         """See WritableFormat. PNG can store everything and has no quality."""
 
     def write(
         self,
         picture: Picture,
-        settings: Settings,
+        settings: EncoderSettings,
         xmp: Packet | None,
         identify: Callable[[bytes], str],
     ) -> bytes:

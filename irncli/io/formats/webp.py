@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from irncli.io.formats.writable import Format, Settings, WritableFormat
+from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
 from irncli.io.picture import Picture
 
 __all__ = ["Webp"]
@@ -27,7 +27,7 @@ class Webp(WritableFormat):
         icc = picture.metadata.icc
         return icc is None or icc[16:20] != b"GRAY"
 
-    def options(self, picture: Picture, settings: Settings) -> dict[str, object]:
+    def options(self, picture: Picture, settings: EncoderSettings) -> dict[str, object]:
         """See WritableFormat."""
         del picture
         return {"quality": settings.quality, "method": METHOD}

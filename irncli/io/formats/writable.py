@@ -16,9 +16,9 @@ from irncli.io.picture import COLOUR_CHUNKS, TEXT_CHUNKS, Chunk, Metadata, Pictu
 
 __all__ = [
     "JPEG_EXIF",
+    "EncoderSettings",
     "Format",
     "Packet",
-    "Settings",
     "Subsampling",
     "WritableFormat",
     "save",
@@ -37,7 +37,7 @@ JPEG_EXIF = b"Exif\0\0"
 
 
 @dataclass(frozen=True)
-class Settings:
+class EncoderSettings:
     """Settings of the encoder.
 
     Attributes:
@@ -111,7 +111,7 @@ class WritableFormat(FileFormat):
         lost.append(f"the resolution (DPI) was left out: {self.spoken} cannot store it")
         return replace(metadata, dpi=None)
 
-    def check_writable(self, picture: Picture, settings: Settings) -> None:
+    def check_writable(self, picture: Picture, settings: EncoderSettings) -> None:
         """Refuse an image that the format cannot store.
 
         Raises:
@@ -140,14 +140,14 @@ class WritableFormat(FileFormat):
     def _one(self) -> str:
         return f"{self.article} {self.spoken}"
 
-    def options(self, picture: Picture, settings: Settings) -> dict[str, object]:  # noqa: ARG002
+    def options(self, picture: Picture, settings: EncoderSettings) -> dict[str, object]:  # noqa: ARG002
         """Return the options for Pillow's encoder, except metadata."""
         return {}
 
     def write(
         self,
         picture: Picture,
-        settings: Settings,
+        settings: EncoderSettings,
         xmp: Packet | None,
         identify: Callable[[bytes], str],
     ) -> bytes:

@@ -112,13 +112,13 @@ class Texture:
     """Texture of HR, as grids with one value for each block.
 
     Attributes:
-        unphotographed: true for blocks that were drawn or lie in an area of noise.
+        synthetic: true for blocks that were drawn or lie in an area of noise.
         growth: ratio of the mean square of the step to the pixel after the next to that of the
             step to the next pixel: 1 for noise, 2 or more for smooth blocks, infinite where the
             pixels hardly vary.
     """
 
-    unphotographed: torch.Tensor
+    synthetic: torch.Tensor
     growth: torch.Tensor
 
 
@@ -141,7 +141,8 @@ def texture(hr: Pixels, shape: tuple[int, int], side: float) -> Texture:
         values = np.ascontiguousarray(np.moveaxis(band, 2, 0), np.float32)
         if band.dtype == np.uint16:
             values *= 255 / 65535
-        along, across = _judged(values, lefts, axis=2), _judged(values, lefts, axis=1)
+        along = _classify_steps(values, lefts, axis=2)
+        across = _classify_steps(values, lefts, axis=1)
         growth[row] = along.growth
         drawn[row] = along.drawn | across.drawn
         # Stripes that run along the rows have steps only across the rows.
@@ -167,7 +168,7 @@ class _Steps:
     growth: NDArray[np.float64]
 
 
-def _judged(values: NDArray[np.float32], lefts: NDArray[np.int_], axis: int) -> _Steps:
+def _classify_steps(values: NDArray[np.float32], lefts: NDArray[np.int_], axis: int) -> _Steps:
     """Classify a row of blocks by the steps along an axis; `lefts` holds their first columns."""
     if values.shape[axis] < 3:
         nothing = np.zeros(len(lefts), np.bool_)

@@ -1,6 +1,6 @@
-"""Contestants of the evaluation: invertible networks, and resizing filters to compare with.
+"""Methods of the evaluation: invertible networks, and resizing filters to compare with.
 
-A contestant downscales an image (or converts it to gray) and restores it. LR is 8-bit, as in a
+A method downscales an image (or converts it to gray) and restores it. LR is 8-bit, as in a
 file.
 """
 
@@ -19,8 +19,8 @@ from irncli.engine.device import resolve_precision
 from irncli.engine.fallback import Fallback
 from irncli.engine.guard import Guarded
 from irncli.engine.rescaler import Pixels, Rescaler, bicubic, to_gray
+from irncli.engine.ticks import Tick, no_tick
 from irncli.errors import UnavailableError, UsageError
-from irncli.eval.runner import Tick, no_tick
 from irncli.io.picture import Picture
 from irncli.io.pillow import lanczos
 from irncli.operations.decolor import Decolor
@@ -31,7 +31,7 @@ from irncli.zoo.registry import Registry
 __all__ = [
     "BASELINES",
     "Baseline",
-    "Contestant",
+    "Method",
     "Trained",
     "choose",
     "describe",
@@ -44,7 +44,7 @@ BASELINES: dict[str, Resize] = {"bicubic": bicubic, "lanczos": lanczos}
 """Filters for downscaling and upscaling. bicubic: MATLAB's; lanczos: Pillow's, three lobes."""
 
 
-class Contestant(Protocol):
+class Method(Protocol):
     """Method that downscales images and restores them.
 
     Attributes:
@@ -88,7 +88,7 @@ class Trained:
     """An invertible network, for rescaling or for colour.
 
     Attributes:
-        name: unique name among the contestants.
+        name: unique name among the methods.
         model: loaded model: weights, card and rescaler.
         guarded: apply the guard to LR as the commands do; otherwise LR is that of the network
             alone, as measured in the papers.
@@ -129,11 +129,11 @@ class Trained:
         """Return LR made by the network, with the guard if `guarded`."""
         kind = Decolor if self.task == "color" else Downscale
         operation = kind(model=self.model, guard=self.guarded)
-        return operation.made(self.model, Picture(hr), self.scale, "png", 100, tick).guarded
+        return operation.run_network(self.model, Picture(hr), self.scale, "png", 100, tick).guarded
 
     def up(self, made: Guarded, seed: int, temperature: float, tick: Tick) -> Pixels:
         """Return HR restored by the inverse network, except in the blocks marked by the guard."""
-        fallback = Fallback.chosen(made.pixels, made.blocks, self.scale, made.tint)
+        fallback = Fallback.for_image(made.pixels, made.blocks, self.scale, made.tint)
         restored = self.rescaler.upscale(
             made.pixels, seed=seed, temperature=temperature, tick=tick, fallback=fallback
         )
@@ -185,8 +185,8 @@ def choose(
     loader: Models,
     *,
     guarded: bool = False,
-) -> list[Contestant]:
-    """Return the contestants: for each scale, smallest first, the baselines and then the models.
+) -> list[Method]:
+    """Return the methods: for each scale, smallest first, the baselines and then the models.
 
     With neither models nor baselines, these are all shipped rescaling models (of `scale`, if given)
     and bicubic.
@@ -215,7 +215,7 @@ def choose(
     if baselines and not scales:
         raise UsageError("missing --scale: the baselines need one, such as --scale 4")
     filters = [Baseline(name, at) for at in sorted(scales) for name in baselines]
-    everyone: list[Contestant] = [*filters, *_renamed(models, trained)]
+    everyone: list[Method] = [*filters, *_renamed(models, trained)]
     return sorted(everyone, key=lambda one: one.scale)
 
 
@@ -254,19 +254,19 @@ def _long_name(given: str) -> str:
     return f"{path.parent.name}-{path.stem}"
 
 
-def describe(contestant: Contestant) -> dict[str, Any]:
-    """Return the first keys of a record, which identify the contestant."""
+def describe(method: Method) -> dict[str, Any]:
+    """Return the first keys of a record, which identify the method."""
     return {
-        "model": contestant.name,
-        "kind": contestant.kind,
-        "task": contestant.task,
-        "scale": contestant.scale,
-        "guard": contestant.guarded,
+        "model": method.name,
+        "kind": method.kind,
+        "task": method.task,
+        "scale": method.scale,
+        "guard": method.guarded,
     }
 
 
-def warm_up(contestant: Contestant) -> None:
+def warm_up(method: Method) -> None:
     """Run once on a small gray image, so that no measured time includes starting the libraries."""
-    side = 8 * contestant.scale
-    low = contestant.down(np.full((side, side, 3), 128, np.uint8), no_tick)
-    contestant.up(low, 0, contestant.temperature, no_tick)
+    side = 8 * method.scale
+    low = method.down(np.full((side, side, 3), 128, np.uint8), no_tick)
+    method.up(low, 0, method.temperature, no_tick)

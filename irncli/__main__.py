@@ -39,6 +39,8 @@ def main() -> None:
     # Imports only create objects that stay alive, and collecting garbage meanwhile would take a
     # quarter of the startup time.
     gc.disable()
+    # Idle threads of OpenMP would spin for milliseconds, which costs others their cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         # This precedes the imports, which take a fifth of a second in which a signal may arrive.
         signal.signal(signal.SIGTERM, _terminate)

@@ -47,3 +47,16 @@ def test_models_are_read_and_used_without_the_compilers_of_torch(tmp_path, noise
     Image.fromarray(noise(24, 24)).save(path)
     command = [sys.executable, "-c", ALL_MODELS, path, small, back]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "\n"
+
+
+@pytest.mark.parametrize("given", [None, "ACTIVE"])
+def test_idle_threads_sleep_unless_the_user_says_otherwise(given):
+    code = (
+        "import os, sys\nfrom irncli.__main__ import main\nsys.argv = ['irn', '--version']\n"
+        "try:\n    main()\nfinally:\n    print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": given} if given else {}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.split()[-1] == (given or "PASSIVE")

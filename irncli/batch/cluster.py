@@ -71,15 +71,20 @@ class Layout:
         return "cuda" if self.gpus else "cpu"
 
 
-def layout_of(nodes: Sequence[dict[str, float]], device: str) -> Layout:
+def layout_of(nodes: Sequence[dict[str, float]], device: str, threads: int | None = None) -> Layout:
     """Return a layout with one worker per GPU or, without GPUs, with several CPUs per worker.
 
+    Args:
+        nodes: resources of each machine of the cluster.
+        device: `auto`, `cpu` or `cuda`.
+        threads: number of CPUs per worker; None: up to `CPUS`, as many as every machine has.
+
     Raises:
-        UnavailableError: the cluster does not have the requested device.
+        UnavailableError: the cluster does not have the requested device or number of CPUs.
     """
     gpus = sum(int(node.get("GPU", 0)) for node in nodes)
     if gpus and device != "cpu":
-        return Layout(workers=gpus, cpus=1, gpus=1)
+        return Layout(workers=gpus, cpus=threads or 1, gpus=1)
     if device == "cuda":
         raise UnavailableError("--device cuda: this cluster has no GPU; use --device cpu")
     counts = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
@@ -87,7 +92,11 @@ def layout_of(nodes: Sequence[dict[str, float]], device: str) -> Layout:
         raise UnavailableError(
             "found no CPUs in this cluster: add a machine that offers some to Ray"
         )
-    each = min(CPUS, *counts)
+    each = threads or min(CPUS, *counts)
+    if each > max(counts):
+        raise UnavailableError(
+            f"--threads {each}: no machine of this cluster has more than {max(counts)} CPUs"
+        )
     return Layout(workers=sum(count // each for count in counts), cpus=each)
 
 
@@ -103,7 +112,7 @@ def cluster_converters(job: Job, files: int) -> Iterator[Sequence[Converter]]:
     try:
         with _sigterm_kept():
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-            pool = _Pool(ray, job, layout_of(nodes, options.device))
+            pool = _Pool(ray, job, layout_of(nodes, options.device, options.threads))
             converters = pool.open(files)
             yield converters
     finally:

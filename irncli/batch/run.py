@@ -25,6 +25,7 @@ from irncli.batch.plan import (
 from irncli.batch.progress import POLL_SECONDS, Progress
 from irncli.batch.settings import BatchSettings
 from irncli.batch.tasks import Converter, LocalConverter, Task
+from irncli.engine.device import use_threads
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.encoding import Format, format_for_suffix
 from irncli.io.inputs import Input, expand_inputs, listed
@@ -147,6 +148,7 @@ def run_job(
     """
     if options.ray is not None:
         require_ray(options.ray, options.device)
+    use_threads(options.threads)
     console = Console(options.quiet, options.json, options.debug, options.verbose)
     progress = Progress(quiet=options.quiet, records=options.json)
     side = tile_side(options.tile)

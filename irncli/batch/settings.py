@@ -30,6 +30,7 @@ class BatchSettings:
         quality: quality of lossy formats, 1 to 100.
         tile: side of a tile in HR pixels, at least 64; `auto`, or 0 for no tiles.
         device: device, or several devices separated by commas.
+        threads: number of CPU threads, with `ray` of each worker; None: chosen automatically.
         ray: Ray cluster, `auto`, `local` or HOST:PORT; None to use this machine only.
         precision: floating-point precision of the network.
         max_pixels: refuse images with more pixels than this.
@@ -53,6 +54,7 @@ class BatchSettings:
     quality: int = 95
     tile: str = "auto"
     device: str = "auto"
+    threads: int | None = None
     ray: str | None = None
     precision: Precision = "auto"
     max_pixels: int = DEFAULT_MAX_PIXELS

@@ -10,14 +10,13 @@ import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-
 from irncli import __version__
 from irncli.batch.console import Console, Record
 from irncli.batch.jobs import Job, Tools
 from irncli.batch.plan import tile_side
 from irncli.batch.progress import Progress
 from irncli.batch.settings import BatchSettings
+from irncli.engine.device import use_threads
 from irncli.errors import IrnError
 from irncli.io.encoding import Format
 from irncli.operations.models import Models
@@ -85,7 +84,7 @@ class FileConverter:
         models = Models(spec.device, options.precision, side, said, registry)
         tools = Tools(Console(quiet=True), models, Progress(quiet=True), options)
         self._job = Job(spec.operation, tools)
-        torch.set_num_threads(spec.threads)
+        use_threads(spec.threads)
 
     def make(self, record: Record, image_format: Format, data: bytes) -> Converted:
         """Convert an input file, and return any IrnError as part of the result."""

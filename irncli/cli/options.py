@@ -107,7 +107,12 @@ Ray = Annotated[
         "this machine) or HOST:PORT.",
     ),
 ]
-Threads = Annotated[int | None, option(MACHINE, "--threads N", "Number of CPU threads.", min=1)]
+Threads = Annotated[
+    int | None,
+    option(
+        MACHINE, "--threads N", "Number of CPU threads. The default is one for each core.", min=1
+    ),
+]
 PrecisionName = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     option(MACHINE, "--precision", "Floating-point precision of the network."),
@@ -179,6 +184,7 @@ _SHARED: dict[str, Any] = {
     "quality": Quality,
     "tile": TileSide,
     "device": Devices,
+    "threads": Threads,
     "ray": Ray,
     "precision": PrecisionName,
     "max_pixels": MaxPixels,

@@ -17,6 +17,7 @@ __all__ = [
     "resolve_device",
     "resolve_precision",
     "use_exact_fp32",
+    "use_threads",
 ]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -61,6 +62,12 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     if precision not in _DTYPES:
         raise UsageError(f"precision {precision!r}: expected auto, fp32, bf16 or fp16")
     return _DTYPES[precision]
+
+
+def use_threads(count: int | None) -> None:
+    """Run the networks on this number of CPU threads; None: one for each core."""
+    if count is not None:
+        torch.set_num_threads(count)
 
 
 def use_exact_fp32() -> None:

@@ -121,6 +121,7 @@ def test_what_irn_refuses_comes_back_as_a_result(place, tmp_path):
 def test_workers_are_of_the_size_of_the_cluster():
     assert layout_of([{"CPU": 16}, {"CPU": 6.5}], "auto") == Layout(workers=5, cpus=4)
     assert layout_of([{"CPU": 2}, {"CPU": 5}, {}], "cpu") == Layout(workers=3, cpus=2)
+    assert layout_of([{"CPU": 16}, {"CPU": 6.5}], "auto", 3) == Layout(workers=7, cpus=3)
     nodes = [{"CPU": 8, "GPU": 2}, {"CPU": 8}, {"CPU": 8, "GPU": 1}]
     assert layout_of(nodes, "auto") == Layout(workers=3, cpus=1, gpus=1)
     assert layout_of(nodes, "cuda").device == "cuda"
@@ -129,6 +130,8 @@ def test_workers_are_of_the_size_of_the_cluster():
         layout_of([{"CPU": 8}], "cuda")
     with pytest.raises(UnavailableError, match="no CPU"):
         layout_of([{"GPU": 0}], "auto")
+    with pytest.raises(UnavailableError, match=r"--threads 9: .* more than 8 CPUs"):
+        layout_of([{"CPU": 8}], "auto", 9)
 
 
 def test_without_ray_it_is_said_what_to_install(irn, place, tmp_path, monkeypatch):

@@ -246,3 +246,12 @@ def test_a_rotated_edit_still_restores_what_is_left(irn, small):
     assert "resized" in result.err
     assert size(back) == (36, 32)
     assert irn("upscale", small, "--seed", 0, "--strict", "--overwrite", "-o", back).status == 65
+
+
+def test_the_number_of_threads_is_that_of_the_option(irn, picture, monkeypatch):
+    given = []
+    monkeypatch.setattr("torch.set_num_threads", given.append)
+    low = picture.with_name("low.png")
+    assert irn("downscale", picture, "--scale", 4, "--threads", 3, "-o", low).status == 0
+    assert irn("upscale", low, "--seed", 0).status == 0
+    assert given == [3]

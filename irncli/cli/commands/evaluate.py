@@ -60,18 +60,16 @@ def _read(paths: list[Path]) -> "list[Record]":
 
 
 def _measure(settings: EvalOptions, console: "Console", outputs: "Outputs") -> ExitStatus:
-    import torch
-
     from irncli.batch.progress import Progress
     from irncli.cli.commands.evaluation_studies import study_of
+    from irncli.engine.device import use_threads
     from irncli.eval.runner import measure_set
     from irncli.eval.sets import find_sets
     from irncli.wording import counted
 
     sets = find_sets(settings.data or [])
     outputs.refuse([path for images in sets for path in images.paths])
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    use_threads(settings.threads)
     study = study_of(settings, console, sets)
     work = [(images, each) for images in sets for each in study(images)]
     progress, failures = Progress(quiet=console.quiet), _Failures(console)

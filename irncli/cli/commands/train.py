@@ -159,7 +159,7 @@ def _train(settings: TrainOptions, name: str, data: list[Path], out: Path) -> in
     from irncli.batch.console import Console
     from irncli.batch.progress import Progress as Bar
     from irncli.cli.interrupts import Interrupts
-    from irncli.engine.device import resolve_device, use_exact_fp32
+    from irncli.engine.device import resolve_device, use_exact_fp32, use_threads
     from irncli.train.data import load_images
     from irncli.train.loop import Budget, Hooks, Run
     from irncli.train.loop import train as run
@@ -175,8 +175,7 @@ def _train(settings: TrainOptions, name: str, data: list[Path], out: Path) -> in
         device = torch.device("cuda", ranks.local)
         torch.cuda.set_device(device)
     use_exact_fp32()
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    use_threads(settings.threads)
     recipe = _recipe(name, settings)
     start = recipe.network.init if settings.init is None else settings.init
     steps = settings.steps

@@ -28,7 +28,8 @@ LINE = 72
 ENVIRONMENT = (
     Row("XDG_DATA_HOME", "where the data of users lie on Linux, instead of ~/.local/share"),
     Row("CUDA_VISIBLE_DEVICES", "which NVIDIA GPUs there are for irn"),
-    Row("OMP_NUM_THREADS", "number of threads on the CPU"),
+    Row("OMP_NUM_THREADS", "number of threads on the CPU, unless --threads is given"),
+    Row("OMP_WAIT_POLICY", "what idle threads do; irn sets PASSIVE (sleep) unless it is set"),
     Row("NO_COLOR", "if it is set, progress has no colours"),
     Row("COLUMNS", "width of help and progress, instead of that of the terminal"),
 )

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+import waiting
+from waiting import WAYS
 
 from irncli.eval.records import dumps
 from irncli.eval.report import card_rows
@@ -45,6 +47,15 @@ def test_engine_and_naive_are_compared(tmp_path):
     assert size["speed_ratio"] > 0
     assert size["engine"]["mib"]["median"] > 0
     assert {"cpu", "threads", "torch"} <= set(result["hardware"])
+
+
+def test_commands_are_timed_in_turns(monkeypatch):
+    seconds, processor = waiting.timed(["--version"], WAYS["passive"])
+    assert 0 < processor < 10 * seconds
+    times = iter(range(6))
+    monkeypatch.setattr(waiting, "timed", lambda *arguments: (next(times), 1.0))
+    found = waiting.compared([], 2)
+    assert [found[way]["seconds"]["median"] for way in WAYS] == [1.5, 2.5, 3.5]
 
 
 def test_the_guard_is_timed_beside_a_downscale(tmp_path):

@@ -13,7 +13,8 @@ from typing import Any
 
 from irncli.batch.messages import TOO_LITTLE_MEMORY, shown
 from irncli.errors import ExitStatus, InputMissingError, IrnError, MemoryExhaustedError
-from irncli.io.paths import STREAM, Times, atomic_write, read_input
+from irncli.io.inputs import refuse_directory
+from irncli.io.paths import STREAM, Times, atomic_write, is_directory, read_input
 
 __all__ = ["Console", "Record", "Reporter", "run_batch"]
 
@@ -83,8 +84,8 @@ class Console:
                 return sys.stdin.buffer.read()
             except OSError as error:
                 raise InputMissingError(f"standard input: {error.strerror or error}") from error
-        if path.is_dir():
-            raise InputMissingError("no images in this directory: name one that contains images")
+        if is_directory(path):
+            refuse_directory(path)
         return read_input(path)
 
     def write(

@@ -158,7 +158,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return int(ExitStatus.NO_MEMORY)
     except OSError as error:
         _drop_output()
-        _complain(f"{error.strerror or error}")
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        _complain(f"{where}{error.strerror or error}")
         return int(ExitStatus.IO)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from irncli.errors import ImageError, InputMissingError, UsageError
 from irncli.io.image_file import decode
 from irncli.io.inputs import images_in
-from irncli.io.paths import STREAM, read_input
+from irncli.io.paths import STREAM, is_directory, read_input
 from irncli.pixels import Pixels
 
 __all__ = ["ImageSet", "find_sets", "load_cropped"]
@@ -35,11 +36,11 @@ def find_sets(data: Sequence[Path]) -> list[ImageSet]:
     if STREAM in data:
         raise UsageError("eval measures directories and files, not standard input: name one")
     for path in data:
-        if not path.exists():
+        if not os.path.lexists(path):
             raise InputMissingError(f"no such file or directory: {path}")
-    folders = [path for path in data if path.is_dir()]
+    folders = [path for path in data if is_directory(path)]
     sets = [ImageSet(_name(folder), tuple(images_in(folder))) for folder in folders]
-    files = tuple(path for path in data if not path.is_dir())
+    files = tuple(path for path in data if not is_directory(path))
     if files:
         sets.append(ImageSet("files", files))
     names = [one.name for one in sets]

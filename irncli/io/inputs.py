@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from irncli.errors import InputMissingError, StorageError
-from irncli.io.paths import STREAM, real
+from irncli.io.paths import STREAM, is_directory, real
 
-__all__ = ["Input", "expand_inputs", "images_in", "listed"]
+__all__ = ["Input", "expand_inputs", "images_in", "listed", "refuse_directory"]
 
 IMAGE_SUFFIXES = frozenset(
     f".{suffix}"
@@ -62,8 +63,8 @@ def expand_inputs(
 ) -> list[Input]:
     """Return the named files, and the images in the named directories sorted by name.
 
-    A directory without images is returned itself: reading it then fails with a message, and the
-    other inputs are not affected.
+    A directory without images or that cannot be read is returned itself: reading it then fails with
+    a message (see `refuse_directory`), and the other inputs are not affected.
 
     Args:
         inputs: files, directories and `-`.
@@ -72,7 +73,7 @@ def expand_inputs(
     """
     expanded: list[Input] = []
     for path in inputs:
-        if path == STREAM or not path.is_dir():
+        if path == STREAM or not is_directory(path):
             expanded.append(Input(path))
             continue
         try:
@@ -83,10 +84,26 @@ def expand_inputs(
     return expanded
 
 
+def refuse_directory(path: Path) -> NoReturn:
+    """Raise the error for a directory that was given as an image by `expand_inputs`.
+
+    Raises:
+        InputMissingError: there are no images in the directory.
+        StorageError: the directory cannot be read.
+    """
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        raise StorageError(f"cannot be read: {error.strerror}") from error
+    raise InputMissingError("no images in this directory: name one that contains images")
+
+
 def images_in(
     directory: Path, *, recursive: bool = False, without: Path | None = None
 ) -> list[Path]:
     """Return the images in a directory, sorted by name, without hidden files and directories.
+
+    A subdirectory that cannot be read is returned like an image.
 
     Args:
         directory: directory to search.
@@ -107,12 +124,16 @@ def images_in(
 
 
 def _walk(directory: Path, recursive: bool, without: Path | None) -> Iterator[Path]:
+    """Yield the images in a directory, and the subdirectories that cannot be read."""
     visible = [each for each in os.scandir(directory) if not each.name.startswith(".")]
     visible.sort(key=lambda each: each.name)
     for each in visible:
         below = each.is_dir(follow_symlinks=False)
         path = directory / each.name
-        if not below and path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
+        if not below and path.suffix.lower() in IMAGE_SUFFIXES and not is_directory(path):
             yield path
         elif below and recursive and real(path) != without:
-            yield from _walk(path, recursive, without)
+            try:
+                yield from _walk(path, recursive, without)
+            except OSError:
+                yield path

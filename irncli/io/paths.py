@@ -18,6 +18,7 @@ __all__ = [
     "Times",
     "atomic_write",
     "identity",
+    "is_directory",
     "make_directory",
     "plan_outputs",
     "read_input",
@@ -65,6 +66,11 @@ def _kind(path: Path) -> int:
         return stat.S_IFMT(path.stat().st_mode)
     except (OSError, ValueError):
         return 0
+
+
+def is_directory(path: Path) -> bool:
+    """Tell whether a path is a directory; False if it cannot be looked at: reading it says why."""
+    return _kind(path) == stat.S_IFDIR
 
 
 def _is_passage(path: Path) -> bool:

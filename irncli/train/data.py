@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import hashlib
+import os
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from irncli.errors import DataError, ImageError, InputMissingError, StorageError
 from irncli.io.formats import readable_suffixes
 from irncli.io.image_file import decode
+from irncli.io.paths import is_directory
 
 __all__ = ["Images", "centre_crop", "load_images", "split"]
 
@@ -28,11 +30,11 @@ ONE_IN_VALIDATION = 24
 
 @dataclass(frozen=True)
 class Images:
-    """Decoded training images, uint8 [3, H, W], and the names of damaged files."""
+    """Decoded training images, uint8 [3, H, W], and what was left out and why, a line each."""
 
     names: list[str] = field(default_factory=list)
     pixels: list[torch.Tensor] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,7 +53,7 @@ def load_images(sources: Iterable[Path]) -> Images:
     """Decode all images in files, directories (recursively), glob patterns and tar shards.
 
     All formats that irn reads are accepted. Shards have the WebDataset layout and may be
-    compressed. Damaged images and shards are recorded by name and are not fatal.
+    compressed. Damaged images and shards, and directories that cannot be read, are left out.
 
     Raises:
         InputMissingError: a source does not exist.
@@ -59,26 +61,26 @@ def load_images(sources: Iterable[Path]) -> Images:
         DataError: the sources hold no usable image.
     """
     images, sources = Images(), list(sources)
-    for name, data in _files(sources):
+    for name, data in _files(sources, images.left_out):
         try:
             picture = decode(data)
         except ImageError:
-            images.damaged.append(name)
+            images.left_out.append(f"{name}: damaged")
             continue
         images.names.append(name)
         images.pixels.append(torch.from_numpy(picture.pixels).permute(2, 0, 1).contiguous())
     if not len(images):
         raise DataError(
-            f"no usable image in {', '.join(map(str, sources))} ({len(images.damaged)} damaged): "
+            f"no usable image in {', '.join(map(str, sources))} ({len(images.left_out)} left out): "
             "give directories of images or tar shards"
         )
     return images
 
 
-def _files(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+def _files(sources: Iterable[Path], left_out: list[str]) -> Iterator[tuple[str, bytes]]:
     suffixes = readable_suffixes()
     for source in sources:
-        for path in _paths(source):
+        for path in _paths(source, left_out):
             if path.name.lower().endswith(SHARD_SUFFIXES):
                 yield from _members(path, suffixes)
             # A file that was named is read whatever its suffix is.
@@ -86,17 +88,28 @@ def _files(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
                 yield str(path), _bytes(path)
 
 
-def _paths(source: Path) -> list[Path]:
-    if source.is_dir():
-        return sorted(path for path in source.rglob("*") if path.is_file())
-    if source.is_file():
+def _paths(source: Path, left_out: list[str]) -> list[Path]:
+    if is_directory(source):
+        return sorted(_below(source, left_out))
+    if os.path.isfile(source):  # noqa: PTH113 -- False, not an error, where one may not look
         return [source]
     matches = sorted(glob.glob(str(source), recursive=True))  # noqa: PTH207 -- absolute patterns too
     if not matches:
         raise InputMissingError(
             f"no images at {source}: give a directory, a pattern or a tar shard"
         )
-    return [path for match in matches for path in _paths(Path(match))]
+    return [path for match in matches for path in _paths(Path(match), left_out)]
+
+
+def _below(directory: Path, left_out: list[str]) -> Iterator[Path]:
+    """Yield the files in a directory and its subdirectories."""
+
+    def note(error: OSError) -> None:
+        left_out.append(f"{error.filename}: cannot be read ({error.strerror})")
+
+    for folder, _, names in os.walk(directory, onerror=note):
+        paths = (Path(folder, name) for name in names)
+        yield from (path for path in paths if os.path.isfile(path))  # noqa: PTH113 -- as above
 
 
 def _bytes(path: Path) -> bytes:
@@ -132,7 +145,7 @@ def split(images: Images) -> tuple[Images, Images]:
     the order or on the other images. If one side would be empty, all images are used for training
     and the first one also for validation.
     """
-    train, held_out = Images(damaged=images.damaged), Images()
+    train, held_out = Images(left_out=images.left_out), Images()
     for name, pixels in zip(images.names, images.pixels, strict=True):
         stem = PurePosixPath(name).name.encode("utf-8", "surrogateescape")
         side = held_out if zlib.crc32(stem) % ONE_IN_VALIDATION == 0 else train

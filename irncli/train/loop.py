@@ -206,7 +206,7 @@ class _Loop:
             self.directory.save_recipe(recipe)
         hooks.say(
             f"{counted(len(training), 'image')} to train on, {len(held_out)} held out, "
-            f"{len(images.damaged)} damaged"
+            f"{len(images.left_out)} left out"
         )
 
     def _saved(self) -> dict[str, Any] | None:

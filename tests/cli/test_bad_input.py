@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from irncli.io.encoding import encode
 from irncli.io.picture import Picture
 from tests.support.pictures import size
 from tests.support.places import ROOT
+from tests.support.privileges import without_privileges
 from tests.support.refusals import refused
 
 
@@ -144,11 +146,43 @@ def test_outputs_that_cannot_be(irn, picture, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["photo.png"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_directory_that_is_not_writable(irn, picture, tmp_path):
+@pytest.fixture
+def ordinary(spawn):
+    """Run a command as a user who may not pass over permissions, even if root runs the tests."""
+    return partial(spawn, before=without_privileges)
+
+
+def test_a_directory_that_is_not_writable(ordinary, picture, tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     out = ("-o", tmp_path / "locked" / "a.png")
-    refused(irn("downscale", picture, "--scale", 2, *out), 73, "Permission")
+    refused(ordinary("downscale", picture, "--scale", 2, *out), 73, "Permission")
+
+
+@pytest.fixture
+def closed(picture, tmp_path):
+    """A directory with an image, and with a subdirectory that nobody may look into."""
+    (tmp_path / "disk" / "lost+found").mkdir(parents=True)
+    shutil.copy(picture, tmp_path / "disk" / "lost+found")
+    shutil.move(picture, tmp_path / "disk")
+    (tmp_path / "disk" / "lost+found").chmod(0)
+    yield tmp_path / "disk"
+    (tmp_path / "disk" / "lost+found").chmod(0o700)
+
+
+def test_an_unreadable_subdirectory_is_named_and_the_rest_is_done(ordinary, closed, tmp_path):
+    out = tmp_path / "out"
+    found = ordinary("downscale", "-r", closed, "--scale", 4, "--guard", "off", "--output-dir", out)
+    assert (found.status, found.out) == (1, b"")
+    assert found.lines == [
+        f"irn: {closed}/lost+found: cannot be read: Permission denied",
+        "irn: 1 of 2 failed",
+    ]
+    assert os.listdir(out) == ["photo_x4.png"]
+
+
+@pytest.mark.parametrize("name", ["lost+found", "lost+found/photo.png"])
+def test_what_cannot_be_read_is_not_missing(ordinary, closed, name):
+    refused(ordinary("info", closed / name), 74, f"{name}: cannot be read: Permission denied")
 
 
 def test_several_inputs(irn, picture, tmp_path):

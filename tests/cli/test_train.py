@@ -63,7 +63,7 @@ def test_a_short_training_from_file_and_options(irn, tmp_path, data):
     outcome = irn(*command)
     assert outcome.status == 0, outcome.err
     assert "broken.png: damaged, left out" in outcome.err
-    assert "1 damaged" in outcome.err
+    assert "1 left out" in outcome.err
     assert "step 2 (50.0%)" in outcome.err
     trained = read_checkpoint(out / "last.safetensors")
     before = read_checkpoint(start).network.state_dict()

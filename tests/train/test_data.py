@@ -1,7 +1,10 @@
 """Training data: shards and folders in, crops with the LR of their place out."""
 
+import errno
 import io
+import os
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,7 +48,7 @@ def test_shards_folders_and_files_are_read_and_damage_is_counted(shard, noise):
             "three.png",
             "two.png",
         ]
-        assert [name.rsplit("/", 1)[-1] for name in pictures.damaged] == ["broken.png"]
+        assert [name.rsplit("/", 1)[-1] for name in pictures.left_out] == ["broken.png: damaged"]
         assert all(p.dtype == torch.uint8 and p.shape[0] == 3 for p in pictures.pixels)
 
 
@@ -66,7 +69,7 @@ def test_patterns_are_expanded_and_every_format_is_read(tmp_path, noise):
         Image.fromarray(noise(16, 16)).save(tmp_path / f"d{k}" / f"x.{suffix}")
     found = load_images([tmp_path / "d*" / "x.*"])
     assert len(found) == 8
-    assert not found.damaged
+    assert not found.left_out
     assert len(load_images([tmp_path / "**" / "*.webp"])) == 1
     with pytest.raises(InputMissingError, match="pattern"):
         load_images([tmp_path / "*.nothing"])
@@ -78,7 +81,7 @@ def test_a_shard_that_ends_early_gives_what_it_has_and_is_named(shard):
     shard.write_bytes(whole[: first_ends + 700])
     found = load_images([shard])
     assert found.names == ["a.tar/x/one.png"]
-    assert found.damaged == [str(shard)]
+    assert found.left_out == [f"{shard}: damaged"]
 
 
 def png_member(tar):
@@ -93,8 +96,25 @@ def test_no_data_is_said(tmp_path, shard):
     with pytest.raises(DataError, match="no usable image"):
         load_images([tmp_path / "empty"])
     shard.write_bytes(shard.read_bytes()[:700])
-    with pytest.raises(DataError, match="1 damaged"):
+    with pytest.raises(DataError, match="1 left out"):
         load_images([shard])
+
+
+def test_a_directory_that_cannot_be_read_is_left_out_and_named(shard, noise, monkeypatch):
+    closed = shard.parent / "closed"
+    closed.mkdir()
+    (closed / "three.png").write_bytes(png(noise(20, 24)))
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = load_images([shard.parent])
+    assert len(found) == 2
+    assert f"{closed}: cannot be read (Permission denied)" in found.left_out
 
 
 def test_the_fingerprint_is_that_of_names_and_sizes():

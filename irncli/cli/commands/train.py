@@ -198,8 +198,8 @@ def _train(settings: TrainOptions, name: str, data: list[Path], out: Path) -> in
     )
     networks = load_networks(recipe, locate)
     images = load_images(data)
-    for damaged in images.damaged:
-        console.say(f"irn: {damaged}: damaged, left out")
+    for one in images.left_out:
+        console.say(f"irn: {one}, left out")
     bar = Bar(quiet=console.quiet)
     with (
         process_group(ranks, device),

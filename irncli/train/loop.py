@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,13 @@ class Budget:
     minutes: float | None = None
 
     def __post_init__(self) -> None:
-        given = [value for value in (self.steps, self.minutes) if value is not None]
-        if len(given) != 1 or given[0] <= 0:
-            raise UsageError("give either --steps or --minutes, more than 0")
+        given = {"--steps": self.steps, "--minutes": self.minutes}
+        chosen = [(name, value) for name, value in given.items() if value is not None]
+        if len(chosen) != 1:
+            raise UsageError("give either --steps or --minutes")
+        name, value = chosen[0]
+        if not 0 < value < inf:  # a run of nan minutes would never end
+            raise UsageError(f"{name} {value:g}: expected more than 0")
 
     def share(self, step: int, seconds: float) -> float:
         """Return the spent share of the budget; 1 or more ends the run."""

@@ -15,6 +15,7 @@ from PIL import Image
 
 from irncli.io.encoding import encode
 from irncli.io.picture import Picture
+from tests.support.commands import COMMANDS
 from tests.support.pictures import size
 from tests.support.places import ROOT
 from tests.support.privileges import without_privileges
@@ -55,6 +56,40 @@ def test_loops_of_links(irn, picture, tmp_path):
     for words in ([], ["--overwrite"]):
         refused(irn("downscale", picture, "--scale", 2, "-o", tmp_path / "a.png", *words), 73)
     assert (tmp_path / "a.png").is_symlink()
+
+
+NUMBERS = {
+    "downscale": ["--scale"],
+    "compress": ["--scale", "--target-bpp", "--min-psnr"],
+    "upscale": ["--temperature", "--scale"],
+    "colorize": ["--temperature"],
+    "eval": ["--scale", "--temperature"],
+    "train": ["--minutes"],
+}
+"""All options that take a number with a fraction."""
+OTHERS = {"eval": ["--model", "irn-x4"], "train": ["--preset", "irn-x2", "--out", "run", "--data"]}
+
+
+def test_the_table_has_all_options_that_take_a_number():
+    found = {
+        name.removeprefix("irn "): [
+            each.opts[0]
+            for each in command.get_params(context)
+            if "float" in str(getattr(getattr(each, "type_descriptor", None), "annotation", ""))
+        ]
+        for name, command, context in COMMANDS
+    }
+    assert {name: options for name, options in found.items() if options} == NUMBERS
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1"])
+@pytest.mark.parametrize(
+    ("command", "option"), [(command, each) for command in NUMBERS for each in NUMBERS[command]]
+)
+def test_a_number_without_a_meaning_is_refused(irn, picture, command, option, value):
+    words = [command, *OTHERS.get(command, []), picture, option, value]
+    refused(irn(*words), 2, option, value)
+    assert os.listdir(picture.parent) == [picture.name]
 
 
 def test_an_empty_stream(spawn):

@@ -64,7 +64,8 @@ def expand_inputs(
     """Return the named files, and the images in the named directories sorted by name.
 
     A directory without images or that cannot be read is returned itself: reading it then fails with
-    a message (see `refuse_directory`), and the other inputs are not affected.
+    a message (see `refuse_directory`), and the other inputs are not affected. A file that is named
+    several times, or is in several of the directories, is returned once.
 
     Args:
         inputs: files, directories and `-`.
@@ -81,7 +82,15 @@ def expand_inputs(
         except (InputMissingError, StorageError):
             files = []
         expanded += [Input(file, file.parent.relative_to(path)) for file in files] or [Input(path)]
-    return expanded
+    once: dict[Path, Input] = {}
+    for each in expanded:
+        once.setdefault(each.path if each.path == STREAM else _absolute(each.path), each)
+    return list(once.values())
+
+
+def _absolute(path: Path) -> Path:
+    """Return the absolute name of a file; links stay, since they name outputs of their own."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 -- Path.resolve follows links
 
 
 def refuse_directory(path: Path) -> NoReturn:

@@ -34,6 +34,9 @@ Times = tuple[int, int]
 STREAM = Path("-")
 """Path that stands for standard input or output."""
 
+NAMED_CLASHES = 10
+"""Number of outputs that an error message names at most."""
+
 _MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
@@ -204,22 +207,30 @@ def plan_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> list[tuple[
     """
     pairs = list(zip(inputs, outputs, strict=True))
     sources = {identity(path) for path in inputs if path != STREAM}
-    taken: dict[object, Path] = {}
+    made: dict[object, list[tuple[Path, Path]]] = {}
     for path, output in pairs:
         if output == STREAM:
             continue
         name = identity(output)
         if name in sources:
             raise UsageError(f"{output} is an input: choose another output with -o")
-        if taken.get(name) == path:
-            raise UsageError(f"{path} is named twice: once is enough")
-        if name in taken:
-            raise UsageError(
-                f"{taken[name]} and {path} would both become {output}: use --output-dir, or a "
-                "template such as -o '{parent}/{name}{ext}'"
-            )
-        taken[name] = path
+        made.setdefault(name, []).append((path, output))
+    clashes = [_clash(group) for group in made.values() if len(group) > 1]
+    if clashes:
+        more = len(clashes) - NAMED_CLASHES
+        named = [*clashes[:NAMED_CLASHES], *([f"and {more} more"] if more > 0 else [])]
+        raise UsageError(
+            f"{'; '.join(named)}: number the outputs with a template such as "
+            "-o 'out/{index}_{stem}{ext}'"
+        )
     return pairs
+
+
+def _clash(group: Sequence[tuple[Path, Path]]) -> str:
+    """Return what is wrong with inputs that have the same output."""
+    *most, last = (str(path) for path, _ in group)
+    every = "both" if len(most) == 1 else "all"
+    return f"{', '.join(most)} and {last} would {every} become {group[0][1]}"
 
 
 def real(path: Path) -> Path:

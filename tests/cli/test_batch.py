@@ -178,6 +178,27 @@ def test_templates_name_the_outputs(irn, tree, model, tmp_path):
     assert names(tmp_path / "p") == [str(low).removeprefix("/") + ".png"]
 
 
+def test_a_file_that_is_named_twice_is_done_once(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    (tree / "link.png").symlink_to("a.png")
+    names = ["a.png", "./a.png", str(tree / "a.png"), ".", "link.png", "-"]
+    found = [str(each.path) for each in expand_inputs([Path(name) for name in names])]
+    assert [name for name in found if name in names] == ["a.png", "link.png", "-"]
+
+
+def test_all_outputs_that_would_be_written_twice_are_named(irn, tree, tmp_path):
+    for name in ("a.jpg", "b.jpg", "b.png", "b.tif"):
+        shutil.copy(tree / "a.png", tree / name)
+    result = irn("downscale", tree, "--scale", 2, "--output-dir", tmp_path / "o")
+    assert (result.status, len(result.lines)) == (2, 1)
+    out = tmp_path / "o"
+    assert f"{tree}/a.jpg and {tree}/a.png would both become {out}/a_x2.png; " in result.err
+    assert f"{tree}/b.jpg, {tree}/b.png and {tree}/b.tif would all become" in result.err
+    advice = result.err.partition("such as -o '")[2].partition("'")[0]
+    template = tmp_path / advice
+    assert irn("downscale", tree, "--scale", 2, "--dry-run", "-o", template).status == 0
+
+
 @pytest.mark.parametrize(
     ("template", "said"),
     [

@@ -14,6 +14,7 @@ from irncli.cli.help import groups
 __all__ = ["demo"]
 
 SCALE = 4
+PHOTO = Path(__file__).parents[2] / "demo" / "photo.png"
 
 
 def demo(
@@ -39,7 +40,7 @@ def demo(
     from irncli.io.picture import Picture
 
     refuse_existing(output, overwrite)
-    data = (Path(__file__).parents[2] / "demo" / "photo.png").read_bytes()
+    data = PHOTO.read_bytes()
     hr = decode(data).pixels
     model = load(f"irn-x{SCALE}", device)
     height, width = hr.shape[:2]

@@ -54,6 +54,12 @@ class Job:
     operation: Operation
     tools: Tools = field(compare=False)
 
+    @property
+    def quality(self) -> int:
+        """Quality of lossy outputs."""
+        given = self.tools.options.quality
+        return self.operation.default_quality if given is None else given
+
     def open(self, data: bytes) -> ImageFile:
         """Open an input file.
 
@@ -95,10 +101,10 @@ class Job:
         Raises:
             IrnError: this input cannot be converted.
         """
-        plan, quality = self.plan(source, image_format, record), self.tools.options.quality
+        plan = self.plan(source, image_format, record)
         with self.tools.progress.file(record.input) as tick:
             result = self.operation.run(
-                self.tools.models, source, plan, image_format, quality, tick
+                self.tools.models, source, plan, image_format, self.quality, tick
             )
         record.model, record.lr_size = result.model, result.lr_size
         record.seed, record.temperature = result.seed, result.temperature
@@ -118,7 +124,7 @@ class Job:
         """Hash everything that an output depends on: the input file, the options, the weights."""
         options, name = self.tools.options, self.model_name(image_format)
         weights = name and self.tools.models.recorded_sha256(name)
-        shared = (image_format, options.quality, options.strip, options.precision, weights)
+        shared = (image_format, self.quality, options.strip, options.precision, weights)
         kind = type(self.operation).__name__
         parts = [repr(kind), *map(repr, shared), *self.operation.identity()]
         text = f"[{', '.join(parts)}]"

@@ -228,6 +228,8 @@ def _planned_files(
         console.say(f"irn: {counted(left_out, 'image')} left out: {why}")
     if options.json and any(each.output == STREAM for each in files):
         raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
+    if options.quality is not None and all(each.format == "png" for each in files):
+        raise UsageError(f"--quality {options.quality} with PNG: PNG has no quality, leave it out")
     if to.makes_directories and not options.dry_run:
         make_directories(files)
     return files

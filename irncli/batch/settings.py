@@ -27,7 +27,7 @@ class BatchSettings:
         output: output file for a single input, or a template.
         output_dir: directory of the outputs.
         image_format: format of the outputs; None: chosen by the suffix.
-        quality: quality of lossy formats, 1 to 100.
+        quality: quality of lossy formats, 1 to 100; None: that of the operation.
         tile: side of a tile in HR pixels, at least 64; `auto`, or 0 for no tiles.
         device: device, or several devices separated by commas.
         threads: number of CPU threads, with `ray` of each worker; None: chosen automatically.
@@ -51,7 +51,7 @@ class BatchSettings:
     output: Path | None = None
     output_dir: Path | None = None
     image_format: Format | None = None
-    quality: int = 95
+    quality: int | None = None
     tile: str = "auto"
     device: str = "auto"
     threads: int | None = None

@@ -72,7 +72,8 @@ AnyFormat = Annotated[
     ),
 ]
 Quality = Annotated[
-    int, option(FILES, "--quality Q", "Quality of lossy output formats.", min=1, max=100)
+    int | None,
+    option(FILES, "--quality Q", "Quality of a lossy output. The default is 95.", min=1, max=100),
 ]
 TileSide = Annotated[
     str,

@@ -112,6 +112,7 @@ class Compress(Operation):
 
     formats = EVERY_FORMAT
     default_format = "jpeg"
+    default_quality = 90
 
     scale: float = 2
     model: str | LoadedModel | None = None

@@ -138,6 +138,7 @@ class Operation(ABC):
         default_format: format of an output whose name does not tell.
         deep: True if the operation handles 16 bits per channel; otherwise images are reduced to 8
             bits when they are read.
+        default_quality: quality of a lossy output, unless another one is asked for.
         restores: True if the operation turns small or gray images into the original ones.
         model: model that the user asked for, or the name of that model; None: the default model.
     """
@@ -145,6 +146,7 @@ class Operation(ABC):
     formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
     default_format: ClassVar[Format] = "png"
     deep: ClassVar[bool] = False
+    default_quality: ClassVar[int] = 95
     restores: ClassVar[bool] = False
 
     model: str | LoadedModel | None

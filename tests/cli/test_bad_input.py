@@ -92,6 +92,24 @@ def test_a_number_without_a_meaning_is_refused(irn, picture, command, option, va
     assert os.listdir(picture.parent) == [picture.name]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["downscale", "--scale", 2], "--quality 80 with PNG"),
+        (["downscale", "--scale", 2, "-o", "{stem}_{index}.png"], "--quality 80 with PNG"),
+        (["upscale", "--scale", 2], "--quality 80 with PNG"),
+        (["compress", "--codec", "png"], "--quality 80 with PNG"),
+        (["compress", "-o", "x.png"], "--quality 80 with PNG"),
+        (["compress", "--target-size", "9KB"], "--quality and --target-size exclude each other"),
+        (["compress", "--min-psnr", 30], "--quality and --min-psnr exclude each other"),
+    ],
+    ids=str,
+)
+def test_a_quality_without_effect_is_refused(irn, picture, words, said):
+    refused(irn(words[0], picture, *words[1:], "--quality", 80), 2, said)
+    assert os.listdir(picture.parent) == [picture.name]
+
+
 def test_an_empty_stream(spawn):
     refused(spawn("downscale", "-", "--scale", 2), 65, "0 bytes")
 

@@ -75,7 +75,7 @@ def test_pictures_have_the_four_groups(irn):
     titles = re.findall(r"^(\w[\w ]+):$", text, re.MULTILINE)
     assert titles == ["Inputs and outputs", "Model and result", "Machine", "Messages", "Examples"]
     assert text.index("--tile") > text.index("Machine:")
-    assert re.search(r"\[1 to 100;\s+default:\s+95\]", text)
+    assert re.search(r"\[0 to 1000;\s+default:\s+0\]", text)
 
 
 def test_the_root_lists_commands_in_groups(irn):

@@ -49,8 +49,11 @@ def compress(
         ),
     ] = 2,
     quality: Annotated[
-        int, option(groups.RESULT, "--quality Q", "Quality of the codec.", min=1, max=100)
-    ] = 90,
+        int | None,
+        option(
+            groups.RESULT, "--quality Q", "Quality of the codec. The default is 90.", min=1, max=100
+        ),
+    ] = None,
     target_size: Annotated[
         str | None,
         option(groups.RESULT, "--target-size SIZE", "Largest size of the output, such as 200KB."),
@@ -97,11 +100,13 @@ def compress(
     from irncli.operations.compress import Compress, Target
 
     target = Target(
-        quality=quality,
+        quality=Compress.default_quality if quality is None else quality,
         bytes=None if target_size is None else parse_size(target_size),
         bits_per_pixel=target_bpp,
         psnr=min_psnr,
     )
+    if quality is not None and target.searched:
+        raise UsageError(f"--quality and {target.searched[0]} exclude each other: give one")
     return run_job(
         replace(settings, image_format=codec, quality=quality),
         lambda path: f"{path.stem}_irn",

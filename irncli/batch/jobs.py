@@ -16,6 +16,10 @@ from irncli.operations.result import Operation, Plan, Source
 
 __all__ = ["Encode", "Job", "Summary", "Tools"]
 
+NEGLIGIBLE_GROWTH = 2048
+"""Number of bytes by which an output may exceed the input without a warning: about the size of a
+tag, which matters in tiny files only."""
+
 Encode = Callable[[], bytes]
 """A function that encodes an image file. It runs no network, so another thread may call it."""
 
@@ -116,6 +120,11 @@ class Job:
         def encoded() -> bytes:
             made = encode()
             record.warnings += made.warnings
+            before, after = record.bytes_in or 0, len(made.data)
+            if not self.operation.restores and after > before + NEGLIGIBLE_GROWTH:
+                record.warnings.append(
+                    f"the output is larger than the input: {after:,} and {before:,} bytes"
+                )
             return made.data
 
         return encoded

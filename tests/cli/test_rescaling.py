@@ -248,6 +248,19 @@ def test_a_rotated_edit_still_restores_what_is_left(irn, small):
     assert irn("upscale", small, "--seed", 0, "--strict", "--overwrite", "-o", back).status == 65
 
 
+def test_a_file_that_grows_is_warned_of(irn, tmp_path, photo):
+    source, low = tmp_path / "photo.jpg", tmp_path / "low.png"
+    Image.fromarray(photo[100:260, 100:260]).save(source, quality=10)
+    result = irn("downscale", source, "--scale", 1.5, "--guard", "off", "-o", low)
+    before, after = source.stat().st_size, low.stat().st_size
+    assert result.status == 0
+    assert result.lines == [
+        f"irn: {source}: warning: the output is larger than the input: {after:,} and {before:,} "
+        "bytes"
+    ]
+    assert irn("upscale", low, "--temperature", 0, "-o", tmp_path / "back.png").lines == []
+
+
 def test_the_number_of_threads_is_that_of_the_option(irn, picture, monkeypatch):
     given = []
     monkeypatch.setattr("torch.set_num_threads", given.append)

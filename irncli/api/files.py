@@ -20,7 +20,7 @@ File = str | os.PathLike[str] | BinaryIO
 def warn(*texts: str) -> None:
     """Issue warnings that point at the line from which the interface was called."""
     level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals["__name__"].startswith("irncli."):
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("irncli."):
         level, frame = level + 1, frame.f_back
     for text in texts:
         warnings.warn(text, UserWarning, stacklevel=level)

@@ -192,7 +192,7 @@ def test_outputs_that_cannot_be(irn, picture, tmp_path):
     refused(down("-o", picture), 2, "is an input")
     refused(down("-o", tmp_path / "none" / "a.png"), 73, "cannot create")
     refused(down("-o", tmp_path / "a.gif"), 2, ".png and .jpg")
-    refused(down("-o", tmp_path / "a.jpg", "--format", "png"), 2, "--format")
+    refused(down("-o", tmp_path / "a.jpg", "--format", "png"), 2, "png was requested")
     refused(down("-o", tmp_path / "a.png", "--output-dir", tmp_path), 2, "exclude")
     refused(down("--output-dir", picture / "x"), 73, "directory")
     refused(down("--json", "-o", "-"), 2, "--json")

@@ -26,7 +26,7 @@ from common import finish, hardware
 from compiled import Compiled, recording
 
 from irncli.kernels.available import reason, triton_version
-from irncli.kernels.dense import dense, evaluate, feature_buffer
+from irncli.kernels.dense import dense, evaluate, feature_buffer, gradient_buffer
 from irncli.kernels.packing import PackedBlocks
 from irncli.kernels.plane import Plane
 from irncli.kernels.tuning import TABLE, GradientKernel, Kind, Launch, Tuning, kind_of
@@ -178,8 +178,7 @@ class Work:
         self.image_gradient = self.plane.images(self.gradient)
         self.features = feature_buffer(self.one, self.plane)
         self.features_of_two = feature_buffer(self.two, self.plane)
-        columns = self.one.widths.gradient_columns
-        self.gradients = self.plane.zeros(columns, torch.float16, device).normal_()
+        self.gradients = gradient_buffer(self.one, self.plane).normal_()
 
     def forward(self, tuning: Tuning | None = None) -> None:
         """Run the block."""
@@ -187,8 +186,7 @@ class Work:
 
     def input_gradient(self, tuning: Tuning | None = None) -> None:
         """Run the block and compute the gradient of its input."""
-        y = dense(self.one, self.rows, self.plane, tuning)
-        torch.autograd.grad(y, self.rows, self.gradient)
+        torch.autograd.grad(self._differentiable(tuning), self.rows, self.gradient)
 
     def weight_gradient(self, tuning: Tuning) -> None:
         """Compute the weight gradient alone."""
@@ -200,8 +198,11 @@ class Work:
 
     def backward(self, tuning: Tuning | None = None) -> None:
         """Run the block and compute all gradients."""
-        y = dense(self.one, self.rows, self.plane, tuning)
-        torch.autograd.grad(y, [self.rows, *self.blocks[0].parameters()], self.gradient)
+        inputs = [self.rows, *self.blocks[0].parameters()]
+        torch.autograd.grad(self._differentiable(tuning), inputs, self.gradient)
+
+    def _differentiable(self, tuning: Tuning | None) -> torch.Tensor:
+        return dense(self.one, self.rows, self.plane, tuning, self.features, self.gradients)
 
     def cudnn(self, *, backward: bool) -> None:
         """Run the block by cuDNN, in channels-last order."""

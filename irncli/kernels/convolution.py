@@ -4,10 +4,10 @@ For each column tap dx, a program computes for its rows q, W + 1 rows being one 
 
     P_dx[q] = sum over dy of A[q + (dy - 1) (W + 1)] w[dy, dx]
 
-and the output is P_0[p - 1] + P_1[p] + P_2[p + 1]. The program therefore reads every row of A three
-times and not nine, and only the first and the last of its rows are computed for the neighbours'
-sake and not stored. The input is in two parts, so that the blocks into which each is cut can be as
-large as its width allows, and so that several dense blocks can share the first.
+and the output is P_0[p - 1] + P_1[p] + P_2[p + 1]. So the program reads every row of A three times
+instead of nine. Its first and last rows are only computed because their neighbours need them, and
+are not stored. The input is in two parts, so that the blocks into which each is cut can be as large
+as its width allows, and so that several dense blocks can share the first.
 
 Importing this module imports Triton.
 """
@@ -222,12 +222,14 @@ def convolve(plane: Plane, job: Convolution, launch: Launch) -> None:
     """Run a convolution; the border rows of the output become zero."""
     blocks, _, _, made = job.weights.shape
     columns = min(made, MOST_COLUMNS)
+    # An empty view has no address, and a kernel should get none that is not valid.
+    hidden = job.hidden if job.hidden.shape[1] else job.first
     activation = job.out if job.activation is None else job.activation
     grid = (plane.programs(launch.rows), made // columns, blocks)
     with torch.cuda.device_of(job.out):
         _convolve[grid](
             job.first,
-            job.hidden,
+            hidden,
             job.first.stride(0),
             HIDDEN,
             job.weights,

@@ -10,6 +10,7 @@ Importing this module imports Triton.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from irncli.kernels.plane import Plane
 from irncli.kernels.tuning import Tuning, default_tuning
 from irncli.kernels.weight_gradient import weight_gradient
 
-__all__ = ["dense", "dense_images", "evaluate", "feature_buffer"]
+__all__ = ["dense", "dense_images", "evaluate", "feature_buffer", "gradient_buffer"]
 
 
 def dense_images(packed: PackedBlocks, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -105,19 +106,36 @@ def feature_buffer(packed: PackedBlocks, plane: Plane) -> torch.Tensor:
     return features
 
 
+def gradient_buffer(packed: PackedBlocks, plane: Plane) -> torch.Tensor:
+    """Return rows for the gradients at all outputs of a block: D of packing.py.
+
+    Backward passes on the same plane, of all blocks with the same widths, can use one buffer.
+    """
+    device = packed.backward_input.device
+    return plane.zeros(packed.widths.gradient_columns, packed.dtype, device)
+
+
 def dense(
-    packed: PackedBlocks, x: torch.Tensor, plane: Plane, tuning: Tuning | None = None
+    packed: PackedBlocks,
+    x: torch.Tensor,
+    plane: Plane,
+    tuning: Tuning | None = None,
+    features: torch.Tensor | None = None,
+    gradients: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Run one dense block, with gradients for the input and for the parameters of the block.
 
-    `packed` must be up to date with these parameters, and must not be updated between this call and
-    the backward pass.
+    `packed` must be up to date with these parameters. Neither it nor `features` may change between
+    this call and the backward pass.
 
     Args:
         packed: weights of one block.
         x: input rows, [rows, inputs].
         plane: the plane of the rows.
         tuning: launches; None for the default of the shape.
+        features: buffer that `feature_buffer` returned, to be overwritten; None for a new one.
+        gradients: buffer that `gradient_buffer` returned, to be overwritten in the backward pass;
+            None for a new one.
 
     Returns:
         Output rows, float32 [rows, outputs].
@@ -125,8 +143,19 @@ def dense(
     if len(packed.blocks) != 1:
         raise ValueError(f"{len(packed.blocks)} blocks, expected one")
     parameters = [p for conv in packed.blocks[0].convs for p in (conv.weight, conv.bias)]
-    tuning = tuning or _default(plane, packed.widths)
-    return _Dense.apply(x, packed, plane, tuning, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+    call = _Call(packed, plane, tuning or _default(plane, packed.widths), features, gradients)
+    return _Dense.apply(x, call, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What a call of `dense` keeps for its backward pass, apart from tensors."""
+
+    packed: PackedBlocks
+    plane: Plane
+    tuning: Tuning
+    features: torch.Tensor | None
+    gradients: torch.Tensor | None
 
 
 class _Dense(torch.autograd.Function):
@@ -134,70 +163,65 @@ class _Dense(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: torch.Tensor,
-        packed: PackedBlocks,
-        plane: Plane,
-        tuning: Tuning,
+        call: _Call,
         *parameters: torch.nn.Parameter,  # noqa: ARG004 -- registered with autograd
     ) -> torch.Tensor:
-        features = feature_buffer(packed, plane)
-        ctx.settings = packed, plane, tuning
+        features = call.features
+        if features is None:
+            features = feature_buffer(call.packed, call.plane)
+        out = evaluate(call.packed, x, call.plane, call.tuning, features)[0]
+        ctx.call = call
         ctx.save_for_backward(features)
-        return evaluate(packed, x, plane, tuning, features)[0]
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        packed, plane, tuning = ctx.settings
+        call: _Call = ctx.call
         (features,) = ctx.saved_tensors
-        gradients = _hidden_gradients(packed, gradient, features, plane, tuning)
-        of_input = None
-        if ctx.needs_input_grad[0]:
-            of_input = _input_gradient(packed, gradients, plane, tuning)
+        gradients = call.gradients
+        if gradients is None:
+            gradients = gradient_buffer(call.packed, call.plane)
+        _hidden_gradients(call, gradient, features, gradients)
+        of_input = _input_gradient(call, gradients) if ctx.needs_input_grad[0] else None
         of_parameters: list[torch.Tensor | None] = [None] * 10
-        if any(ctx.needs_input_grad[4:]):
-            total = weight_gradient(plane, features, gradients, packed.widths, tuning)
-            of_parameters = [*unpack_gradient(total, packed.widths)]
-        return of_input, None, None, None, *of_parameters
+        if any(ctx.needs_input_grad[2:]):
+            widths = call.packed.widths
+            total = weight_gradient(call.plane, features, gradients, widths, call.tuning)
+            of_parameters = [*unpack_gradient(total, widths)]
+        return of_input, None, *of_parameters
 
 
 def _hidden_gradients(
-    packed: PackedBlocks,
-    gradient: torch.Tensor,
-    features: torch.Tensor,
-    plane: Plane,
-    tuning: Tuning,
-) -> torch.Tensor:
-    """Return D of packing.py: the gradients at the outputs of all convolutions."""
-    w = packed.widths
-    found = plane.zeros(w.gradient_columns, packed.dtype, gradient.device)
-    inside = features[:, w.one : w.one + 1]
-    torch.mul(gradient, inside, out=found[:, : w.outputs])
+    call: _Call, gradient: torch.Tensor, features: torch.Tensor, found: torch.Tensor
+) -> None:
+    """Compute D of packing.py from the gradient of the output."""
+    w = call.packed.widths
+    torch.mul(gradient, features[:, w.one : w.one + 1], out=found[:, : w.outputs])
     for j in (3, 2, 1, 0):
         job = Convolution(
             first=found[:, : w.padded_outputs],
             hidden=found[:, w.padded_outputs : w.fed(j)],
-            weights=packed.backward[j],
+            weights=call.packed.backward[j],
             out=found[:, w.gradient(j)],
             epilogue="differentiate",
             activation=features[:, w.hidden(j)],
         )
-        convolve(plane, job, tuning.convolution)
-    return found
+        convolve(call.plane, job, call.tuning.convolution)
 
 
-def _input_gradient(
-    packed: PackedBlocks, gradients: torch.Tensor, plane: Plane, tuning: Tuning
-) -> torch.Tensor:
-    w = packed.widths
-    found = torch.empty(plane.rows, w.inputs, dtype=torch.float32, device=gradients.device)
+def _input_gradient(call: _Call, gradients: torch.Tensor) -> torch.Tensor:
+    """Compute the gradient of the input from D."""
+    w = call.packed.widths
+    found = gradients.new_empty(call.plane.rows, w.inputs, dtype=torch.float32)
     job = Convolution(
         first=gradients[:, : w.padded_outputs],
         hidden=gradients[:, w.padded_outputs :],
-        weights=packed.backward_input,
+        weights=call.packed.backward_input,
         out=found,
         epilogue="store",
     )
-    convolve(plane, job, tuning.convolution)
+    convolve(call.plane, job, call.tuning.convolution)
     return found
 
 

@@ -2,9 +2,9 @@
 
     G[tap, i, o] = sum over p of X[p + offset(tap), i] D[p, o]
 
-holds the gradients of all five convolutions (see packing.py), and blocks that belong to none: a
-hidden output y_j is not read by convolutions 0 to j. For 9 input and 3 output channels, 10 of the
-16 pairs of a hidden output and a hidden gradient are such. Which kernel computes G is a choice:
+holds the gradients of all five convolutions (see packing.py), and blocks that belong to none:
+hidden output y_j is not read by convolutions 0 to j, so 10 of the 16 pairs of a hidden output and a
+hidden gradient are of no use. Which kernel computes G is a choice:
 
 - `whole` computes all of G, one tap per program;
 - `triangle` leaves out the blocks that belong to no convolution;

@@ -21,7 +21,7 @@ import torch
 from torch.nn import functional
 
 from irncli.kernels.affine import affine
-from irncli.kernels.dense import dense, dense_images, evaluate, feature_buffer
+from irncli.kernels.dense import dense, dense_images, evaluate, feature_buffer, gradient_buffer
 from irncli.kernels.packing import PackedBlocks, Widths
 from irncli.kernels.plane import Plane
 from irncli.kernels.tuning import GradientKernel, Launch, Tuning
@@ -126,14 +126,19 @@ def border(plane, rows):
 def run(block, x, dy, dtype, tuning):
     """Output, input gradient, and parameter gradients of the kernels; borders are checked.
 
-    The border rows of what they get hold nonsense, which must not matter.
+    The border rows of what they get hold nonsense, and so do the buffers in columns that are to be
+    computed; neither must matter.
     """
     plane = Plane.of(x)
     inside = plane.inside(DEVICE)
     rows = plane.flatten(x.to(DEVICE)).masked_fill(~inside, 7.0).requires_grad_()
     own = [p for conv in block.convs for p in (conv.weight, conv.bias)]
     block.zero_grad()
-    y = dense(PackedBlocks([block], dtype), rows, plane, tuning)
+    packed = PackedBlocks([block], dtype)
+    features, gradients = feature_buffer(packed, plane), gradient_buffer(packed, plane)
+    features[:, packed.widths.padded_inputs :] = float("nan")
+    gradients[:, packed.widths.padded_outputs :] = float("nan")
+    y = dense(packed, rows, plane, tuning, features, gradients)
     y.backward(plane.flatten(dy.to(DEVICE)).masked_fill(~inside, -5.0))
     assert border(plane, y) == border(plane, rows.grad) == 0.0
     return [plane.images(y), plane.images(rows.grad), *(p.grad.clone() for p in own)]

@@ -10,7 +10,7 @@ irncli/kernels/tuning.py. `compare` times dense blocks by the kernels and by cuD
 float16). Times are medians of CUDA graphs, in microseconds. The laws should have held on the same
 GPU before:
 
-    pytest -n 0 -m gpu tests/kernels
+    IRN_KERNELS=all pytest -n 8 tests/kernels/laws.py
 """
 
 from __future__ import annotations

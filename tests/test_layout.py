@@ -13,7 +13,7 @@ import irncli
 PACKAGE = Path(irncli.__file__).parent
 BELOW_EVAL = {
     *("operations", "pixels", "geometry", "wording", "compression", "engine", "zoo"),
-    *("model", "io", "config", "limits", "errors"),
+    *("kernels", "model", "io", "config", "limits", "errors"),
 }
 ALLOWED = {
     "errors": set(),
@@ -25,7 +25,8 @@ ALLOWED = {
     "model": {"config", "errors"},
     "io": {"pixels", "geometry", "limits", "errors"},
     "zoo": {"model", "io", "config", "errors"},
-    "engine": {"pixels", "geometry", "model", "config", "errors"},
+    "kernels": {"model", "errors"},
+    "engine": {"pixels", "geometry", "kernels", "model", "config", "errors"},
     "operations": {
         *("pixels", "geometry", "wording", "compression", "engine", "zoo", "model", "io", "config"),
         *("limits", "errors"),
@@ -93,6 +94,19 @@ def test_only_io_knows_the_image_libraries():
     for path in MODULES:
         if "io" not in path.parts:
             assert not {"PIL", "imageio"} & {name.split(".")[0] for name in re_imports(path)}, path
+
+
+WITH_TRITON = {"language", "convolution", "weight_gradient", "dense", "affine"}
+"""Modules of the kernels that import Triton."""
+
+
+def test_only_the_kernels_know_triton():
+    for path in MODULES:
+        if path.parent.name == "kernels" and path.stem in WITH_TRITON:
+            continue
+        assert "triton" not in {name.split(".")[0] for name in re_imports(path)}, path
+        first = imported_first(path, {f"irncli.kernels.{name}" for name in WITH_TRITON})
+        assert not first, f"{path} imports {first} before it is known whether Triton is installed"
 
 
 def re_imports(path):

@@ -127,6 +127,20 @@ def _cpu() -> Found:
 
 
 def _gpu() -> Found:
+    yield from _devices()
+    yield "ok", f"fused kernels: {_kernels()}"
+
+
+def _kernels() -> str:
+    from irncli.kernels.available import reason, triton_version
+
+    found = reason()
+    if found is not None:
+        return f"no ({found})"
+    return f"can run (Triton {triton_version()}), but no command uses them yet"
+
+
+def _devices() -> Found:
     import torch
 
     if torch.backends.mps.is_available():

@@ -93,7 +93,7 @@ def test_without_a_gpu_no_cuda_package_came_along():
     if shutil.which("nvidia-smi"):
         pytest.skip("an NVIDIA GPU is here: CUDA packages may be")
     names = {(d.metadata["Name"] or "").lower() for d in distributions()}
-    assert not [name for name in names if name.startswith(("nvidia", "triton"))]
+    assert not [name for name in names if name.startswith("nvidia")]
 
 
 def test_runtime_dependencies_are_the_chosen_ones():

@@ -1,0 +1,298 @@
+"""Laws of the fused kernels against PyTorch in float64.
+
+test_kernels.py runs these in a process of their own: in Triton's interpreter, and, where there is a
+GPU, on that. The interpreter must be chosen before Triton is imported.
+
+    TRITON_INTERPRET=1 pytest -n 0 tests/kernels/laws.py
+    IRN_KERNELS=all TRITON_INTERPRET=1 pytest -n 0 tests/kernels/laws.py     (six minutes)
+    IRN_KERNELS=all pytest -n 8 tests/kernels/laws.py     (on a GPU; eight processes compile)
+
+All are the shapes that our networks have and some odd ones, with every kernel and dtype.
+
+The reference rounds what the kernels round: the operands of products to 16 bits. What is left are
+the order of float32 sums, and values that round differently because of it.
+"""
+
+import os
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+from torch.nn import functional
+
+from irncli.kernels.affine import affine
+from irncli.kernels.dense import dense, dense_images, evaluate, feature_buffer, gradient_buffer
+from irncli.kernels.packing import PackedBlocks, Widths
+from irncli.kernels.plane import Plane
+from irncli.kernels.tuning import GradientKernel, Launch, Tuning
+from irncli.kernels.weight_gradient import weight_gradient
+from irncli.model.coupling import log_scale
+from irncli.model.dense import SLOPE, DenseBlock
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
+ALL = os.environ.get("IRN_KERNELS") == "all"
+
+FEW = Tuning(convolution=Launch(rows=64), gradient=Launch(rows=64), gradient_splits=2)
+"""Few and large programs, since each takes the interpreter its time."""
+
+SHAPES = [
+    # in, out, images, height, width
+    (9, 3, 2, 7, 6),  # x2
+    (3, 9, 1, 5, 8),
+    (45, 3, 1, 5, 7),  # x4
+    (3, 45, 2, 3, 5),
+    (24, 3, 2, 6, 5),  # x3
+    (3, 24, 1, 9, 2),
+    (189, 3, 1, 4, 3),  # x8
+    (3, 189, 1, 3, 4),
+    (32, 16, 1, 5, 4),  # colour
+    (16, 32, 2, 3, 3),
+    (2, 1, 1, 6, 6),
+    (1, 2, 1, 6, 6),
+    (64, 64, 1, 4, 4),  # restoration of JPEG
+    (9, 3, 1, 1, 1),
+    (9, 3, 3, 1, 20),
+    (3, 9, 2, 20, 1),
+]
+LARGE_SHAPES = [
+    (9, 3, 5, 95, 97),
+    (3, 9, 5, 97, 95),
+    (45, 3, 5, 91, 97),
+    (3, 45, 8, 48, 48),
+    (189, 3, 2, 33, 31),
+    (3, 189, 2, 33, 31),
+]
+"""For GPUs only; most of them have planes that are `large` in tuning.py."""
+
+HALVES = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
+
+
+def rounded(x, dtype):
+    return x.to(dtype).to(x.dtype)
+
+
+def stored(x, dtype):
+    """Values of x, float64, as the kernels store them: the interpreter truncates to bfloat16."""
+    if INTERPRETED and dtype == torch.bfloat16:
+        return (x.float().view(torch.int32) & -(1 << 16)).view(torch.float32).double()
+    return rounded(x, dtype)
+
+
+class Operand(torch.autograd.Function):
+    """Convert values by one function, and gradients by another."""
+
+    @staticmethod
+    def forward(ctx, x, dtype, values, gradients):
+        ctx.dtype, ctx.gradients = dtype, gradients
+        return values(x, dtype)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return ctx.gradients(gradient, ctx.dtype), None, None, None
+
+
+def unchanged(x, dtype):
+    return x.clone()
+
+
+def reference(block, x, dtype):
+    """The block in float64, with the operands of all products rounded, forward and backward."""
+
+    def convolve(conv, features, gradients):
+        weight, bias = (
+            Operand.apply(p, dtype, rounded, unchanged) for p in (conv.weight, conv.bias)
+        )
+        out = functional.conv2d(features, weight, bias, padding=1)
+        return Operand.apply(out, dtype, unchanged, gradients)
+
+    *hidden, last = block.convs
+    features = Operand.apply(x, dtype, rounded, unchanged)
+    for conv in hidden:
+        output = functional.leaky_relu(convolve(conv, features, stored), SLOPE)
+        features = torch.cat((features, Operand.apply(output, dtype, stored, unchanged)), dim=1)
+    return convolve(last, features, rounded)
+
+
+def random_block(inputs, outputs):
+    block = DenseBlock(inputs, outputs)
+    for conv in block.convs:
+        torch.nn.init.normal_(conv.weight, std=0.7 / (9 * conv.in_channels) ** 0.5)
+        torch.nn.init.normal_(conv.bias, std=0.05)
+    return block
+
+
+def error(got, expected):
+    """Norm of the difference relative to that of what was expected."""
+    expected = expected.detach().double()
+    return float((got.detach().double().cpu() - expected).norm() / expected.norm())
+
+
+def border(plane, rows):
+    inside = plane.inside(rows.device)
+    return float(rows.detach().masked_fill(inside, 0).abs().max())
+
+
+def run(block, x, dy, dtype, tuning):
+    """Output, input gradient, and parameter gradients of the kernels; borders are checked.
+
+    The border rows of what they get hold nonsense, and so do the buffers in columns that are to be
+    computed; neither must matter.
+    """
+    plane = Plane.of(x)
+    inside = plane.inside(DEVICE)
+    rows = plane.flatten(x.to(DEVICE)).masked_fill(~inside, 7.0).requires_grad_()
+    own = [p for conv in block.convs for p in (conv.weight, conv.bias)]
+    block.zero_grad()
+    packed = PackedBlocks([block], dtype)
+    features, gradients = feature_buffer(packed, plane), gradient_buffer(packed, plane)
+    features[:, packed.widths.padded_inputs :] = float("nan")
+    gradients[:, packed.widths.padded_outputs :] = float("nan")
+    y = dense(packed, rows, plane, tuning, features, gradients)
+    y.backward(plane.flatten(dy.to(DEVICE)).masked_fill(~inside, -5.0))
+    assert border(plane, y) == border(plane, rows.grad) == 0.0
+    return [plane.images(y), plane.images(rows.grad), *(p.grad.clone() for p in own)]
+
+
+def check(shape, dtype, tuning):
+    inputs, outputs, count, height, width = shape
+    torch.manual_seed(sum(shape))
+    block = random_block(inputs, outputs).to(DEVICE)
+    x = torch.randn(count, inputs, height, width)
+    dy = torch.randn(count, outputs, height, width)
+    got = run(block, x, dy, dtype, tuning)
+    exact = random_block(inputs, outputs).double()
+    exact.load_state_dict(block.state_dict())
+    x64 = x.double().requires_grad_()
+    y64 = reference(exact, x64, dtype)
+    y64.backward(dy.double())
+    own = [p for conv in exact.convs for p in (conv.weight, conv.bias)]
+    expected = [y64, x64.grad, *(p.grad for p in own)]
+    errors = [error(a, b) for a, b in zip(got, expected, strict=True)]
+    print(shape, HALVES[dtype], [f"{each:.1e}" for each in errors])
+    assert max(errors) < TOLERANCE[dtype], errors
+
+
+TOLERANCE = {torch.float16: 3e-4, torch.bfloat16: 2e-3}
+"""Relative; measured in the interpreter on all shapes: at most 4.9e-5 and 2.9e-4."""
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "dtype"),
+    [
+        ((9, 3, 2, 7, 6), "whole", torch.float16),
+        ((3, 9, 1, 4, 5), "triangle", torch.bfloat16),
+        ((3, 9, 1, 5, 8), "tiles", torch.float16),
+    ],
+)
+def test_dense_block(shape, kernel, dtype):
+    check(shape, dtype, replace(FEW, gradient_kernel=kernel))
+
+
+@pytest.mark.skipif(not ALL, reason="slow in the interpreter: set IRN_KERNELS=all")
+@pytest.mark.parametrize("dtype", HALVES, ids=HALVES.get)
+@pytest.mark.parametrize("kernel", get_args(GradientKernel))
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_all_shapes(shape, kernel, dtype):
+    if max(shape[:2]) > 63 and kernel != "tiles":
+        pytest.skip("only tiles has so many channels")
+    check(shape, dtype, replace(FEW, gradient_kernel=kernel))
+
+
+@pytest.mark.skipif(not ALL, reason="slow in the interpreter: set IRN_KERNELS=all")
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_default_tunings(shape):
+    check(shape, torch.float16, None)
+
+
+@pytest.mark.skipif(INTERPRETED, reason="takes the interpreter too long")
+@pytest.mark.parametrize("shape", LARGE_SHAPES, ids=str)
+def test_default_tunings_on_large_images(shape):
+    check(shape, torch.float16, None)
+
+
+def test_blocks_together_and_apart():
+    """Two blocks on one input: in the same launches and a used buffer, or apart in a new one.
+
+    What a used buffer holds in the columns of hidden outputs does not matter.
+    """
+    torch.manual_seed(0)
+    blocks = [random_block(3, 9).to(DEVICE) for _ in range(2)]
+    packed = PackedBlocks(blocks, torch.float16)
+    images = torch.randn(1, 3, 4, 5, device=DEVICE)
+    plane = Plane.of(images)
+    together, features = replace(FEW, together=True), feature_buffer(packed, plane)
+    rows = plane.flatten(images)
+    features[:, packed.widths.padded_inputs :] = float("nan")
+    outputs = evaluate(packed, rows, plane, together, features)
+    for out, rows, block in zip(dense_images(packed, images), outputs, blocks, strict=True):
+        assert torch.equal(out, plane.images(rows))
+        exact = reference(block.cpu().double(), images.cpu().double(), torch.float16)
+        assert error(out, exact) < TOLERANCE[torch.float16]
+
+
+def test_only_what_needs_gradients_gets_them():
+    torch.manual_seed(0)
+    block = random_block(3, 9).to(DEVICE).requires_grad_(False)
+    images = torch.randn(1, 3, 2, 3, device=DEVICE)
+    plane = Plane.of(images)
+    rows = plane.flatten(images).requires_grad_()
+    dense(PackedBlocks([block], torch.float16), rows, plane, FEW).sum().backward()
+    assert rows.grad.abs().max() > 0
+    assert all(p.grad is None for p in block.parameters())
+
+
+def test_wide_shapes_need_tiles():
+    w = Widths(189, 3)
+    plane = Plane(1, 2, 2)
+    features = plane.zeros(w.feature_columns, torch.float16, DEVICE)
+    gradients = plane.zeros(w.gradient_columns, torch.float16, DEVICE)
+    with pytest.raises(ValueError, match="at most 64 channels, use 'tiles'"):
+        weight_gradient(plane, features, gradients, w, FEW)
+
+
+@pytest.mark.skipif(not ALL, reason="slow in the interpreter: set IRN_KERNELS=all")
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_overflow_shows_and_stays_in_its_image():
+    torch.manual_seed(0)
+    images = torch.randn(3, 9, 6, 5, device=DEVICE)
+    images[1, 4, 2, 2] = 1e5
+    (out,) = dense_images(PackedBlocks([random_block(9, 3).to(DEVICE)], torch.float16), images)
+    assert not out[1, :, 2, 2].isfinite().any()
+    assert out[::2].isfinite().all()
+
+
+AFFINE_TOLERANCE = 1e-6
+"""Relative; measured in the interpreter: at most 1.0e-7."""
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in exp")  # 1 / (1 + inf) is right: 0
+@pytest.mark.parametrize("inverse", [False, True], ids=["forward", "inverse"])
+@pytest.mark.parametrize("large", [False, True], ids=["32 bits", "64 bits"])
+def test_affine(inverse, large, monkeypatch):
+    monkeypatch.setattr("irncli.kernels.affine._is_large", lambda *_: large)
+    torch.manual_seed(0)
+    state = torch.randn(500, 12, device=DEVICE)
+    b = state[:, 3:].requires_grad_()  # rows that are not contiguous
+    h, g = (torch.randn(500, 9, device=DEVICE) for _ in range(2))
+    h[0] = torch.tensor([-200.0, -90.0, -20.0, -1.0, 0.0, 1.0, 20.0, 90.0, 200.0])
+    dy = torch.randn(500, 9, device=DEVICE)
+    exact = [x.detach().cpu().double().requires_grad_() for x in (b, h, g)]
+    scale = log_scale(exact[1])
+    if inverse:
+        expected = (exact[0] - exact[2]) * torch.exp(-scale)
+    else:
+        expected = exact[0] * torch.exp(scale) + exact[2]
+    expected.backward(dy.cpu().double())
+    y = affine(b, h.requires_grad_(), g.requires_grad_(), inverse=inverse)
+    got = torch.autograd.grad(y, (b, h, g), dy)
+    errors = [error(y, expected), *(error(a, e.grad) for a, e in zip(got, exact, strict=True))]
+    print(inverse, [f"{each:.1e}" for each in errors])
+    assert max(errors) < AFFINE_TOLERANCE, errors
+
+
+def test_affine_inverts_itself():
+    torch.manual_seed(0)
+    b, h, g = (torch.randn(70, 9, device=DEVICE) for _ in range(3))
+    assert error(affine(affine(b, h, g), h, g, inverse=True), b.cpu()) < AFFINE_TOLERANCE

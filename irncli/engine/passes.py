@@ -183,8 +183,8 @@ class Passes:
     ) -> torch.Tensor:
         """Run a dense block on a window in the chosen precision, then `after` in float32.
 
-        `after` receives the whole window. On a window without its halo, exp would take another path
-        through the vector units, and the last bit would differ from tile to tile.
+        `after` receives the whole window. On a window without its halo, an elementwise function may
+        take another path through the vector units, and the last bit would differ from tile to tile.
         """
         return run_dense(function, window, self.dtype, *([after] if after else []))
 

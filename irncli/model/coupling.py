@@ -15,8 +15,13 @@ Evaluate = Callable[[DenseBlock, torch.Tensor], torch.Tensor]
 
 
 def log_scale(h: torch.Tensor) -> torch.Tensor:
-    """Return the log-scale s = 2 sigmoid(h) - 1 in (-1, 1): no block scales by more than e."""
-    return torch.sigmoid(h).mul(2).sub(1)
+    """Return the log-scale s = 2 sigmoid(h) - 1 in (-1, 1): no block scales by more than e.
+
+    It is computed as tanh(h / 2). On the CPU, the last values of a part of a tensor may get another
+    last bit from torch.sigmoid than those before them, so its result depends on how the threads
+    divide the tensor. That of torch.tanh does not.
+    """
+    return torch.tanh(h / 2)
 
 
 def _evaluate(block: DenseBlock, x: torch.Tensor) -> torch.Tensor:

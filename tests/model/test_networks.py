@@ -37,6 +37,16 @@ PARAMETERS = {
 }
 
 
+@given(st.integers(1, 300), st.integers(1, 40))
+def test_scales_are_the_same_however_a_tensor_is_divided(count, piece):
+    """Threads divide it as they like, and the last bit must not tell."""
+    h = torch.randn(count, generator=torch.Generator().manual_seed(count)) * 3
+    pieces = torch.cat([torch.exp(log_scale(part)) for part in h.split(piece)])
+    assert torch.equal(pieces, torch.exp(log_scale(h)))
+    exact = torch.exp(2 * torch.sigmoid(h.double()) - 1)
+    assert torch.allclose(pieces.double(), exact, rtol=4e-7, atol=0)
+
+
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @given(

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.models import CommandInfo, TyperInfo
 
 from irncli import __version__
 from irncli.batch.messages import TOO_LITTLE_MEMORY, shown
-from irncli.cli.commands import (
-    colorize,
-    compare,
-    completion,
-    compress,
-    decolor,
-    demo,
-    doctor,
-    downscale,
-    evaluate,
-    info,
-    models,
-    train,
-    upscale,
-)
 from irncli.cli.help.groups import LOOKING, MODELS, PICTURES, PROGRAM
-from irncli.cli.help.program import Command, Commands, Program
+from irncli.cli.help.program import Commands, Program
 from irncli.errors import ExitStatus, IrnError, Terminated, UsageError
 
-__all__ = ["app", "run"]
+__all__ = ["COMMANDS", "NAME", "program", "run"]
 
 
 class _PassThrough(Exception):  # noqa: N818 -- not an error: a wrapper
@@ -60,7 +44,91 @@ NAME = "irn"
 COMPLETE = "_IRN_COMPLETE"
 """Environment variable that is set when a shell asks for completions."""
 
-app = Program(name=NAME, cls=_Commands)
+
+class Listed(NamedTuple):
+    """A command in the list of commands.
+
+    Attributes:
+        name: name of the command.
+        place: module in `irncli.cli.commands`, and the name of the command in that module.
+        panel: group in which help lists the command.
+        summary: first line of its help.
+    """
+
+    name: str
+    place: str
+    panel: str
+    summary: str
+
+    def load(self) -> Any:
+        """Import the command: a function, or a Typer application for a group of commands."""
+        module, name = self.place.split(".")
+        return getattr(import_module(f"irncli.cli.commands.{module}"), name)
+
+    def represent(self) -> Callable[[], None]:
+        """Return a function that only serves for the list of commands."""
+
+        def nothing() -> None:
+            """Represent a command that is not going to run."""
+
+        nothing.__doc__ = self.summary
+        return nothing
+
+
+COMMANDS = (
+    Listed(
+        "downscale", "downscale.downscale", PICTURES,
+        "Make images small so that 'irn upscale' can restore them.",
+    ),
+    Listed(
+        "upscale", "upscale.upscale", PICTURES,
+        "Restore images that 'irn downscale' made small.",
+    ),
+    Listed(
+        "decolor", "decolor.decolor", PICTURES,
+        "Make images gray so that 'irn colorize' can restore their colours.",
+    ),
+    Listed(
+        "colorize", "colorize.colorize", PICTURES,
+        "Restore the colours of images that 'irn decolor' made gray.",
+    ),
+    Listed(
+        "compress", "compress.compress", PICTURES,
+        "Make images small and encode them; 'irn upscale' restores them.",
+    ),
+    Listed(
+        "compare", "compare.compare", LOOKING,
+        "Compare two images, in numbers or side by side.",
+    ),
+    Listed(
+        "info", "info.info", LOOKING,
+        "Show the tag of small images, and whether they can be restored here.",
+    ),
+    Listed(
+        "train", "train.train", MODELS,
+        "Train a model, or continue a run with --resume.",
+    ),
+    Listed(
+        "models", "models.app", MODELS,
+        "List, describe, verify and import models.",
+    ),
+    Listed(
+        "eval", "evaluate.evaluate", LOOKING,
+        "Measure models and filters on directories of images: PSNR, SSIM, LR, bits, time.",
+    ),
+    Listed(
+        "demo", "demo.demo", LOOKING,
+        "Downscale a bundled photograph by 4, restore it, and compare it with bicubic.",
+    ),
+    Listed(
+        "doctor", "doctor.doctor", PROGRAM,
+        "Check that irn works here: packages, devices, models and a test run.",
+    ),
+    Listed(
+        "completion", "completion.completion", PROGRAM,
+        "Print a shell script that completes commands, options and models.",
+    ),
+)  # fmt: skip
 
 
 def _show_version(wanted: bool) -> None:
@@ -69,7 +137,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool,
@@ -85,52 +152,26 @@ def _root(
     """
 
 
-app.command("downscale", rich_help_panel=PICTURES)(downscale.downscale)
-app.command("upscale", rich_help_panel=PICTURES)(upscale.upscale)
-app.command("decolor", rich_help_panel=PICTURES)(decolor.decolor)
-app.command("colorize", rich_help_panel=PICTURES)(colorize.colorize)
-app.command("compress", rich_help_panel=PICTURES)(compress.compress)
-app.command("compare", rich_help_panel=LOOKING)(compare.compare)
-app.command("info", rich_help_panel=LOOKING)(info.info)
-app.add_typer(models.app, name="models", rich_help_panel=MODELS)
-app.command("train", rich_help_panel=MODELS)(train.train)
-app.command("eval", rich_help_panel=LOOKING)(evaluate.evaluate)
-app.command("demo", rich_help_panel=LOOKING)(demo.demo)
-app.command("doctor", rich_help_panel=PROGRAM)(doctor.doctor)
-app.command("completion", rich_help_panel=PROGRAM)(completion.completion)
+def program(words: Collection[str] | None = None) -> Program:
+    """Return the application.
 
+    Importing all commands and reading their parameters takes nearly half of the startup time of
+    irn, and the list of commands needs only their names and summaries.
 
-def _light(words: Sequence[str]) -> Program:
-    """Return the application with parameters only for the commands among the words.
-
-    Reading the parameters of all commands would take Typer a third of the startup time of irn, and
-    the list of commands only needs their names and summaries.
+    Args:
+        words: words of the command line; commands that are not among them are only listed. None:
+            all commands are complete.
     """
-    light = copy.copy(app)
-    light.registered_commands = [
-        info if info.name in words else _listed(info.name, info.callback.__doc__, info)
-        for info in app.registered_commands
-        if info.callback is not None
-    ]
-    light.registered_groups = [info for info in app.registered_groups if info.name in words]
-    light.registered_commands += [
-        _listed(info.name, info.typer_instance.info.help, info)
-        for info in app.registered_groups
-        if info.name not in words and info.typer_instance is not None
-    ]
-    return light
-
-
-def _listed(name: str | None, text: str | None, info: CommandInfo | TyperInfo) -> CommandInfo:
-    """Return a command that only serves for the list of commands."""
-
-    def nothing() -> None:
-        """Represent a command that is not going to run."""
-
-    nothing.__doc__ = text
-    return CommandInfo(
-        name=name, callback=nothing, cls=Command, rich_help_panel=info.rich_help_panel
-    )
+    made = Program(name=NAME, cls=_Commands)
+    made.callback()(_root)
+    for listed in COMMANDS:
+        wanted = words is None or listed.name in words
+        command = listed.load() if wanted else listed.represent()
+        if isinstance(command, Program):
+            made.add_typer(command, name=listed.name, rich_help_panel=listed.panel)
+        else:
+            made.command(listed.name, rich_help_panel=listed.panel)(command)
+    return made
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -167,8 +208,8 @@ def _run(arguments: list[str] | None) -> int:
     try:
         words = _unmistakable(arguments)
         shell = os.environ.get("COMP_WORDS", "") + os.environ.get("_TYPER_COMPLETE_ARGS", "")
-        light = _light([*(sys.argv[1:] if words is None else words), *shell.split()])
-        return int(light(args=words, prog_name=NAME, standalone_mode=False) or 0)
+        made = program([*(sys.argv[1:] if words is None else words), *shell.split()])
+        return int(made(args=words, prog_name=NAME, standalone_mode=False) or 0)
     except _PassThrough as wrapper:
         raise wrapper.inner from None
     except Exception as error:

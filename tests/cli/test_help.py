@@ -8,6 +8,7 @@ import sys
 import pytest
 import typer
 
+from irncli.cli import app
 from irncli.cli.help.groups import FILES, MACHINE, ORDER
 from irncli.cli.help.model import STATUSES, describe
 from irncli.cli.help.program import Program, text_of
@@ -76,6 +77,14 @@ def test_pictures_have_the_four_groups(irn):
     assert titles == ["Inputs and outputs", "Model and result", "Machine", "Messages", "Examples"]
     assert text.index("--tile") > text.index("Machine:")
     assert re.search(r"\[0 to 1000;\s+default:\s+0\]", text)
+
+
+@pytest.mark.parametrize("listed", app.COMMANDS, ids=lambda listed: listed.name)
+def test_the_list_of_commands_has_their_summaries(listed):
+    """They are written down there, so that the list can be printed without importing commands."""
+    command = listed.load()
+    text = command.info.help if isinstance(command, Program) else command.__doc__
+    assert text.partition("\n")[0] == listed.summary
 
 
 def test_the_root_lists_commands_in_groups(irn):

@@ -2,7 +2,7 @@
 
 import typer
 
-from irncli.cli.app import NAME, app
+from irncli.cli.app import NAME, program
 
 
 def walk(command, ctx):
@@ -13,7 +13,7 @@ def walk(command, ctx):
 
 def every_command():
     """Of each: its words, itself, and a context."""
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(program())
     return list(walk(root, typer.Context(root, info_name=NAME, **root.context_settings)))
 
 

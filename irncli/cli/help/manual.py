@@ -43,9 +43,9 @@ FILES = (
 
 def pages() -> list[Page]:
     """Return the pages of irn and of all its commands."""
-    from irncli.cli.app import NAME, app
+    from irncli.cli.app import NAME, program
 
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(program())
     return list(walk(root, typer.Context(root, info_name=NAME, **root.context_settings)))
 
 

@@ -78,6 +78,7 @@ if __name__ == "__main__":
     import irncli.train.loop  # noqa: F401
     from irncli.__main__ import main
 
+    irncli.cli.app.program()  # imports every command
     torch.set_num_threads(1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     serve(sys.argv[1])

@@ -75,7 +75,7 @@ if __name__ == "__main__":
 
     import irncli.api
     import irncli.cli.app
-    import irncli.train.loop  # noqa: F401
+    import irncli.train.loop
     from irncli.__main__ import main
 
     irncli.cli.app.program()  # imports every command

@@ -70,9 +70,13 @@ def serve(address):
 
 
 if __name__ == "__main__":
+    # torch._dynamo, which optimisers load, would load Triton. Of objects that main() freezes, Triton says at
+    # the end of a process that it was leaked.
+    sys.modules["triton"] = None
     import torch
-    import torch._dynamo  # what is not used here is loaded for the forks; this, by optimisers
+    import torch._dynamo  # what is not used here is loaded for the forks
 
+    del sys.modules["triton"]
     import irncli.api
     import irncli.cli.app
     import irncli.train.loop

@@ -70,8 +70,8 @@ def serve(address):
 
 
 if __name__ == "__main__":
-    # torch._dynamo, which optimisers load, would load Triton. Of objects that main() freezes, Triton says at
-    # the end of a process that it was leaked.
+    # torch._dynamo, which optimisers load, would load Triton, which at the end of a process complains
+    # of objects that main() has frozen.
     sys.modules["triton"] = None
     import torch
     import torch._dynamo  # what is not used here is loaded for the forks

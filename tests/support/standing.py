@@ -70,8 +70,8 @@ def serve(address):
 
 
 if __name__ == "__main__":
-    # torch._dynamo, which optimisers load, would load Triton, which at the end of a process complains
-    # of objects that main() has frozen.
+    # torch._dynamo, which optimisers load, would load Triton. At the end of a process, Triton would
+    # complain of objects that main() has frozen.
     sys.modules["triton"] = None
     import torch
     import torch._dynamo  # what is not used here is loaded for the forks

@@ -155,8 +155,8 @@ def _root(
 def program(words: Collection[str] | None = None) -> Program:
     """Return the application.
 
-    Importing all commands and reading their parameters takes nearly half of the startup time of
-    irn, and the list of commands needs only their names and summaries.
+    Importing the commands and reading their parameters takes time at every start, and the list of
+    commands needs only their names and summaries.
 
     Args:
         words: words of the command line; commands that are not among them are only listed. None:

@@ -65,7 +65,7 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
 
 
 def use_threads(count: int | None) -> None:
-    """Run the networks on this number of CPU threads; None: one for each core."""
+    """Run the networks on this number of CPU threads; None: leave the number to torch."""
     if count is not None:
         torch.set_num_threads(count)
 

@@ -251,7 +251,6 @@ def convolve(plane: Plane, job: Convolution, launch: Launch) -> None:
             BLOCK=min(job.first.shape[1], 64),
             HIDDEN_BLOCK=GROWTH,
             COLUMNS=columns,
-            num_warps=launch.warps,
-            num_stages=launch.stages,
+            **launch.options,
             **OPTIONS,
         )

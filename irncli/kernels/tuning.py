@@ -47,6 +47,11 @@ class Launch:
         if self.stages < 1:
             raise ValueError(f"stages is {self.stages!r}, expected 1 or more")
 
+    @property
+    def options(self) -> dict[str, int]:
+        """Keyword arguments with which Triton launches a kernel."""
+        return {"num_warps": self.warps, "num_stages": self.stages}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:

@@ -244,8 +244,7 @@ def _launch_all_columns(
         OUTPUTS=outputs,
         ROWS=tuning.gradient.rows,
         TRIANGLE=tuning.gradient_kernel == "triangle",
-        num_warps=tuning.gradient.warps,
-        num_stages=tuning.gradient.stages,
+        **tuning.gradient.options,
         **OPTIONS,
     )
 
@@ -278,8 +277,7 @@ def _launch_tiles(
             HEIGHT=height,
             WIDTH=width,
             ROWS=tuning.gradient.rows,
-            num_warps=tuning.gradient.warps,
-            num_stages=tuning.gradient.stages,
+            **tuning.gradient.options,
             **OPTIONS,
         )
 

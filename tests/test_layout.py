@@ -96,7 +96,7 @@ def test_only_io_knows_the_image_libraries():
             assert not {"PIL", "imageio"} & {name.split(".")[0] for name in re_imports(path)}, path
 
 
-WITH_TRITON = {"language", "convolution", "weight_gradient", "dense", "affine"}
+WITH_TRITON = {"language", "convolution", "weight_gradient", "dense", "latent", "affine"}
 """Modules of the kernels that import Triton."""
 
 

@@ -48,7 +48,7 @@ def forecast(rescaler: Rescaler, size: tuple[int, int], scale: float, bits: int)
     low = lr_size(size, scale)
     rows, columns = whole_cells(rescaler.network, low[1], low[0])
     height, width = rows * rescaler.scale, columns * rescaler.scale
-    passes = Passes(rescaler.network, tile=rescaler.tile, dtype=rescaler.dtype)
+    passes = Passes(rescaler.network, rescaler.blocks, tile=rescaler.tile)
     tiles, features = passes.measure(height, width)
     image = 3 * bits // 8 * _COPIES * size[0] * size[1]
     return Forecast(tiles, _STATE_BYTES * height * width + image + features + _FIXED)

@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterable
 import torch
 from torch.nn import functional
 
-from irncli.engine.half_precision import run_dense
+from irncli.engine.dense import DenseBlocks, Evaluator
 from irncli.engine.memory import exhausted, in_parts
-from irncli.engine.ticks import Tick, no_tick
+from irncli.engine.ticks import Progress, Tick, no_tick
 from irncli.engine.tiles import MIN_TILE, MIN_WINDOW, Tile, cut, recut
 from irncli.model import InvertibleNetwork
 from irncli.model.coupling import CouplingBlock, log_scale
-from irncli.model.dense import REACH, DenseBlock
+from irncli.model.dense import REACH
 from irncli.model.transforms import Transform
 
 __all__ = ["Passes", "empty_state"]
@@ -33,7 +33,7 @@ BAND_PIXELS = 1 << 18
 """Number of pixels that a transform converts at a time, counted on its smaller side."""
 
 _FEATURES = 2 * 180
-"""Largest number of feature channels of a tile: 45 + 4 * 32, twice because of a temporary copy."""
+"""Largest number of feature channels of a tile: 45 + 4 * 32, twice for two buffers."""
 
 Write = Callable[[Tile, torch.Tensor], None]
 
@@ -46,24 +46,29 @@ def empty_state(channels: int, height: int, width: int, device: torch.device) ->
 
 
 class Passes:
-    """Forward and inverse passes of one network over one image.
+    """One forward or inverse pass of a network over one image.
+
+    Half precision overflows at 65504. Then the whole pass is run again in float32: a slow result is
+    better than a black tile. Whether that happened is asked once per pass, since asking more often
+    would stop a GPU each time.
 
     Args:
         network: network on the device where it should run.
+        blocks: dense blocks of the network.
         tile: side of a tile in HR pixels; 0 for no tiling, None to choose a side for speed.
-        dtype: dtype inside the dense blocks.
         tick: callback called after each tile with its share of the pass.
     """
 
     def __init__(
         self,
         network: InvertibleNetwork,
+        blocks: DenseBlocks,
         *,
         tile: int | None,
-        dtype: torch.dtype,
         tick: Tick = no_tick,
     ) -> None:
-        self.network, self.tile, self.dtype, self.tick = network, tile, dtype, tick
+        self.network, self.tile = network, tile
+        self.evaluate, self.progress = Evaluator(blocks), Progress(tick)
         self.device = network.latent_sigma.device
         self.total = _cost(network)
         self.ceiling: int | None = None
@@ -78,6 +83,35 @@ class Passes:
             height: height of the image, a multiple of the reduction.
             width: width of the image, a multiple of the reduction.
         """
+        state = self._forward(read, height, width)
+        return self._forward(read, height, width) if self._overflowed() else state
+
+    def inverse(
+        self, start: Callable[[], torch.Tensor], write: Callable[[slice, torch.Tensor], None]
+    ) -> None:
+        """Undo `forward`.
+
+        Args:
+            start: function that returns a new state [1, C, h, w], as returned by `forward`.
+            write: callback that receives rows of the image as float32 [1, 3, rows, width].
+        """
+        state = self._inverse(start())
+        if self._overflowed():
+            del state
+            state = self._inverse(start())
+        self._up(_first_transform(self.network), state, write)
+
+    def _overflowed(self) -> bool:
+        """Tell whether the pass has to be run again; if so, prepare that."""
+        overflowed = self.evaluate.overflowed()
+        if overflowed:
+            self.evaluate = Evaluator(DenseBlocks(self.network, torch.float32))
+            self.progress.done = 0.0
+        return overflowed
+
+    def _forward(
+        self, read: Callable[[slice], torch.Tensor], height: int, width: int
+    ) -> torch.Tensor:
         state, reduction = torch.empty(0), 1
         for operation in self.network.chain:
             if isinstance(operation, CouplingBlock):
@@ -88,27 +122,20 @@ class Passes:
                 reduction *= operation.factor
         return state
 
-    def inverse(self, state: torch.Tensor, write: Callable[[slice, torch.Tensor], None]) -> None:
-        """Undo `forward`, overwriting `state`.
-
-        Args:
-            state: state [1, C, h, w] as returned by `forward`.
-            write: callback that receives rows of the image as float32 [1, 3, rows, width].
-        """
+    def _inverse(self, state: torch.Tensor) -> torch.Tensor:
+        """Undo all operations but the first, overwriting the given state."""
         reduction = self.network.config.reduction
-        for operation in reversed(self.network.chain):
+        for operation in self.network.chain[:0:-1]:
             if isinstance(operation, CouplingBlock):
                 self._inverse_block(operation, state, reduction)
                 continue
             reduction //= operation.factor
-            if reduction == 1:
-                self._up(operation, state, write)
-            else:
-                channels = state.shape[1] // operation.factor**2
-                size = [side * operation.factor for side in state.shape[2:]]
-                larger = empty_state(channels, size[0], size[1], self.device)
-                self._up(operation, state, _writer(larger))
-                state = larger
+            channels = state.shape[1] // operation.factor**2
+            size = [side * operation.factor for side in state.shape[2:]]
+            larger = empty_state(channels, size[0], size[1], self.device)
+            self._up(operation, state, _writer(larger))
+            state = larger
+        return state
 
     def measure(self, height: int, width: int) -> tuple[int, int]:
         """Return the number of tiles of a half-step at the finest level, and the bytes per tile.
@@ -119,7 +146,7 @@ class Passes:
             height: height of the image, a multiple of the reduction.
             width: width of the image, a multiple of the reduction.
         """
-        reduction = next(x.factor for x in self.network.chain if not isinstance(x, CouplingBlock))
+        reduction = _first_transform(self.network).factor
         height, width = height // reduction, width // reduction
         side = self._side(reduction, height, width)
         tiles = cut(height, width, side, REACH)
@@ -151,12 +178,16 @@ class Passes:
         a, b = state.split(block.split, dim=1)
 
         def add(tile: Tile, window: torch.Tensor) -> None:
-            _at(a, tile).add_(_inner(self._dense(block.F, window), tile))
+            (f,) = self.evaluate(window, block.F)
+            _at(a, tile).add_(_inner(f, tile))
 
+        # Here and below, exp is computed for the whole window: for a part of it, an elementwise
+        # function may take another path through the vector units, and its last bit would differ
+        # from tile to tile.
         def scale(tile: Tile, window: torch.Tensor) -> None:
-            factor = self._dense(block.H, window, lambda h: torch.exp(log_scale(h)))
-            shift = self._dense(block.G, window)
-            _at(b, tile).mul_(_inner(factor, tile)).add_(_inner(shift, tile))
+            h, g = self.evaluate(window, block.H, block.G)
+            factor = _inner(torch.exp(log_scale(h)), tile)
+            _at(b, tile).mul_(factor).add_(_inner(g, tile))
 
         self._over_tiles(b, add, reduction)
         self._over_tiles(a, scale, reduction)
@@ -165,28 +196,16 @@ class Passes:
         a, b = state.split(block.split, dim=1)
 
         def unscale(tile: Tile, window: torch.Tensor) -> None:
-            factor = self._dense(block.H, window, lambda h: torch.exp(-log_scale(h)))
-            shift = self._dense(block.G, window)
-            _at(b, tile).sub_(_inner(shift, tile)).mul_(_inner(factor, tile))
+            h, g = self.evaluate(window, block.H, block.G)
+            factor = _inner(torch.exp(-log_scale(h)), tile)
+            _at(b, tile).sub_(_inner(g, tile)).mul_(factor)
 
         def subtract(tile: Tile, window: torch.Tensor) -> None:
-            _at(a, tile).sub_(_inner(self._dense(block.F, window), tile))
+            (f,) = self.evaluate(window, block.F)
+            _at(a, tile).sub_(_inner(f, tile))
 
         self._over_tiles(a, unscale, reduction)
         self._over_tiles(b, subtract, reduction)
-
-    def _dense(
-        self,
-        function: DenseBlock,
-        window: torch.Tensor,
-        after: Callable[[torch.Tensor], torch.Tensor] | None = None,
-    ) -> torch.Tensor:
-        """Run a dense block on a window in the chosen precision, then `after` in float32.
-
-        `after` receives the whole window. On a window without its halo, an elementwise function may
-        take another path through the vector units, and the last bit would differ from tile to tile.
-        """
-        return run_dense(function, window, self.dtype, *([after] if after else []))
 
     def _over_tiles(self, source: torch.Tensor, change: Write, reduction: int) -> None:
         height, width = source.shape[2:]
@@ -203,10 +222,11 @@ class Passes:
         for tile in tiles:
             in_parts(tile, work, split, self.device)
             covered = (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
-            self.tick(share * covered)
+            self.progress.advance(share * covered)
 
     def _shrunk(self, tile: Tile) -> int:
         """Return half the side of a tile that did not fit in memory; limit later tiles to it."""
+        self.evaluate.release()
         sides = (
             tile.rows.stop - tile.rows.start,
             tile.columns.stop - tile.columns.start,
@@ -231,7 +251,7 @@ class Passes:
 def _automatic_side(device: torch.device) -> int:
     """Return the default side of a tile: the fastest on the CPU, one that fits on a GPU."""
     if device.type != "cuda":
-        return 128
+        return 256
     free, _ = torch.cuda.mem_get_info(device)
     return max(MIN_TILE, min(1024, int((free / 4 / (2 * 4 * _FEATURES)) ** 0.5)))
 
@@ -245,6 +265,12 @@ def _cost(network: InvertibleNetwork) -> float:
         else:
             reduction *= operation.factor
     return max(cost, 1e-9)
+
+
+def _first_transform(network: InvertibleNetwork) -> Transform:
+    first = network.chain[0]
+    assert not isinstance(first, CouplingBlock)  # noqa: S101 -- each level begins with a transform
+    return first
 
 
 def _inner(window: torch.Tensor, tile: Tile) -> torch.Tensor:
@@ -271,6 +297,7 @@ def _writer(state: torch.Tensor) -> Callable[[slice, torch.Tensor], None]:
     return write
 
 
-def pad_to(rows: torch.Tensor, width: int) -> torch.Tensor:
-    """Pad [1, C, H, W] to `width` columns by repeating the last column."""
-    return functional.pad(rows, (0, width - rows.shape[3], 0, 0), mode="replicate")
+def pad_to(rows: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Pad [1, C, H, W] to height x width by repeating the last row and column."""
+    below, beside = height - rows.shape[2], width - rows.shape[3]
+    return functional.pad(rows, (0, beside, 0, below), mode="replicate") if below | beside else rows

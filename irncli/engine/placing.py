@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from irncli.engine.dense import DenseBlocks
 from irncli.engine.device import (
     Precision,
     is_out_of_memory,
@@ -34,9 +35,11 @@ class Placed:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: precision inside the dense blocks: `auto`, `fp32`, `bf16` or `fp16`.
         warn: callback that receives a one-sentence message on fallback to the CPU.
+        blocks: dense blocks of the network, converted to the precision.
     """
 
     network: nn.Module
+    blocks: DenseBlocks
     device: str
     precision: Precision
     warn: Callable[[str], None]
@@ -53,13 +56,8 @@ class Placed:
 
     def _place(self, device: torch.device) -> None:
         self._device = device
-        self._dtype = resolve_precision(self.precision, device)
         self.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Floating-point type inside the dense blocks."""
-        return self._dtype
+        self.blocks = DenseBlocks(self.network, resolve_precision(self.precision, device))
 
     def _guarded(self, run: Callable[[], T]) -> T:
         """Run; if the device lacks memory even for the smallest tile, run again on the CPU."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,10 +16,18 @@ from torch.nn.functional import pixel_unshuffle
 
 from irncli.engine.device import Precision
 from irncli.engine.fallback import Fallback
-from irncli.engine.latent import MAX_SEED, draw_row
+from irncli.engine.latent import MAX_SEED, draw
 from irncli.engine.passes import Passes, empty_state, pad_to
 from irncli.engine.placing import Placed, ignore_message
-from irncli.engine.tensors import Pixels, bits_of, to_pixels, to_tensor
+from irncli.engine.tensors import (
+    Pixels,
+    bits_of,
+    download,
+    to_pixels,
+    to_stored,
+    to_tensor,
+    upload,
+)
 from irncli.engine.ticks import Tick, no_tick
 from irncli.errors import UsageError
 from irncli.geometry import hr_size_of, lr_size
@@ -39,6 +48,11 @@ __all__ = [
 ]
 
 Rows = Callable[[slice], torch.Tensor]
+
+ROWS_AT_A_TIME = 64
+"""Number of rows of LR that are converted, or of z that are drawn, at a time."""
+
+_CPU = torch.device("cpu")
 
 
 def whole_cells(network: InvertibleNetwork, height: int, width: int) -> tuple[int, int]:
@@ -133,19 +147,23 @@ class Rescaler(Placed):
         Raises:
             UsageError: the scale is out of range.
         """
-        given = self.reading(hr, scale)
-        state = self._guarded(lambda: self._forward(given.rows, given.height, given.width, tick))
-        low, _ = self.network.split(state)
-        return to_pixels(low[:, :, : given.low_height, : given.low_width], bits)
+        scale = self._checked_scale(scale)
+        return self._guarded(lambda: self._forward(hr, scale, tick, bits))
 
-    def reading(self, hr: Pixels, scale: float | None = None) -> Reading:
-        """Return the input of the network for `downscale`; arguments and errors as there."""
+    def reading(
+        self, hr: Pixels, scale: float | None = None, device: torch.device = _CPU
+    ) -> Reading:
+        """Return the input of the network for `downscale`; arguments and errors as there.
+
+        The device is that of the rows where no resizing is needed.
+        """
         scale = self._checked_scale(scale)
         height, width = hr.shape[:2]
         low_width, low_height = lr_size((width, height), scale)
         cells = whole_cells(self.network, low_height, low_width)
         target = (cells[0] * self.scale, cells[1] * self.scale)
-        rows = padded_rows(hr, *target) if scale == self.scale else resized_rows(hr, *target)
+        exact = scale == self.scale
+        rows = padded_rows(hr, *target, device) if exact else resized_rows(hr, *target)
         return Reading(rows, *target, low_height, low_width)
 
     def upscale(
@@ -216,8 +234,9 @@ class Rescaler(Placed):
             def write(part: slice, values: torch.Tensor) -> None:
                 out[:, :, part] = values.cpu()
 
-            state = self._seeded_state(lr[rows, columns], seed, temperature, (rows, columns))
-            Passes(self.network, tile=self.tile, dtype=self._dtype).inverse(state, write)
+            place = rows.start, columns.start
+            start = partial(self._seeded_state, lr[rows, columns], seed, temperature, place)
+            self._passes(no_tick).inverse(start, write)
             return out[:, :, : height * self.scale, : width * self.scale]
 
         return self._guarded(run)
@@ -253,10 +272,15 @@ class Rescaler(Placed):
             )
         return scale
 
+    def _passes(self, tick: Tick) -> Passes:
+        return Passes(self.network, self.blocks, tile=self.tile, tick=tick)
+
     @torch.inference_mode()
-    def _forward(self, read: Rows, height: int, width: int, tick: Tick) -> torch.Tensor:
-        passes = Passes(self.network, tile=self.tile, dtype=self._dtype, tick=tick)
-        return passes.forward(read, height, width)
+    def _forward(self, hr: Pixels, scale: float, tick: Tick, bits: int) -> Pixels:
+        given = self.reading(hr, scale, self._device)
+        state = self._passes(tick).forward(given.rows, given.height, given.width)
+        low, _ = self.network.split(state)
+        return to_pixels(low[:, :, : given.low_height, : given.low_width], bits)
 
     @torch.inference_mode()
     def _inverse(
@@ -269,57 +293,62 @@ class Rescaler(Placed):
         bits: int,
         fallback: Fallback | None,
     ) -> Pixels:
-        passes = Passes(self.network, tile=self.tile, dtype=self._dtype, tick=tick)
         width, height = hr_size
-        hr: Pixels = np.empty((height, width, 3), f"u{bits // 8}")
+        dtype = torch.uint8 if bits == 8 else torch.uint16
+        hr = torch.empty((height, width, 3), dtype=dtype, device=self._device)
 
         def write(rows: slice, values: torch.Tensor) -> None:
             stop = min(rows.stop, height)
             if fallback is not None:
                 values = fallback.over(values, rows, slice(0, values.shape[3]))
             if rows.start < stop:
-                hr[rows.start : stop] = to_pixels(values[:, :, : stop - rows.start, :width], bits)
+                hr[rows.start : stop] = to_stored(values[:, :, : stop - rows.start, :width], bits)
 
-        passes.inverse(self._seeded_state(lr, seed, temperature), write)
-        return hr
+        start = partial(self._seeded_state, lr, seed, temperature)
+        self._passes(tick).inverse(start, write)
+        return download(hr)
 
     def _seeded_state(
-        self,
-        lr: Pixels,
-        seed: int,
-        temperature: float,
-        place: tuple[slice, slice] = (slice(0, None), slice(0, None)),
+        self, lr: Pixels, seed: int, temperature: float, place: tuple[int, int] = (0, 0)
     ) -> torch.Tensor:
         """Join LR and a random z into the state after the last operation.
 
-        `place` gives the rows and columns of the whole LR that `lr` covers.
+        `place` gives the first row and column of `lr` in the whole LR.
         """
         config = self.network.config
         rows, columns = whole_cells(self.network, *lr.shape[:2])
         height, width = rows // config.cell, columns // config.cell
-        top, left = (axis.start // config.cell for axis in place)
-        read = padded_rows(lr, rows, columns)
-        state = empty_state(config.state_channels, height, width, torch.device("cpu"))
+        top, left = (first // config.cell for first in place)
+        read = padded_rows(lr, rows, columns, self._device)
+        state = empty_state(config.state_channels, height, width, self._device)
         low, z = state.split((config.low_channels, config.latent_channels), dim=1)
-        sigma = self.network.latent_sigma.cpu().view(-1, 1) * temperature
+        sigma = self.network.latent_sigma.view(1, -1, 1, 1) * temperature
         drawn = temperature > 0 and bool(sigma.any())
         if not drawn:
             z.zero_()
-        for row in range(height):
-            cells = read(slice(row * config.cell, (row + 1) * config.cell))
-            low[:, :, row] = pixel_unshuffle(cells, config.cell)[:, :, 0]
+        for start in range(0, height, ROWS_AT_A_TIME):
+            stop = min(start + ROWS_AT_A_TIME, height)
+            cells = read(slice(start * config.cell, stop * config.cell))
+            low[:, :, start:stop] = pixel_unshuffle(cells, config.cell)
             if drawn:
-                noise = draw_row(seed, top + row, config.latent_channels, left + width)
-                z[0, :, row] = torch.from_numpy(noise[:, left:]) * sigma
-        return state.to(self._device)
+                down, across = slice(top + start, top + stop), slice(left, left + width)
+                noise = draw(seed, down, across, config.latent_channels, self._device)
+                z[:, :, start:stop] = noise * sigma
+        return state
 
 
-def padded_rows(hr: Pixels, height: int, width: int) -> Rows:
-    """Return a reader of rows of HR, padded to height x width with its last row and column."""
+def padded_rows(hr: Pixels, height: int, width: int, device: torch.device = _CPU) -> Rows:
+    """Return a reader of rows of HR, padded to height x width with its last row and column.
+
+    The pixels are copied to the device at once, and become float32 there, rows at a time.
+    """
+    pixels = upload(hr, device)
+    last = hr.shape[0] - 1
 
     def read(rows: slice) -> torch.Tensor:
-        index = np.minimum(np.arange(rows.start, min(rows.stop, height)), hr.shape[0] - 1)
-        return pad_to(to_tensor(hr[index[0] : index[-1] + 1][index - index[0]]), width)
+        stop = min(rows.stop, height)
+        values = to_tensor(pixels[min(rows.start, last) : min(stop, last + 1)])
+        return pad_to(values, stop - rows.start, width)
 
     return read
 

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from irncli.engine.dense import DenseBlocks, Evaluator
 from irncli.engine.device import Precision
 from irncli.engine.memory import exhausted, fits
 from irncli.engine.placing import Placed, ignore_message
 from irncli.engine.stream import Plan, Stream, reach_of
 from irncli.engine.tensors import Pixels, to_pixels, to_tensor
-from irncli.engine.ticks import Tick, no_tick
+from irncli.engine.ticks import Progress, Tick, no_tick
 from irncli.engine.tiles import Span, spans
 from irncli.errors import UsageError
 from irncli.model import CompressionRestoration
@@ -74,7 +75,7 @@ class Restorer(Placed):
             MemoryExhaustedError: there is not enough memory even for the smallest parts.
         """
         described = self._described(tables)
-        progress = _Progress(tick)
+        progress = Progress(tick)
         return self._guarded(lambda: self._restored(lr, described, progress))
 
     def _described(self, tables: NDArray[np.uint8] | None) -> torch.Tensor | None:
@@ -93,24 +94,11 @@ class Restorer(Placed):
         return describe_tables(torch.from_numpy(tables.copy())[None])
 
     @torch.inference_mode()
-    def _restored(self, lr: Pixels, described: torch.Tensor | None, progress: _Progress) -> Pixels:
+    def _restored(self, lr: Pixels, described: torch.Tensor | None, progress: Progress) -> Pixels:
         plan = self.plan or Plan.chosen(lr.shape[1], self._device)
         described = None if described is None else described.to(self._device)
         progress.done = 0.0
-        return _Work(self.network, described, self._dtype, plan, lr, progress).run()
-
-
-class _Progress:
-    """Progress of the work; work that is repeated is reported only once."""
-
-    def __init__(self, tick: Tick) -> None:
-        self.tick, self.done, self.told = tick, 0.0, 0.0
-
-    def advance(self, share: float) -> None:
-        self.done += share
-        if self.done > self.told:
-            self.tick(self.done - self.told)
-            self.told = self.done
+        return _Work(self.network, described, self.blocks, plan, lr, progress).run()
 
 
 class _Work:
@@ -120,12 +108,13 @@ class _Work:
         self,
         network: CompressionRestoration,
         described: torch.Tensor | None,
-        dtype: torch.dtype,
+        blocks: DenseBlocks,
         plan: Plan,
         lr: Pixels,
-        progress: _Progress,
+        progress: Progress,
     ) -> None:
-        self.network, self.described, self.dtype = network, described, dtype
+        self.network, self.described = network, described
+        self.evaluate = Evaluator(blocks)
         self.device = network.conv_first.weight.device
         self.lr, self.progress = lr, progress
         self.height, self.width = lr.shape[:2]
@@ -133,16 +122,24 @@ class _Work:
         self.restored = np.empty_like(lr)
 
     def run(self) -> Pixels:
-        """Restore the image; if memory runs out, continue from there in smaller parts."""
+        """Restore the image.
+
+        If memory runs out, continue from there in smaller parts; if half precision overflows, in
+        float32.
+        """
         start, reach = 0, reach_of(self.network.config)
         while start < self.width:
             strip = spans(start, self.width, self.plan.strip, reach, self.width)[0]
             before = self.progress.done
-            if fits(partial(self._restore, strip), self.device):
-                start = strip.stop
-            else:
+            if not fits(partial(self._restore, strip), self.device):
+                self.evaluate.release()
                 self.plan = self._smaller()
                 self.progress.done = before
+            elif self.evaluate.overflowed():
+                self.evaluate = Evaluator(DenseBlocks(self.network, torch.float32))
+                self.progress.done = before
+            else:
+                start = strip.stop
         return self.restored
 
     def _restore(self, strip: Span) -> None:
@@ -152,7 +149,7 @@ class _Work:
         def advance(share: float) -> None:
             self.progress.advance(share * (strip.stop - strip.start) / self.width)
 
-        stream = Stream(self.network, self.described, self.plan, self.dtype)
+        stream = Stream(self.network, self.described, self.plan, self.evaluate)
         top = 0
         for rows in stream.run(read, self.height, advance):
             bottom = top + rows.shape[2]

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from irncli.config import CrmConfig
-from irncli.engine.half_precision import run_dense
+from irncli.engine.dense import Evaluator
 from irncli.engine.ticks import Tick
 from irncli.engine.tiles import MIN_TILE, MIN_WINDOW, Span, spans
 from irncli.model import CompressionRestoration
@@ -211,7 +211,8 @@ class Stream:
         network: network on the device where it should run.
         described: description of the tables, [1, TABLE_FEATURES], for a conditioned CRM.
         plan: plan fitted to the image.
-        dtype: dtype inside the dense blocks.
+        evaluate: evaluates the dense blocks of the network. In half precision, rows are wrong if
+            its values overflowed.
     """
 
     def __init__(
@@ -219,9 +220,10 @@ class Stream:
         network: CompressionRestoration,
         described: torch.Tensor | None,
         plan: Plan,
-        dtype: torch.dtype,
+        evaluate: Evaluator,
     ) -> None:
-        self.network, self.described, self.plan, self.dtype = network, described, plan, dtype
+        self.network, self.described, self.plan = network, described, plan
+        self.evaluate = evaluate
 
     def run(self, read: Rows, height: int, advance: Tick) -> Iterator[torch.Tensor]:
         """Restore the strip from top to bottom.
@@ -278,9 +280,9 @@ class Stream:
                 place = slice(down.start - rows.start, down.stop - rows.start)
                 for across in spans(0, width, self.plan.tile, REACH, width):
                     part = window.cut(down.window, across.window)
-                    added = run_dense(block, part, self.dtype)[:, :, down.inner, across.inner]
-                    here = part[:, :, down.inner, across.inner]
-                    out[:, :, place, across.tile] = here + RESIDUAL_SCALE * added
+                    (added,) = self.evaluate(part, block)
+                    both = part + RESIDUAL_SCALE * added
+                    out[:, :, place, across.tile] = both[:, :, down.inner, across.inner]
             return out
 
         return change

@@ -11,6 +11,7 @@ from torch.nn import functional
 __all__ = ["REACH", "SLOPE", "DenseBlock"]
 
 Convolve = Callable[[nn.Conv2d, torch.Tensor], torch.Tensor]
+Concatenate = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 REACH = 5
 """Distance, in pixels, over which an output pixel of a dense block depends on the input."""
@@ -21,6 +22,10 @@ SLOPE = 0.2
 
 def _convolve(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     return conv(x)  # type: ignore[no-any-return]
+
+
+def _concatenate(features: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+    return torch.cat((features, output), dim=1)
 
 
 class DenseBlock(nn.Module):
@@ -68,11 +73,22 @@ class DenseBlock(nn.Module):
         with torch.autocast(x.device.type, dtype=self.autocast):
             return self.output(x).to(x.dtype)
 
-    def output(self, x: torch.Tensor, convolve: Convolve = _convolve) -> torch.Tensor:
-        """Return the output in the dtype of `x`, using `convolve` for the convolutions."""
+    def output(
+        self,
+        x: torch.Tensor,
+        convolve: Convolve = _convolve,
+        concatenate: Concatenate = _concatenate,
+    ) -> torch.Tensor:
+        """Return the output in the dtype of `x`.
+
+        Args:
+            x: input, [N, in, H, W].
+            convolve: function that applies a convolution.
+            concatenate: function that joins features and the next output along the channels.
+        """
         *hidden, last = self.convs
         features = x
         for conv in hidden:
             output = functional.leaky_relu(convolve(conv, features), SLOPE, inplace=True)
-            features = torch.cat((features, output), dim=1)
+            features = concatenate(features, output)
         return convolve(last, features)

@@ -8,14 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irncli.engine import passes
 from irncli.engine.latent import draw_row
 from irncli.engine.rescaler import Rescaler, bicubic, resize_plane, to_gray
 from irncli.errors import MemoryExhaustedError, UnavailableError, UsageError
 from irncli.geometry import lr_size
+from irncli.model.coupling import CouplingBlock
+from irncli.model.dense import DenseBlock
 from irncli.model.quantize import quantize
 from irncli.zoo.registry import default_registry
 from tests.support.networks import SMALL, shaken
+from tests.support.scarce import Scarce
 
 TILES = (0, None, 64, 65, 100, 128, 200)
 
@@ -161,33 +163,24 @@ def test_half_precision_is_close(precision, noise):
     assert np.abs(full.astype(int) - half).max() <= 4
 
 
-def test_a_tile_that_overflows_half_precision_is_run_again_in_float32(noise):
-    network = shaken(SMALL["irn-x2"])
+@pytest.mark.parametrize("name", ["irn-x2", "irn-x4"])
+def test_a_pass_that_overflows_half_precision_is_run_again_in_float32(name, noise):
+    network = shaken(SMALL[name])
     with torch.no_grad():
-        for block in network.chain[1:]:
+        for block in filter(lambda each: isinstance(each, CouplingBlock), network.chain):
             block.G.convs[0].weight.mul_(1e6)
             block.G.convs[-1].weight.mul_(1e-6)
     hr = noise(40, 40)
-    exact = Rescaler(network, "cpu").downscale(hr)
-    half = Rescaler(network, "cpu", "fp16").downscale(hr)
-    assert half.std() > 10
-    assert np.abs(exact.astype(int) - half).max() <= 4
-
-
-class Scarce:
-    """Allocations of windows above a number of pixels fail."""
-
-    def __init__(self, monkeypatch, limit):
-        self.limit, self.failures = limit, 0
-        whole = passes.DenseBlock.forward
-
-        def forward(block, x):
-            if x.shape[2] * x.shape[3] > self.limit:
-                self.failures += 1
-                raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-            return whole(block, x)
-
-        monkeypatch.setattr(passes.DenseBlock, "forward", forward)
+    exact, half = Rescaler(network, "cpu"), Rescaler(network, "cpu", "fp16")
+    shares = []
+    low = half.downscale(hr, tick=shares.append)
+    assert low.std() > 10
+    assert np.array_equal(low, exact.downscale(hr))
+    assert sum(shares) == pytest.approx(1)
+    shares.clear()
+    back = half.upscale(low, seed=3, tick=shares.append)
+    assert np.array_equal(back, exact.upscale(low, seed=3))
+    assert sum(shares) == pytest.approx(1)
 
 
 def test_after_a_failed_allocation_tiles_shrink_and_the_result_stays(monkeypatch, noise):
@@ -206,10 +199,10 @@ def test_without_memory_for_the_smallest_tile_it_gives_up_in_words(monkeypatch, 
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch, noise):
-    def forward(block, x):
+    def output(block, x, **options):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(passes.DenseBlock, "forward", forward)
+    monkeypatch.setattr(DenseBlock, "output", output)
     with pytest.raises(RuntimeError, match="something else"):
         Rescaler(shaken(SMALL["irn-x2"]), "cpu").downscale(noise(8, 8))
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from irncli.config import CrmConfig, from_json, to_json
 from irncli.engine import stream
+from irncli.engine.dense import DenseBlocks, Evaluator
 from irncli.engine.restorer import Restorer
 from irncli.engine.stream import Plan, Stream, reach_of
 from irncli.engine.tensors import to_pixels, to_tensor
@@ -19,6 +20,7 @@ from irncli.model import build
 from irncli.model.crm import describe_tables
 from irncli.zoo.checkpoint import read_checkpoint
 from tests.support.networks import CRM, shaken
+from tests.support.scarce import Scarce
 
 CONFIGS = {
     "plain": CRM,
@@ -90,7 +92,7 @@ def run(network, low, plan):
         network,
         described if network.config.conditioned else None,
         plan.fitted(height, width),
-        torch.float32,
+        Evaluator(DenseBlocks(network, torch.float32)),
     )
     return list(part.run(lambda rows: low[:, :, rows], height, lambda share: None))
 
@@ -166,7 +168,7 @@ def test_half_precision_is_close_and_is_used(precision, noise):
     assert 0 < np.abs(full.astype(int) - half).max() <= 8
 
 
-def test_a_tile_that_overflows_half_precision_is_run_again_in_float32(noise):
+def test_a_strip_that_overflows_half_precision_is_run_again_in_float32(noise):
     network, lr = lively(CONFIGS["residual"]), noise(60, 60)
     with torch.no_grad():
         for dense in network.trunk[0].dense_blocks:
@@ -175,22 +177,6 @@ def test_a_tile_that_overflows_half_precision_is_run_again_in_float32(noise):
     full = Restorer(network, "cpu").restore(lr)
     half = Restorer(network, "cpu", "fp16").restore(lr)
     assert np.array_equal(full, half)
-
-
-class Scarce:
-    """Allocations of windows above a number of pixels fail."""
-
-    def __init__(self, monkeypatch, limit):
-        self.limit, self.failures = limit, 0
-        whole = stream.DenseBlock.forward
-
-        def forward(block, x):
-            if x.shape[2] * x.shape[3] > self.limit:
-                self.failures += 1
-                raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-            return whole(block, x)
-
-        monkeypatch.setattr(stream.DenseBlock, "forward", forward)
 
 
 def test_after_a_failed_allocation_parts_shrink_and_the_result_stays(monkeypatch, noise):
@@ -229,11 +215,11 @@ def test_a_device_that_is_too_small_is_given_up_with_a_warning(monkeypatch, nois
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch, noise):
-    def forward(block, x):
+    def output(block, x, **options):
         raise RuntimeError("something else")
 
     restorer = Restorer(lively(CRM), "cpu")
-    monkeypatch.setattr(stream.DenseBlock, "forward", forward)
+    monkeypatch.setattr(stream.DenseBlock, "output", output)
     with pytest.raises(RuntimeError, match="something else"):
         restorer.restore(noise(8, 8))
 

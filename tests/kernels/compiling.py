@@ -13,6 +13,7 @@ from compiled import recording
 
 from irncli.kernels.affine import affine
 from irncli.kernels.dense import dense
+from irncli.kernels.latent import fill
 from irncli.kernels.packing import PackedBlocks, Widths
 from irncli.kernels.plane import Plane
 from irncli.kernels.tuning import TABLE, default_tuning
@@ -64,6 +65,12 @@ def test_affine(monkeypatch):
         for inverse in (False, True) if ALL else (True,):
             affine(b, h, h, inverse=inverse).sum().backward()
     assert names(found) == {"_affine", "_affine_gradient"}
+
+
+def test_z():
+    with recording(90, assemble=ALL) as found:
+        fill(torch.zeros(1, 9, 4, 5).contiguous(memory_format=torch.channels_last), 2**64 - 1, 0, 0)
+    assert names(found) == {"_fill"}
 
 
 @pytest.mark.skipif(not ALL, reason="takes minutes: set IRN_KERNELS=all")

@@ -17,18 +17,25 @@ import os
 from dataclasses import replace
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from irncli.config import InvertibleConfig, Level
+from irncli.engine.dense import DenseBlocks, Evaluator
+from irncli.engine.latent import draw_row
+from irncli.engine.passes import Passes
 from irncli.kernels.affine import affine
 from irncli.kernels.dense import dense, dense_images, evaluate, feature_buffer, gradient_buffer
+from irncli.kernels.latent import fill
 from irncli.kernels.packing import PackedBlocks, Widths
 from irncli.kernels.plane import Plane
 from irncli.kernels.tuning import GradientKernel, Launch, Tuning
 from irncli.kernels.weight_gradient import weight_gradient
-from irncli.model.coupling import log_scale
+from irncli.model.coupling import CouplingBlock, log_scale
 from irncli.model.dense import SLOPE, DenseBlock
+from tests.support.networks import shaken
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
@@ -296,3 +303,58 @@ def test_affine_inverts_itself():
     torch.manual_seed(0)
     b, h, g = (torch.randn(70, 9, device=DEVICE) for _ in range(3))
     assert error(affine(affine(b, h, g), h, g, inverse=True), b.cpu()) < AFFINE_TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("seed", "top", "left", "size"),
+    [
+        (0, 0, 0, (2, 2, 5)),
+        (2**63 + 5, 7, 0, (2, 1, 5)),
+        (2**64 - 1, 10**6, 6, (9, 3, 11)),
+        (5, 3, 1, (45, 1, 1)),
+    ],
+)
+def test_z_is_that_of_the_cpu(seed, top, left, size):
+    channels, rows, width = size
+    z = torch.full((1, *size), torch.nan, device=DEVICE)
+    z = z.contiguous(memory_format=torch.channels_last)
+    fill(z, seed, top, left)
+    drawn = [draw_row(seed, top + row, channels, left + width)[:, left:] for row in range(rows)]
+    expected = torch.from_numpy(np.stack(drawn, axis=1))
+    # On a GPU, the logarithm and the cosine may differ in their last bit, of 53.
+    assert (z[0].cpu() - expected).abs().max() <= (0 if INTERPRETED else 1e-6)
+
+
+def test_passes_of_the_engine():
+    """One network forward and back, against float32."""
+    level = Level(transform="haar", factor=2, blocks=1)
+    network = shaken(InvertibleConfig(levels=(level,))).to(DEVICE)
+    image = torch.rand(1, 3, 6, 8, device=DEVICE)
+    states, images = [], []
+    with torch.inference_mode():
+        for dtype in (torch.float32, torch.float16):
+            blocks = DenseBlocks(network, dtype, fused=dtype != torch.float32)
+            passes = Passes(network, blocks, tile=0)
+            state = passes.forward(lambda rows: image[:, :, rows], 6, 8)
+            states.append(state)
+            rows = []
+            passes.inverse(state.clone, lambda _, values, rows=rows: rows.append(values))
+            images.append(torch.cat(rows, dim=2))
+    assert 1e-6 < (states[1] - states[0]).abs().max() < 5e-3
+    assert (images[1] - image).abs().max() < 5e-3
+
+
+def test_windows_of_several_sizes():
+    """Buffers are used again for windows of the same size, and replaced for others."""
+    torch.manual_seed(1)
+    network = CouplingBlock(12, 3).to(DEVICE)
+    for block in (network.G, network.H):
+        torch.nn.init.normal_(block.convs[-1].weight, std=0.03)
+    evaluate = Evaluator(DenseBlocks(network, torch.float16, fused=True))
+    for size in ((3, 5), (3, 5), (2, 4), (3, 5)):
+        window = torch.rand(1, 3, *size, device=DEVICE)
+        with torch.no_grad():
+            found = evaluate(window, network.H, network.G)
+            for output, block in zip(found, (network.H, network.G), strict=True):
+                assert (output - block(window)).abs().max() < 2e-3
+    assert not evaluate.overflowed()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from irncli.pixels import Pixels, bits_of, to_bits
 
@@ -25,9 +27,9 @@ AsStored = Callable[[Pixels], Pixels]
 """A function from the pixels of an LR to those that are decoded from the file that stores it."""
 
 
-def upload(pixels: Pixels, device: torch.device) -> torch.Tensor:
-    """Return pixels on a device, with the same shape and dtype; on the CPU, without a copy."""
-    values = torch.from_numpy(np.ascontiguousarray(pixels))
+def upload(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Return an array on a device, with the same shape and dtype; on the CPU, without a copy."""
+    values = torch.from_numpy(np.ascontiguousarray(array))
     if device.type == "cuda":
         # Copies from pinned memory are faster and do not stop the stream of work.
         return values.pin_memory().to(device, non_blocking=True)

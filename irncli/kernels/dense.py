@@ -188,7 +188,10 @@ class _Dense(torch.autograd.Function):
         if any(ctx.needs_input_grad[2:]):
             widths = call.packed.widths
             total = weight_gradient(call.plane, features, gradients, widths, call.tuning)
-            of_parameters = [*unpack_gradient(total, widths)]
+            if call.packed.gradient is not None:
+                call.packed.gradient[0] += total
+            else:
+                of_parameters = [*unpack_gradient(total, widths)]
         return of_input, None, *of_parameters
 
 

@@ -13,6 +13,7 @@ ever concatenates. The column of ones makes the bias a weight, and its gradient 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -126,6 +127,8 @@ class PackedBlocks:
         backward: weights that give the gradient of each hidden output, [blocks, 9, fed(j), 32].
         backward_input: weights that give the gradient of the input,
             [blocks, 9, gradient_columns, padded_inputs].
+        gradient: sum of X^T D over the backward passes so far, float32
+            [blocks, 9, feature_columns, gradient_columns]; None if it is not collected.
     """
 
     def __init__(self, blocks: Sequence[DenseBlock], dtype: torch.dtype) -> None:
@@ -135,6 +138,7 @@ class PackedBlocks:
         if len(shapes) != 1:
             raise ValueError(f"blocks of {len(shapes)} shapes, expected one: {shapes}")
         self.blocks, self.dtype = tuple(blocks), dtype
+        self.gradient: torch.Tensor | None = None
         (self.widths,) = shapes
         w = self.widths
         self.forward = [
@@ -149,33 +153,64 @@ class PackedBlocks:
         size = (len(self.blocks), TAPS, rows, columns)
         return torch.zeros(size, dtype=self.dtype, device=device)
 
+    def single(self, index: int) -> PackedBlocks:
+        """Return one of the blocks. It shares the memory of this object, and so its updates."""
+        one = copy.copy(self)
+        place = slice(index, index + 1)
+        one.blocks = self.blocks[place]
+        one.forward = [weights[place] for weights in self.forward]
+        one.backward = [weights[place] for weights in self.backward]
+        one.backward_input = self.backward_input[place]
+        one.gradient = None if self.gradient is None else self.gradient[place]
+        return one
+
     @torch.no_grad()
     def update(self) -> None:
         """Copy the weights of the blocks again, in place, after they have changed."""
-        for index, block in enumerate(self.blocks):
-            for k, conv in enumerate(block.convs):
-                self._pack_forward(index, k, conv)
-            self._pack_backward(index)
+        w = self.widths
+        for k in range(5):
+            convs = [block.convs[k] for block in self.blocks]
+            # [blocks, made, read, 3, 3] becomes [blocks, 9, read, made]
+            weight = torch.stack([conv.weight for conv in convs])
+            weight = weight.permute(0, 3, 4, 2, 1).flatten(1, 2)
+            packed = self.forward[k][..., : w.made(k)]
+            packed[:, :, : w.inputs] = weight[:, :, : w.inputs]
+            packed[:, :, w.padded_inputs :] = weight[:, :, w.inputs :]
+            biases = [conv.bias for conv in convs if conv.bias is not None]  # all have one
+            packed[:, CENTRE, w.one] = torch.stack(biases).to(packed.dtype)
+        self._pack_backward()
 
-    def _pack_forward(self, index: int, k: int, conv: torch.nn.Conv2d) -> None:
-        w, packed = self.widths, self.forward[k][index, ..., : self.widths.made(k)]
-        # [made, read, 3, 3] becomes [9, read, made]
-        weight = conv.weight.permute(2, 3, 1, 0).flatten(0, 1)
-        packed[:, : w.inputs] = weight[:, : w.inputs]
-        packed[:, w.padded_inputs :] = weight[:, w.inputs :]
-        assert conv.bias is not None  # noqa: S101 -- those of dense blocks have one
-        packed[CENTRE, w.one] = conv.bias
-
-    def _pack_backward(self, index: int) -> None:
+    def _pack_backward(self) -> None:
         """Transpose and mirror the kernels: what was read at +1 gets its gradient from -1."""
         w = self.widths
         for k in range(5):
-            weight = self.forward[k][index].flip(0).transpose(1, 2)
+            weight = self.forward[k].flip(1).transpose(2, 3)
             columns = w.gradient(k)
             for j in range(k):
-                self.backward[j][index, :, columns] = weight[..., w.hidden(j)]
-            into = self.backward_input[index, :, columns]
+                self.backward[j][:, :, columns] = weight[..., w.hidden(j)]
+            into = self.backward_input[:, :, columns]
             into[..., : w.inputs] = weight[..., : w.inputs]
+
+    def collect_gradients(self) -> None:
+        """Start to collect the weight gradients of backward passes in one buffer.
+
+        Autograd then gives the parameters no gradients; `store_gradients` does, for all blocks at
+        once, with one kernel where there would be one for each block.
+        """
+        w = self.widths
+        size = (len(self.blocks), TAPS, w.feature_columns, w.gradient_columns)
+        device = self.backward_input.device
+        self.gradient = torch.zeros(size, dtype=torch.float32, device=device)
+
+    def store_gradients(self) -> None:
+        """Give the parameters the gradients that were collected, and start again from zero."""
+        assert self.gradient is not None  # noqa: S101 -- collected
+        found = unpack_gradient(self.gradient, self.widths)
+        for index, block in enumerate(self.blocks):
+            for conv, weight, bias in zip(block.convs, found[::2], found[1::2], strict=True):
+                assert conv.bias is not None  # noqa: S101
+                conv.weight.grad, conv.bias.grad = weight[index], bias[index]
+        self.gradient.zero_()
 
 
 def unpack_gradient(gradient: torch.Tensor, widths: Widths) -> list[torch.Tensor]:
@@ -183,12 +218,18 @@ def unpack_gradient(gradient: torch.Tensor, widths: Widths) -> list[torch.Tensor
 
     Args:
         gradient: sum over the pixels of X^T D for each tap, float32
-            [9, feature_columns, gradient_columns].
-        widths: channels of the block.
+            [..., 9, feature_columns, gradient_columns]; several blocks may come first.
+        widths: channels of the blocks.
+
+    Returns:
+        Weights [..., made, read, 3, 3] in channels-last layout, as those of the trainer, and
+        biases [..., made].
     """
     w, found = widths, []
     for k in range(5):
         columns = gradient[..., w.gradient(k)][..., : w.made(k)]
-        rows = torch.cat((columns[:, : w.inputs], columns[:, w.padded_inputs : w.read(k)]), dim=1)
-        found += [rows.permute(2, 1, 0).unflatten(2, (3, 3)), columns[CENTRE, w.one].clone()]
+        parts = columns[..., : w.inputs, :], columns[..., w.padded_inputs : w.read(k), :]
+        rows = torch.cat(parts, dim=-2).movedim(-1, -3).contiguous()  # [..., made, 9, read]
+        bias = columns[..., CENTRE, w.one, :].clone()
+        found += [rows.unflatten(-2, (3, 3)).movedim(-1, -3), bias]
     return found

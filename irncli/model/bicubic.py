@@ -24,6 +24,7 @@ def _cubic(x: torch.Tensor) -> torch.Tensor:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)  # the result may be needed for gradients later
 def _taps(size: int, target: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the input indices that each of `target` outputs reads, and their float64 weights.
 
@@ -47,18 +48,27 @@ def resize_matrix(size: int, target: int) -> torch.Tensor:
     return torch.zeros(target, size, dtype=torch.float64).scatter_add_(1, index, weights)
 
 
+@lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)
+def _taps_on(
+    size: int, target: int, device: torch.device, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return `_taps` on a device, copied there only once; weights have the given dtype."""
+    index, weights = _taps(size, target)
+    return index.to(device), weights.to(device, dtype)
+
+
 def _resize_axis(x: torch.Tensor, target: int, dim: int) -> torch.Tensor:
     size = x.shape[dim]
     if size == target:
         return x
-    return _weighted(x, *_taps(size, target), dim)
+    return _weighted(x, *_taps_on(size, target, x.device, x.dtype), dim)
 
 
 def _weighted(
     x: torch.Tensor, index: torch.Tensor, weights: torch.Tensor, dim: int
 ) -> torch.Tensor:
     """Sum shifted gathers, so that memory does not grow with the width of the kernel."""
-    index, weights = index.to(x.device), weights.to(x.device, x.dtype)
     shape = [1] * x.ndim
     shape[dim] = index.shape[0]
     out: torch.Tensor | None = None
@@ -109,7 +119,7 @@ def resize_window(x: torch.Tensor, rows: Window, columns: Window) -> torch.Tenso
         columns: window of columns to compute.
     """
     for window, dim in ((rows, -2), (columns, -1)):
-        index, weights = _taps(window.size, window.target)
+        index, weights = _taps_on(window.size, window.target, x.device, x.dtype)
         low = window.source.start
         x = _weighted(x, index[window.part] - low, weights[window.part], dim)
     return x

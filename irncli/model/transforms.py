@@ -103,6 +103,13 @@ class Haar(nn.Module):
         return torch.stack(rows, dim=-3).flatten(-2, -1).flatten(-3, -2)
 
 
+def _inverse(matrix: torch.Tensor) -> torch.Tensor:
+    # On a GPU, whether a matrix is singular is not checked: that would wait for the device.
+    inverse: torch.Tensor
+    inverse, _ = torch.linalg.inv_ex(matrix, check_errors=matrix.device.type == "cpu")
+    return inverse
+
+
 class LearnedDownsampling(nn.Module):
     """Pixel-unshuffle by N, then a learned N*N x N*N matrix shared by the colours (IRN-LD).
 
@@ -131,7 +138,7 @@ class LearnedDownsampling(nn.Module):
     def inverse(self, x: torch.Tensor) -> torch.Tensor:
         """Undo `forward`."""
         bands = x.unflatten(1, (self.factor**2, -1))
-        cells = torch.einsum("jk,nkchw->ncjhw", self.matrix.inverse(), bands)
+        cells = torch.einsum("jk,nkchw->ncjhw", _inverse(self.matrix), bands)
         return _from_cells(cells, self.factor)
 
 
@@ -178,7 +185,7 @@ class ColorTransform(nn.Module):
 
     def inverse(self, x: torch.Tensor) -> torch.Tensor:
         """Undo `forward`."""
-        cells = torch.einsum("kj,njhw->nkhw", self.matrix.inverse(), x)
+        cells = torch.einsum("kj,njhw->nkhw", _inverse(self.matrix), x)
         return functional.pixel_shuffle(cells, self.factor)
 
 

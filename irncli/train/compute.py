@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from irncli.model.dense import DenseBlock
+from irncli.train.fused import can_be_fused
 from irncli.train.sections import Compute
 
-__all__ = ["prepare", "training_dtype"]
+__all__ = ["prepare", "training_dtype", "will_be_fused"]
 
 
 def training_dtype(compute: Compute, device: torch.device) -> torch.dtype | None:
@@ -23,6 +24,11 @@ def training_dtype(compute: Compute, device: torch.device) -> torch.dtype | None
     if compute.precision == "auto":
         wanted = _has_bfloat16(device)
     return torch.bfloat16 if wanted else None
+
+
+def will_be_fused(network: nn.Module, compute: Compute) -> bool:
+    """Tell whether a network is trained through the fused kernels."""
+    return compute.precision != "fp32" and not compute.recompute and can_be_fused(network)
 
 
 def _has_bfloat16(device: torch.device) -> bool:

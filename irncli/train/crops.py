@@ -7,12 +7,13 @@ what the uninterrupted run would have drawn. Each rank takes its share of the ba
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from irncli.engine.tensors import upload
 from irncli.model.bicubic import resize_matrix
 from irncli.model.transforms import YUV_ROWS
 from irncli.train.hard import hard_crop
@@ -43,15 +44,19 @@ class _Store:
     widths: Indices
 
     @classmethod
-    def pack(cls, images: Sequence[torch.Tensor], device: torch.device) -> _Store:
+    def pack(cls, images: Sequence[torch.Tensor]) -> _Store:
         sizes = np.array([image.numel() for image in images], np.int64)
-        place = device if _fits(int(sizes.sum()), device) else torch.device("cpu")
-        values = torch.empty(int(sizes.sum()), dtype=torch.uint8, device=place)
+        values = torch.empty(int(sizes.sum()), dtype=torch.uint8)
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
         for start, image in zip(starts, images, strict=True):
-            values[start : start + image.numel()] = image.flatten().to(place)
+            values[start : start + image.numel()] = image.flatten()
         heights, widths = (np.array([p.shape[k] for p in images], np.int64) for k in (1, 2))
         return cls(values, starts, heights, widths)
+
+    def on(self, device: torch.device) -> _Store:
+        """Return the store on a GPU if it fits there."""
+        fits = _fits(self.values.numel(), device)
+        return replace(self, values=self.values.to(device)) if fits else self
 
 
 def _fits(size: int, device: torch.device) -> bool:
@@ -95,7 +100,10 @@ class CropSampler:
         self.share = slice(rank, None, ranks)
         self.margin = 4 * scale
         self.zooms = np.linspace(1, zoom_least, ZOOMS) if zoom_least < 1 else np.ones(1)
-        self.store = _Store.pack(images, device)
+        # On a GPU, synthetic crops are still drawn from the images in the memory of the CPU: the
+        # pixels of a crop would have to wait for the steps before.
+        self.host_store = _Store.pack(images)
+        self.store = self.host_store.on(device)
         areas = (self.store.heights * self.store.widths).astype(np.float64)
         self.weights = areas / areas.sum()
 
@@ -114,48 +122,53 @@ class CropSampler:
         zoom = float(rng.choice(self.zooms))
         chosen = rng.choice(len(self.weights), count, p=self.weights)[self.share]
         places, turns = rng.random((count, 2))[self.share], rng.integers(8, size=count)[self.share]
-        wide = self._windows(chosen, places, turns, side, zoom)
-        self._replace(wide, step, range(count)[self.share])
+        wide = self._windows(self.store, chosen, places, turns, side, zoom).to(self.device)
+        hard, drawn = [], []
+        for k, number in enumerate(range(count)[self.share]):
+            rng = np.random.default_rng((self.seed, step, number, 2))
+            if rng.random() < self.hard:
+                one = slice(k, k + 1)
+                photo = self._windows(
+                    self.host_store, chosen[one], places[one], turns[one], side, zoom
+                )
+                pixels = photo[0].mul(255).round().byte().permute(1, 2, 0).numpy()
+                hard.append(k)
+                drawn.append(hard_crop(rng, pixels))
+        if hard:
+            synthetic = upload(np.stack(drawn), self.device).permute(0, 3, 1, 2)
+            wide[upload(np.array(hard), self.device)] = synthetic.float().div_(255)
         margin = self.margin
         hr = wide[:, :, margin:-margin, margin:-margin].contiguous()
         if self.scale == 1:
             return hr, to_luma(hr)
-        matrix = _target_matrix(side, margin, self.scale).to(self.device)
+        matrix = upload(_target_matrix(side, margin, self.scale).numpy(), self.device)
         return hr, matrix @ wide @ matrix.T
 
     def _windows(
-        self, chosen: Indices, places: NDArray[np.float64], turns: Indices, side: int, zoom: float
+        self,
+        store: _Store,
+        chosen: Indices,
+        places: NDArray[np.float64],
+        turns: Indices,
+        side: int,
+        zoom: float,
     ) -> torch.Tensor:
-        """Return crops with their margins, float32 in [0, 1]."""
+        """Return crops with their margins, float32 in [0, 1], where the store is."""
         whole = side + 2 * self.margin
         source = round(whole / zoom)
         first, second, strides = self._axes(chosen, places, turns, source)
-        store = self.store
         planes = store.heights[chosen] * store.widths[chosen]
         starts = store.starts[chosen][:, None] + planes[:, None] * np.arange(3)
-        index = torch.from_numpy(starts)[:, :, None, None]
-        for axis, places_along in enumerate((first, second)):
-            along = torch.from_numpy(places_along * strides[:, axis : axis + 1])
-            index = index + (along[:, None, :, None] if axis == 0 else along[:, None, None, :])
-        pixels = store.values[index.to(store.values.device)].to(self.device).float().div_(255)
+        channel, row, column = (
+            upload(indices, store.values.device)
+            for indices in (starts, first * strides[:, :1], second * strides[:, 1:])
+        )
+        index = channel[:, :, None, None] + row[:, None, :, None] + column[:, None, None, :]
+        pixels = store.values[index].float().div_(255)
         if source == whole:
             return pixels
-        matrix = resize_matrix(source, whole).float().to(self.device)
+        matrix = upload(resize_matrix(source, whole).float().numpy(), pixels.device)
         return (matrix @ pixels @ matrix.T).clamp_(0, 1).mul_(255).round_().div_(255)
-
-    def _replace(self, wide: torch.Tensor, step: int, numbers: range) -> None:
-        """Replace some crops, margins included, by synthetic ones, in place.
-
-        The result depends on the seed, the step and the number of the crop in the batch, not on
-        the rank that draws the crop.
-        """
-        for window, number in zip(wide, numbers, strict=True):
-            rng = np.random.default_rng((self.seed, step, number, 2))
-            if rng.random() >= self.hard:
-                continue
-            photo = window.mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
-            drawn = torch.from_numpy(hard_crop(rng, photo)).permute(2, 0, 1)
-            window.copy_(drawn.float().div_(255))
 
     def _axes(
         self, chosen: Indices, places: NDArray[np.float64], turns: Indices, source: int

@@ -63,14 +63,14 @@ class Budget:
 
 @dataclass(frozen=True)
 class Progress:
-    """Report of the loop after each step.
+    """Report of the loop after each step, or where steps are replayed, every `log_every` steps.
 
     Attributes:
         step: number of steps taken so far.
         share: share of the budget that was spent before this step, 0 to 1.
         seconds: training time of all sessions so far.
-        steps_per_second: speed of this step.
-        data_wait: seconds that this step spent on drawing its crops.
+        steps_per_second: speed since the last report.
+        data_wait: seconds that a step spent on drawing its crops, mean since the last report.
         result: measured values of this step.
     """
 
@@ -205,6 +205,8 @@ class _Loop:
         )
         self.seconds, self.best, self.fewest_failures = 0.0, float("-inf"), float("inf")
         self.trainer = self._resumed(saved) if saved else self._fresh()
+        self.waits: list[float] = []
+        self.reported = self.seconds
         self.log: RunLog | None = None
         if self.directory:
             self.log = RunLog(self.directory, self.trainer.step, hooks.say)
@@ -292,14 +294,21 @@ class _Loop:
     def _step(self, share: float) -> None:
         began = time.perf_counter()
         hr, target = self.sampler.draw(self.trainer.step, *self._crops(share))
-        waited = time.perf_counter() - began
+        self.waits.append(time.perf_counter() - began)
         hr = hr.contiguous(memory_format=torch.channels_last)
-        result = self.trainer.update(hr, target, share)
-        took = time.perf_counter() - began
-        self.seconds += took
-        progress = Progress(self.trainer.step, share, self.seconds, 1 / took, waited, result)
+        # Measured values are read from the device. Where steps are replayed, that stops their flow.
+        log_every = self.recipe.report.log_every
+        measure = self.trainer.graph is None or (self.trainer.step + 1) % log_every == 0
+        result = self.trainer.update(hr, target, share, measure=measure)
+        self.seconds += time.perf_counter() - began
+        if result is None:
+            return
+        speed = len(self.waits) / (self.seconds - self.reported)
+        wait = sum(self.waits) / len(self.waits)
+        self.waits, self.reported = [], self.seconds
+        progress = Progress(self.trainer.step, share, self.seconds, speed, wait, result)
         self.hooks.report(progress)
-        if self.log and progress.step % self.recipe.report.log_every == 0:
+        if self.log and progress.step % log_every == 0:
             self.log.record(progress.step, "training", _record(progress, self.trainer.skipped))
 
     def _crops(self, share: float) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from irncli.model.bicubic import resize
 from irncli.model.quantize import quantize
 from irncli.train import reversible
 from irncli.train.codec import jpeg_bits, jpeg_round_trip, straight_through
+from irncli.train.fused import FusedPasses
 from irncli.train.losses import (
     SMALLEST_MEAN_SQUARE,
     charbonnier,
@@ -122,7 +123,7 @@ def _means_loss(weights: Loss, error: torch.Tensor, hr_values: int) -> torch.Ten
 
 
 def _hr_loss(weights: Loss, error: torch.Tensor, share: float) -> torch.Tensor:
-    if share < weights.psnr_from:
+    if not weights.in_psnr_phase(share):
         return charbonnier(error)
     return weights.psnr_weight * log_mean_square(error)
 
@@ -143,6 +144,9 @@ class RescalingObjective(nn.Module):
         recipe: recipe of the run, with the weights and phases of the losses.
         features: VGG19 features, if features_weight is not 0.
         adversary: function that returns the adversarial loss of restored images.
+
+    Attributes:
+        fused: the passes through the fused kernels, if these are used.
     """
 
     def __init__(
@@ -155,10 +159,13 @@ class RescalingObjective(nn.Module):
         super().__init__()
         self.network, self.recipe = network, recipe
         self.features, self.adversary = features, adversary
+        self.fused: FusedPasses | None = None
 
     @property
     def _passes(self) -> Pass:
         network = self.network
+        if self.fused is not None:
+            return self.fused.forward, self.fused.inverse
         if not self.recipe.compute.recompute:
             return network, network.inverse
         return (
@@ -256,6 +263,8 @@ class RestorationObjective(nn.Module):
         rescaler: frozen network that makes LR.
         recipe: recipe of the run, with the weights and phases of the losses.
     """
+
+    fused = None  # the fused kernels do not train a CRM
 
     def __init__(
         self, network: CompressionRestoration, rescaler: InvertibleNetwork, recipe: Recipe

@@ -162,6 +162,10 @@ class Loss:
             self, 0, 1e6, "psnr_weight", "features_weight", "adversarial_weight", "rate_weight"
         )
 
+    def in_psnr_phase(self, share: float) -> bool:
+        """Tell whether HR is fitted by its PSNR after this share of the budget."""
+        return share >= self.psnr_from
+
 
 @dataclass(frozen=True, kw_only=True)
 class Latent:
@@ -330,9 +334,11 @@ class Compute:
     """Computation of the network; the settings change results by rounding only.
 
     Attributes:
-        precision: precision inside the dense blocks: `fp32`, `bf16`, or `auto` (bf16 if the device
-            has instructions for it). Everything else is float32.
-        compile: use of torch.compile for dense blocks: `on`, `off`, or `auto` (on CUDA).
+        precision: precision inside the dense blocks: `fp32`, `bf16`, or `auto` (float16 in the
+            fused kernels; elsewhere bf16 if the device has instructions for it). Everything else is
+            float32.
+        compile: use of torch.compile for dense blocks: `on`, `off`, or `auto` (on CUDA, where the
+            fused kernels do not run).
         recompute: recompute activations in the backward pass from the output of each operation, by
             its inverse, which takes the memory of one block instead of all.
     """

@@ -11,7 +11,9 @@ import torch
 from irncli.errors import CheckpointError
 from irncli.model import CompressionRestoration, InvertibleNetwork, Network
 from irncli.train.adversarial import DiscriminatorTrainer
-from irncli.train.compute import prepare
+from irncli.train.compute import prepare, will_be_fused
+from irncli.train.fused import FusedPasses
+from irncli.train.graph import CapturedStep
 from irncli.train.objective import Objective, RescalingObjective, RestorationObjective
 from irncli.train.parallel import Ranks
 from irncli.train.perceptual import load_vgg19
@@ -93,10 +95,35 @@ def build_trainer(
             network, recipe, features, adversary.loss_of if adversary else None
         )
     trainer = Trainer(objective, recipe, seed, adversary=adversary, ranks=ranks)
-    # Only now: the trainer has copied the network for the average, which stays in float32 and
-    # without compilation, as it is validated and saved.
-    prepare(network, recipe.compute, device, say)
+    if isinstance(objective, RescalingObjective) and will_be_fused(network, recipe.compute):
+        _fuse(trainer, objective, say)
+    else:
+        # Only now: the trainer has copied the network for the average, which stays in float32 and
+        # without compilation, as it is validated and saved.
+        prepare(network, recipe.compute, device, say)
     return trainer
+
+
+def _fuse(trainer: Trainer, objective: RescalingObjective, say: Callable[[str], None]) -> None:
+    """Train through the fused kernels, and replay steps from a CUDA graph where that is possible.
+
+    Steps with a discriminator or a JPEG file decide on the CPU what comes next, and several ranks
+    exchange gradients during the backward pass.
+    """
+    recipe = trainer.recipe
+    reasons = {
+        "several ranks": trainer.ranks.count > 1,
+        "an adversarial loss": trainer.adversary is not None,
+        "JPEG in the loop": recipe.codec.jpeg_least > 0,
+    }
+    against = [name for name, holds in reasons.items() if holds]
+    dtype = torch.bfloat16 if recipe.compute.precision == "bf16" else torch.float16
+    fused = FusedPasses(objective.network, dtype, collect=trainer.ranks.count == 1)
+    objective.fused = fused
+    if against:
+        say(f"fused kernels, but no CUDA graph: the recipe has {' and '.join(against)}")
+    else:
+        trainer.graph = CapturedStep(trainer.take, recipe.loss.in_psnr_phase, fused.release)
 
 
 def _place(network: torch.nn.Module, device: torch.device) -> None:

@@ -16,7 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork, Network
 from irncli.train.adversarial import DiscriminatorTrainer
-from irncli.train.objective import Draws, Objective, Parts, RescalingObjective
+from irncli.train.graph import CapturedStep, Outcome, StepInputs
+from irncli.train.objective import Draws, Objective, RescalingObjective
 from irncli.train.optimisers import Optimisers
 from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
@@ -49,6 +50,16 @@ def _db(mean_square: float) -> float:
     return -10 * math.log10(max(mean_square, 1e-12)) if mean_square >= 0 else math.nan
 
 
+def _in_decibels(numbers: dict[str, float]) -> dict[str, float]:
+    """Convert mean squares of errors to PSNRs, and that of z to a root mean square."""
+    for name in ("hr", "lr", "coded"):
+        if f"{name}_mse" in numbers:
+            numbers[f"{name}_psnr"] = _db(numbers.pop(f"{name}_mse"))
+    if "z_square" in numbers:
+        numbers["z_rms"] = max(numbers.pop("z_square"), 0.0) ** 0.5
+    return numbers
+
+
 def _widths(latent: Latent, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     """Return the factor on the width of z for each of `count` crops."""
     if latent.draw != "mixed":
@@ -72,7 +83,7 @@ class Trainer:
             standard deviation of the forward z if z is drawn in units of that deviation.
         average: network with the exponential moving average of the weights, which is validated and
             saved.
-        skipped: number of steps that were skipped because a loss or a gradient was not finite.
+        graph: the captured step, if steps are replayed from a CUDA graph.
     """
 
     def __init__(
@@ -94,19 +105,33 @@ class Trainer:
         if self.ranks.count > 1:
             self.module = DistributedDataParallel(objective, broadcast_buffers=False)
         self.optimisers = Optimisers(self.network, recipe.optimiser)
-        self.skipped = self.skipped_in_a_row = 0
+        self._skips = torch.zeros(2, dtype=torch.int64, device=self.device)
         self.step = 0
+        self.graph: CapturedStep | None = None
 
-    def update(self, hr: torch.Tensor, target: torch.Tensor, share: float) -> StepResult:
+    @property
+    def skipped(self) -> int:
+        """Number of steps that were skipped because a loss or a gradient was not finite."""
+        return int(self._skips[0])
+
+    @property
+    def skipped_in_a_row(self) -> int:
+        """Number of steps that were skipped since the last one that was not."""
+        return int(self._skips[1])
+
+    def update(
+        self, hr: torch.Tensor, target: torch.Tensor, share: float, *, measure: bool = True
+    ) -> StepResult | None:
         """Take one step on this rank's crops.
 
         Args:
             hr: HR crops, [N, 3, H, W] in [0, 1].
             target: bicubic LR of the crops, or their luma.
             share: spent share of the budget, 0 to 1.
+            measure: whether to return the measured values. On a GPU, this waits for the step.
 
         Returns:
-            The measured values. A step with non-finite values changes only the counters.
+            The measured values, or None. A step with non-finite values changes only the counters.
 
         Raises:
             UsageError: too many consecutive steps had non-finite values.
@@ -114,13 +139,11 @@ class Trainer:
         rate = self.recipe.optimiser.rate_at(self.step, share)
         draws = self._draws(hr, share)
         if self.adversary is not None and self.step < self.recipe.adversary.head_start:
-            result = self._head_start(hr, draws, rate)
+            result: StepResult | None = self._head_start(hr, draws, rate)
         else:
-            result = self._whole_step(hr, target, draws, share, rate)
-        self.skipped_in_a_row = self.skipped_in_a_row + 1 if result.skipped else 0
-        self.skipped += result.skipped
+            result = self._whole_step(hr, target, draws, share, rate, measure=measure)
         self.step += 1
-        if self.skipped_in_a_row >= MOST_SKIPPED:
+        if result is not None and self.skipped_in_a_row >= MOST_SKIPPED:
             raise UsageError(
                 f"the last {MOST_SKIPPED} steps had non-finite values: lower learning_rate (now "
                 f"{self.recipe.optimiser.learning_rate:g}) or clip, or set precision=fp32"
@@ -128,24 +151,77 @@ class Trainer:
         return result
 
     def _whole_step(
-        self, hr: torch.Tensor, target: torch.Tensor, draws: Draws, share: float, rate: float
-    ) -> StepResult:
-        loss, parts = self.module(hr, target, draws, share)
+        self,
+        hr: torch.Tensor,
+        target: torch.Tensor,
+        draws: Draws,
+        share: float,
+        rate: float,
+        *,
+        measure: bool,
+    ) -> StepResult | None:
+        decay = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
+        inputs = StepInputs(
+            hr,
+            target,
+            draws,
+            self._scalar(rate),
+            self._scalar(1 - decay),
+            torch.ones((), dtype=torch.bool, device=self.device),
+        )
+        outcome = self.graph.run(inputs, share) if self.graph else self.take(inputs, share)
+        adversary_loss = None
+        if self.adversary is not None and outcome.restored is not None and outcome.finite:
+            factor = rate / self.recipe.optimiser.learning_rate
+            adversary_loss = float(self.adversary.learn(hr, outcome.restored, factor))
+        if not measure:
+            return None
+        values = _in_decibels(dict(zip(outcome.names, outcome.values.tolist(), strict=True)))
+        values["learning_rate"] = rate
+        if adversary_loss is not None:
+            values["adversary_loss"] = adversary_loss
+        return StepResult(values, skipped=not outcome.finite)
+
+    def _scalar(self, value: float) -> torch.Tensor:
+        """Return a number as a tensor where the optimisers want it."""
+        if self.device.type == "cuda":
+            return torch.tensor(value, pin_memory=True).to(self.device, non_blocking=True)
+        return torch.tensor(value, dtype=torch.float64)
+
+    def take(self, inputs: StepInputs, share: float) -> Outcome:
+        """Compute loss and gradients, and update weights, average and counters.
+
+        On a GPU, this neither waits for the device nor lets values decide what is run, so that it
+        can be captured in a CUDA graph.
+
+        Args:
+            inputs: inputs of the step.
+            share: spent share of the budget, of which only the phase of the loss depends.
+        """
+        fused = self.objective.fused
+        if fused is not None:
+            fused.update()
+        loss, parts = self.module(inputs.hr, inputs.target, inputs.draws, share)
         self.network.zero_grad(set_to_none=True)
         loss.backward()
+        if fused is not None:
+            fused.store_gradients()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
         sigma, restored = parts.pop("sigma", None), parts.pop("restored", None)
-        values = self._shared({"loss": loss.detach(), "gradient_norm": norm, **parts})
-        finite = math.isfinite(values["loss"]) and math.isfinite(values["gradient_norm"])
-        values["learning_rate"] = rate
-        if finite:
-            self.optimisers.step(rate)
-            self._follow_sigma(sigma)
-            self._follow_average()
-            if self.adversary is not None and restored is not None:
-                factor = rate / self.recipe.optimiser.learning_rate
-                values["adversary_loss"] = float(self.adversary.learn(hr, restored, factor))
-        return StepResult(values, skipped=not finite)
+        parts = {"loss": loss.detach(), "gradient_norm": norm, **parts}
+        values = self.ranks.mean(torch.stack([value.float() for value in parts.values()]))
+        finite = values[:2].isfinite().all()
+        changing = finite & inputs.enabled
+        self.optimisers.step(inputs.rate, changing)
+        self._follow_sigma(sigma, changing)
+        self._follow_average(inputs.average_weight, changing)
+        self._count(finite, inputs.enabled)
+        return Outcome(tuple(parts), values, finite, restored)
+
+    def _count(self, finite: torch.Tensor, enabled: torch.Tensor) -> None:
+        skipped = (~finite).long()
+        counted = torch.stack((self._skips[0] + skipped, (self._skips[1] + 1) * skipped))
+        self._skips.copy_(torch.where(enabled, counted, self._skips))
 
     def _head_start(self, hr: torch.Tensor, draws: Draws, rate: float) -> StepResult:
         """Train only the discriminator."""
@@ -154,22 +230,11 @@ class Trainer:
         with torch.no_grad():
             restored = self.objective.restore(hr, draws).image
         factor = rate / self.recipe.optimiser.learning_rate
-        loss = float(self.ranks.mean(self.adversary.learn(hr, restored, factor)))
-        return StepResult(
-            {"loss": loss, "adversary_loss": loss, "learning_rate": 0.0},
-            skipped=not math.isfinite(loss),
-        )
-
-    def _shared(self, parts: Parts) -> dict[str, float]:
-        """Average values over all ranks, fetch them at once, and convert errors to PSNRs."""
-        stacked = torch.stack([value.float() for value in parts.values()])
-        numbers = dict(zip(parts, self.ranks.mean(stacked).tolist(), strict=True))
-        for name in ("hr", "lr", "coded"):
-            if f"{name}_mse" in numbers:
-                numbers[f"{name}_psnr"] = _db(numbers.pop(f"{name}_mse"))
-        if "z_square" in numbers:
-            numbers["z_rms"] = max(numbers.pop("z_square"), 0.0) ** 0.5
-        return numbers
+        loss = self.ranks.mean(self.adversary.learn(hr, restored, factor))
+        finite = loss.isfinite()
+        self._count(finite, torch.ones_like(finite))
+        values = {"loss": float(loss), "adversary_loss": float(loss), "learning_rate": 0.0}
+        return StepResult(values, skipped=not finite)
 
     def _draws(self, hr: torch.Tensor, share: float) -> Draws:
         """Draw the random numbers of this step, which depend only on seed, step and rank."""
@@ -192,17 +257,19 @@ class Trainer:
             noise = normal(config.image_channels, config.scale) if noisy else None
         return Draws(z, noise, qualities.tolist() if codec.jpeg_least else None)
 
-    def _follow_sigma(self, measured: torch.Tensor | None) -> None:
+    def _follow_sigma(self, measured: torch.Tensor | None, changing: torch.Tensor) -> None:
         if measured is None or self.recipe.latent.draw not in ("own", "mixed"):
             return
         assert isinstance(self.network, InvertibleNetwork)  # noqa: S101
-        self.network.latent_sigma.lerp_(self.ranks.mean(measured), 1 - SIGMA_DECAY)
+        sigma = self.network.latent_sigma
+        sigma.lerp_(torch.where(changing, self.ranks.mean(measured), sigma), 1 - SIGMA_DECAY)
 
     @torch.no_grad()
-    def _follow_average(self) -> None:
-        decay = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
+    def _follow_average(self, weight: torch.Tensor, changing: torch.Tensor) -> None:
         mean, live = (list(n.state_dict().values()) for n in (self.average, self.network))
-        torch._foreach_lerp_(mean, live, 1 - decay)
+        moves = torch._foreach_sub(live, mean)
+        torch._foreach_mul_(moves, (weight * changing).float())
+        torch._foreach_add_(mean, moves)
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next step depends on, as tensors and plain values."""
@@ -224,5 +291,5 @@ class Trainer:
         self.optimisers.restore(state["optimisers"])
         if self.adversary is not None:
             self.adversary.restore(state["opponent"])
-        self.skipped, self.step = int(state["skipped"]), int(state["step"])
-        self.skipped_in_a_row = int(state["skipped_in_a_row"])
+        self.step = int(state["step"])
+        self._skips.copy_(torch.tensor([state["skipped"], state["skipped_in_a_row"]]))

@@ -35,11 +35,16 @@ from irncli.kernels.tuning import GradientKernel, Launch, Tuning
 from irncli.kernels.weight_gradient import weight_gradient
 from irncli.model.coupling import CouplingBlock, log_scale
 from irncli.model.dense import SLOPE, DenseBlock
+from irncli.train.fused import FusedPasses
+from irncli.train.objective import RescalingObjective
+from irncli.train.presets import preset
+from irncli.train.step import Trainer
 from tests.support.networks import shaken
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
 ALL = os.environ.get("IRN_KERNELS") == "all"
+SLOW = pytest.mark.skipif(not ALL, reason="slow in the interpreter: set IRN_KERNELS=all")
 
 FEW = Tuning(convolution=Launch(rows=64), gradient=Launch(rows=64), gradient_splits=2)
 """Few and large programs, since each takes the interpreter its time."""
@@ -197,7 +202,7 @@ def test_dense_block(shape, kernel, dtype):
     check(shape, dtype, replace(FEW, gradient_kernel=kernel))
 
 
-@pytest.mark.skipif(not ALL, reason="slow in the interpreter: set IRN_KERNELS=all")
+@SLOW
 @pytest.mark.parametrize("dtype", HALVES, ids=HALVES.get)
 @pytest.mark.parametrize("kernel", get_args(GradientKernel))
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -207,7 +212,7 @@ def test_all_shapes(shape, kernel, dtype):
     check(shape, dtype, replace(FEW, gradient_kernel=kernel))
 
 
-@pytest.mark.skipif(not ALL, reason="slow in the interpreter: set IRN_KERNELS=all")
+@SLOW
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_default_tunings(shape):
     check(shape, torch.float16, None)
@@ -259,7 +264,7 @@ def test_wide_shapes_need_tiles():
         weight_gradient(plane, features, gradients, w, FEW)
 
 
-@pytest.mark.skipif(not ALL, reason="slow in the interpreter: set IRN_KERNELS=all")
+@SLOW
 @pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
 def test_overflow_shows_and_stays_in_its_image():
     torch.manual_seed(0)
@@ -327,8 +332,7 @@ def test_z_is_that_of_the_cpu(seed, top, left, size):
 
 def test_passes_of_the_engine():
     """One network forward and back, against float32."""
-    level = Level(transform="haar", factor=2, blocks=1)
-    network = shaken(InvertibleConfig(levels=(level,))).to(DEVICE)
+    network = small_network()
     image = torch.rand(1, 3, 6, 8, device=DEVICE)
     states, images = [], []
     with torch.inference_mode():
@@ -358,3 +362,63 @@ def test_windows_of_several_sizes():
             for output, block in zip(found, (network.H, network.G), strict=True):
                 assert (output - block(window)).abs().max() < 2e-3
     assert not evaluate.overflowed()
+
+
+def small_network():
+    level = Level(transform="haar", factor=2, blocks=1)
+    network = shaken(InvertibleConfig(levels=(level,))).to(DEVICE).requires_grad_(True)
+    return network.to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    "undo", [False, pytest.param(True, marks=SLOW)], ids=["forward", "inverse"]
+)
+def test_passes_of_the_trainer(undo, monkeypatch):
+    """Values and collected gradients of one pass, against float32."""
+    monkeypatch.setattr("irncli.kernels.dense._default", lambda *_: FEW)
+    network = small_network()
+    fused = FusedPasses(network, torch.float16, collect=True)
+    torch.manual_seed(2)
+    image, low, z = (torch.rand(1, c, s, s, device=DEVICE) for c, s in ((3, 4), (3, 2), (9, 2)))
+    parameters = list(network.parameters())
+
+    def value(passes):
+        if undo:
+            return (passes.inverse(low, z) * image).sum()
+        return sum((a * b).sum() for a, b in zip(passes.forward(image), (low, z), strict=True))
+
+    expected = value(network)
+    gradients = torch.autograd.grad(expected, parameters)
+    fused.update()
+    found = value(fused)
+    found.backward()
+    fused.store_gradients()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-3)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        error = (parameter.grad - gradient).abs().max() / gradient.abs().max()
+        assert error < 1e-2
+        assert parameter.grad.stride() == parameter.stride()
+
+
+def test_steps_of_the_trainer(monkeypatch):
+    """50 steps in the layout of the kernels, which float32 convolutions stand in for."""
+
+    def dense_by_convolutions(packed, rows, plane, features, gradients):
+        return plane.flatten(packed.blocks[0](plane.images(rows)))
+
+    monkeypatch.setattr("irncli.kernels.dense.dense", dense_by_convolutions)
+    recipe = preset("irn-x2").changed(
+        {"blocks": 1, "precision": "fp32", "hard": 0.0, "draw_from": 0.0, "psnr_from": 0.5}
+    )
+    plain, fused = (
+        Trainer(RescalingObjective(small_network(), recipe), recipe, seed=0) for _ in range(2)
+    )
+    fused.objective.fused = FusedPasses(fused.network, torch.float16, collect=False)
+    hr = torch.rand(2, 3, 8, 8, device=DEVICE).contiguous(memory_format=torch.channels_last)
+    target = torch.nn.functional.avg_pool2d(hr, 2)
+    first = plain.update(hr, target, 0.0).values["loss"]
+    fused.update(hr, target, 0.0)
+    for step in range(1, 50):
+        expected, found = (one.update(hr, target, step / 50).values for one in (plain, fused))
+        assert found["loss"] == pytest.approx(expected["loss"], rel=2e-3)
+    assert expected["loss"] < 0.9 * first

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from irncli.kernels.available import reason as kernels_reason
 from irncli.train.crops import CropSampler
 from irncli.train.loop import Budget, Run, train
 from irncli.train.parallel import Ranks
@@ -56,6 +57,23 @@ def test_steps_are_nearly_those_of_the_cpu(cuda, batch, fields):
         b = there.update(*(t.to(cuda) for t in batch), 0.1).values
         assert b["loss"] == pytest.approx(a["loss"], rel=tolerance)
     assert not said
+
+
+@pytest.mark.parametrize("collected", [True, False], ids=["graph", "JPEG"])
+def test_fused_steps_are_nearly_those_of_the_cpu(cuda, batch, collected):
+    if (reason := kernels_reason(cuda)) is not None:
+        pytest.skip(reason)
+    said, fields = [], {} if collected else {"jpeg_least": 80, "jpeg_most": 80}
+    recipe = changed(draw="never", growth=32, **fields)
+    here = build(recipe, CPU, said)
+    there = build(recipe.changed({"precision": "auto"}), cuda, said)
+    assert (there.graph is not None) == collected
+    assert there.objective.fused is not None
+    for _ in range(3):
+        a = here.update(*batch, 0.1).values
+        b = there.update(*(t.to(cuda) for t in batch), 0.1).values
+        assert b["loss"] == pytest.approx(a["loss"], rel=0.03)
+    assert len(said) == (0 if collected else 1)
 
 
 def test_a_run_on_cuda_is_resumed(cuda, tmp_path, photo):

@@ -166,7 +166,7 @@ def test_own_pictures_can_be_held_out(tmp_path, pictures, photo):
 def test_too_little_memory_is_said(tmp_path, pictures, monkeypatch):
     from irncli.train.step import Trainer
 
-    def full(*arguments):
+    def full(*arguments, **options):
         raise torch.OutOfMemoryError("out of memory")
 
     monkeypatch.setattr(Trainer, "update", full)

@@ -129,12 +129,12 @@ def compress(
     output: File,
     *,
     scale: float = 2,
-    quality: int = 90,
+    quality: int = 70,
     target_size: int | None = None,
     target_bpp: float | None = None,
     min_psnr: float | None = None,
     codec: Format | None = None,
-    auto: bool = False,
+    auto: bool | None = None,
     report: bool = True,
     refine: int = 0,
     model: str | Model | None = None,
@@ -156,7 +156,8 @@ def compress(
         target_bpp: largest size of the file, in bits per HR pixel.
         min_psnr: lowest RGB PSNR of the restored image, in dB.
         codec: codec of the output; None: chosen by the suffix of the path, or JPEG.
-        auto: write a plain JPEG of the same size if that is the better image.
+        auto: write a plain JPEG that meets the same target if that is better; None: yes if the
+            codec is JPEG and there is a report.
         report: restore the image and compare it with a plain JPEG.
         refine: number of refinement steps, 0 to 1000.
         model: a Model, a name or a path; None: the default model for scale and codec.

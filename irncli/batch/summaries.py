@@ -71,5 +71,14 @@ def _line(name: str, report: dict[str, Any]) -> str:
     if "psnr" in report:
         line += f", {report['psnr']:.2f} dB, SSIM {report['ssim']:.4f}"
         plain = report["plain_jpeg"]
+        if "irn" in report:
+            return line + f"; {_other_way(report['irn'])}"
         line += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no comparable plain JPEG"
     return line
+
+
+def _other_way(irn: dict[str, Any] | None) -> str:
+    """Return why a file is a plain JPEG."""
+    if irn is None:
+        return "plain JPEG, since irn cannot meet the target"
+    return f"plain JPEG, since irn has {irn['psnr']:.2f} dB in {irn['bytes']:,} bytes"

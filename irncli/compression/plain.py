@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from irncli.compression.search import most_within
+from irncli.compression.search import least_reaching, most_within
 from irncli.engine.metrics import psnr
 from irncli.engine.tensors import Pixels
 from irncli.errors import UsageError
@@ -13,7 +13,7 @@ from irncli.io.encoding import Format, Subsampling, encode
 from irncli.io.image_file import decode
 from irncli.io.picture import Picture
 
-__all__ = ["Plain", "encode_plain", "plain", "plain_jpeg"]
+__all__ = ["Plain", "encode_plain", "plain", "plain_jpeg", "plain_reaching"]
 
 _SUBSAMPLINGS: dict[Format, tuple[Subsampling, ...]] = {
     "jpeg": ("4:2:0", "4:4:4"),
@@ -66,11 +66,9 @@ def plain(pixels: Pixels, image_format: Format, most_bytes: int) -> Plain | None
         ImageError: the image is larger than the format allows.
         UnavailableError: the format cannot be written on this system.
     """
-    if image_format not in _SUBSAMPLINGS:
-        raise UsageError(f"{image_format} is lossless and has no quality: expected a lossy format")
     found = [
         _at_most(pixels, image_format, most_bytes, subsampling)
-        for subsampling in _SUBSAMPLINGS[image_format]
+        for subsampling in _subsamplings(image_format)
     ]
     fitting = [candidate for candidate in found if candidate is not None]
     return max(fitting, key=lambda candidate: candidate.psnr, default=None)
@@ -86,10 +84,35 @@ def _at_most(
     found = most_within(code, lambda data: len(data) <= most_bytes)
     if found is None:
         return None
-    quality, data = found
+    return _coded(pixels, image_format, found[0], subsampling=subsampling)
+
+
+def plain_reaching(pixels: Pixels, image_format: Format, wanted: float) -> Plain | None:
+    """Return the smallest file of a codec with at least this PSNR; None if no quality reaches it.
+
+    Arguments and errors are those of `plain`, with a PSNR over R, G and B in dB as the target.
+    """
+    found = []
+    for subsampling in _subsamplings(image_format):
+        code = partial(_coded, pixels, image_format, subsampling=subsampling)
+        least = least_reaching(code, lambda coded: coded.psnr >= wanted)
+        found += [least[1]] if least is not None else []
+    return min(found, key=lambda coded: len(coded.data), default=None)
+
+
+def _coded(
+    pixels: Pixels, image_format: Format, quality: int, *, subsampling: Subsampling
+) -> Plain:
+    data = encode_plain(pixels, image_format, quality, subsampling=subsampling)
     height, width = pixels.shape[:2]
     back = decode(data, max_pixels=height * width).pixels
     return Plain(data, quality, subsampling, psnr(back, pixels))
+
+
+def _subsamplings(image_format: Format) -> tuple[Subsampling, ...]:
+    if image_format not in _SUBSAMPLINGS:
+        raise UsageError(f"{image_format} is lossless and has no quality: expected a lossy format")
+    return _SUBSAMPLINGS[image_format]
 
 
 def encode_plain(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from irncli.compression.pipeline import Compressor
-from irncli.compression.plain import Plain, plain_jpeg
+from irncli.compression.plain import Plain, plain_jpeg, plain_reaching
 from irncli.compression.search import MAX_PROBES, least_reaching, most_within
 from irncli.engine.alpha import bleed
 from irncli.engine.metrics import psnr, ssim
@@ -17,6 +17,7 @@ from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
 from irncli.io.encoding import EVERY_FORMAT, Format, encode, fitted, holds_profile
+from irncli.io.image_file import decode
 from irncli.io.picture import Picture
 from irncli.io.tag import PLAIN, Tag
 from irncli.operations.forward import gain_of, tag_of
@@ -50,7 +51,7 @@ class Target:
         psnr: lowest RGB PSNR of the restored image in dB.
     """
 
-    quality: int = 90
+    quality: int = 70
     bytes: int | None = None
     bits_per_pixel: float | None = None
     psnr: float | None = None
@@ -105,19 +106,20 @@ class Compress(Operation):
         scale: HR size over LR size.
         model: model, or the name of one; None: chosen by scale and codec.
         target: quality, size or PSNR to aim for.
-        auto: write a plain JPEG of the same size if that is the better image.
+        auto: write a plain JPEG that meets the same target if that is better; None: yes if the
+            codec is JPEG and there is a report.
         report: restore the image and compare it with a plain JPEG; required by `auto`.
         refine: number of refinement steps, 0 to 1000.
     """
 
     formats = EVERY_FORMAT
     default_format = "jpeg"
-    default_quality = 90
+    default_quality = 70
 
     scale: float = 2
     model: str | LoadedModel | None = None
     target: Target = Target()
-    auto: bool = False
+    auto: bool | None = None
     report: bool = True
     refine: int = 0
 
@@ -138,6 +140,11 @@ class Compress(Operation):
             raise UsageError(
                 f"--auto with {image_format.upper()}: expected JPEG, to compare with a plain JPEG"
             )
+
+    def chooses(self, image_format: Format) -> bool:
+        """Tell whether a plain JPEG is written where that is better."""
+        possible = image_format == "jpeg" and self.report
+        return possible if self.auto is None else self.auto
 
     def identity(self) -> list[str]:
         """See Operation."""
@@ -175,6 +182,10 @@ class Compress(Operation):
             return None
         name = default_restorer(models.registry)
         return None if name is None else models.load_restorer(name)
+
+
+class _MissedTargetError(UsageError):
+    """The network cannot meet the target for a file."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +249,22 @@ class _Compression:
             self.warnings.append(text)
 
     def run(self) -> Result:
+        """Compress the image, or write the plain JPEG that meets the target better."""
+        chooses = self.settings.chooses(self.compressor.codec) and self.image.alpha is None
+        try:
+            made = self._by_network()
+        except _MissedTargetError:
+            plain = self._plain(None) if chooses else None
+            if plain is None:
+                raise
+            made = self._with_plain(plain, None)
+        else:
+            plain = self._plain(made) if chooses else None
+            if plain is not None and self._is_better(plain, made):
+                made = self._with_plain(plain, made)
+        return replace(made, warnings=tuple(self.warnings))
+
+    def _by_network(self) -> Result:
         """Make the image small, search for the quality, refine the image, and report."""
         steps = self.settings.refine
         share = 1 / (1 + STEP_COST * steps)
@@ -246,14 +273,11 @@ class _Compression:
         if steps:
             low, refined = self._refined(low, coded.quality, lambda d: self.tick(d * (1 - share)))
             coded = self._search(low)
-        (report, plain), data = self._report(coded), coded.data
-        made = Result(
+        report, data = self._report(coded), coded.data
+        return Result(
             image=low, encode=lambda: Encoded(data), model=self.model.name,
             lr_size=self.plan.lr_size, refined=refined, report=report,
         )  # fmt: skip
-        if plain is not None and plain.psnr > report["psnr"]:
-            made = self._better_plain(plain, made)
-        return replace(made, warnings=tuple(self.warnings))
 
     def _small(self, tick: Tick) -> Picture:
         image, compressor, (width, height) = self.image, self.compressor, self.plan.lr_size
@@ -276,7 +300,7 @@ class _Compression:
             found = most_within(at, lambda coded: len(coded.data) <= limit)
             if found is None:
                 least = len(at(1).data)
-                raise UsageError(
+                raise _MissedTargetError(
                     f"{counted(limit, 'byte')} is too small: the smallest file is {least} bytes, "
                     f"{8 * least / (width * height):.3f} bits per pixel"
                 )
@@ -297,7 +321,9 @@ class _Compression:
         found = least_reaching(restored, lambda coded: quality_of(coded) >= wanted)
         if found is None:
             best = quality_of(restored(100))
-            raise UsageError(f"{wanted:g} dB is out of reach: quality 100 gives {best:.2f} dB")
+            raise _MissedTargetError(
+                f"{wanted:g} dB is out of reach: quality 100 gives {best:.2f} dB"
+            )
         return found[1]
 
     def _restored(self, coded: _Coded) -> Pixels:
@@ -315,51 +341,101 @@ class _Compression:
         pixels = to_gray(found.pixels) if self.compressor.neutral else found.pixels
         return replace(low, pixels=pixels), gain_of(found)
 
-    def _report(self, coded: _Coded) -> tuple[dict[str, Any], Plain | None]:
+    def _report(self, coded: _Coded) -> dict[str, Any]:
         """Measure a file, and find the plain JPEG of the same size."""
         image, size = self.image, len(coded.data)
-        width, height = image.size
-        report: dict[str, Any] = {
-            "codec": self.compressor.codec,
-            "quality": coded.quality,
-            "bytes_before": self.bytes_in,
-            "bytes_after": size,
-            "bits_per_pixel": round(8 * size / (width * height), 4),
-        }
+        report = self._sizes(self.compressor.codec, coded.quality, size)
         if not self.settings.report:
-            return report, None
+            return report
         back = self._restored(coded) if coded.restored is None else coded.restored
         report["psnr"] = round(psnr(back, image.pixels), 3)
         report["ssim"] = round(ssim(back, image.pixels), 5)
         # A JPEG cannot store transparency, so there is nothing to compare with.
         plain = plain_jpeg(image.pixels, size) if image.alpha is None else None
-        report["plain_jpeg"] = plain and {
-            "quality": plain.quality,
-            "subsampling": plain.subsampling,
-            "bytes": len(plain.data),
-            "psnr": round(plain.psnr, 3),
-        }
-        return report, plain
-
-    def _better_plain(self, plain: Plain, made: Result) -> Result:
-        """Return the better plain JPEG as the result with `auto`; otherwise only warn about it."""
-        if not self.settings.auto:
+        report["plain_jpeg"] = plain and _described(plain, len(plain.data))
+        if plain is not None and plain.psnr > report["psnr"] and self.settings.auto is False:
             self.warnings.append(
                 "a plain JPEG of the same size is the better image: choose a lower quality or "
-                "size, where irn gains, or pass --auto"
+                "size, where irn gains, or leave out --always-irn"
             )
-            return made
-        whole = replace(self.image, metadata=replace(self.image.metadata, icc=self.icc))
+        return report
+
+    def _sizes(self, codec: str, quality: int, size: int) -> dict[str, Any]:
+        width, height = self.image.size
+        return {
+            "codec": codec,
+            "quality": quality,
+            "bytes_before": self.bytes_in,
+            "bytes_after": size,
+            "bits_per_pixel": round(8 * size / (width * height), 4),
+        }
+
+    def _plain(self, made: Result | None) -> Plain | None:
+        """Return the best plain JPEG that meets the target, metadata included; None if none does.
+
+        With a quality as target, its file is at most as large as that of the network.
+        """
+        target, (width, height), pixels = self.settings.target, self.image.size, self.image.pixels
+        if target.psnr is not None:
+            return plain_reaching(pixels, "jpeg", target.psnr)
+        limit = target.most_bytes(width * height)
+        if limit is None:
+            assert made is not None and made.report is not None  # noqa: S101, PT018
+            limit = made.report["bytes_after"]
+        plain = plain_jpeg(pixels, limit)
+        if plain is None:
+            return None
+        metadata = len(self._wrapped(plain)) - len(plain.data)
+        return plain_jpeg(pixels, limit - metadata)
+
+    def _is_better(self, plain: Plain, made: Result) -> bool:
+        """Tell whether a plain JPEG meets the target better than the network does."""
+        assert made.report is not None  # noqa: S101
+        if self.settings.target.psnr is not None:
+            size: int = made.report["bytes_after"]
+            return len(self._wrapped(plain)) < size
+        return plain.psnr > float(made.report["psnr"])
+
+    def _whole(self) -> Picture:
+        return replace(self.image, metadata=replace(self.image.metadata, icc=self.icc))
+
+    def _wrapped(self, plain: Plain) -> bytes:
+        """Return the file of a plain JPEG with metadata and a tag that says what it is."""
+        whole = self._whole()
 
         def tag(content_sha256: str) -> Tag:
             return Tag(content_sha256=content_sha256, hr_size=whole.size, **PLAIN)
 
-        data = encode(
+        return encode(
             whole, image_format="jpeg", quality=plain.quality, subsampling=plain.subsampling,
             progressive=True, xmp=with_tag(whole.metadata, tag, self._warn_once),
         )  # fmt: skip
-        assert made.report is not None  # noqa: S101
-        return replace(
-            made, image=whole, encode=lambda: Encoded(data), model=None, lr_size=whole.size,
-            report=made.report | {"codec": "plain jpeg", "bytes_after": len(data)},
+
+    def _with_plain(self, plain: Plain, made: Result | None) -> Result:
+        """Return a plain JPEG as the result, with what the network would have made."""
+        data, whole = self._wrapped(plain), self._whole()
+        report = self._sizes("plain jpeg", plain.quality, len(data))
+        report["psnr"] = round(plain.psnr, 3)
+        report["ssim"] = round(ssim(decode(plain.data).pixels, self.image.pixels), 5)
+        report["plain_jpeg"] = _described(plain, len(data))
+        report["irn"] = None
+        if made is not None and made.report is not None:
+            found = made.report
+            report["irn"] = {
+                "quality": found["quality"],
+                "bytes": found["bytes_after"],
+                "psnr": found["psnr"],
+            }
+        return Result(
+            image=whole, encode=lambda: Encoded(data), model=None, lr_size=whole.size,
+            report=report,
         )  # fmt: skip
+
+
+def _described(plain: Plain, size: int) -> dict[str, Any]:
+    return {
+        "quality": plain.quality,
+        "subsampling": plain.subsampling,
+        "bytes": size,
+        "psnr": round(plain.psnr, 3),
+    }

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from irncli.cli.commands.compress import parse_size
+from irncli.compression.plain import encode_plain, plain_reaching
 from irncli.config import CrmConfig
 from irncli.engine.metrics import psnr
 from irncli.errors import UsageError
@@ -46,7 +47,7 @@ def quality_of(original, path):
 
 
 def test_there_and_back(irn, photograph, models):
-    result = irn("compress", "--quality", 80, photograph)
+    result = irn("compress", "--quality", 80, "--always-irn", photograph)
     assert result.status == 0
     small = photograph.with_name("photo_irn.jpg")
     with Image.open(small) as image:
@@ -63,14 +64,14 @@ def test_there_and_back(irn, photograph, models):
 
 
 def test_the_record_says_it_all(irn, photograph, models):
-    result = irn("compress", "--json", photograph)
+    result = irn("compress", "--json", "--always-irn", photograph)
     record = json.loads(result.out)
     report = record["report"]
     size = photograph.with_name("photo_irn.jpg").stat().st_size
     assert record["bytes_out"] == report["bytes_after"] == size
     assert report["bytes_before"] == photograph.stat().st_size
     assert report["bits_per_pixel"] == pytest.approx(8 * size / (121 * 97), abs=1e-4)
-    assert (report["codec"], report["quality"]) == ("jpeg", 90)
+    assert (report["codec"], report["quality"]) == ("jpeg", 70)
     assert report["psnr"] > 20
     assert 0.5 < report["ssim"] < 1
     assert report["plain_jpeg"]["bytes"] <= size
@@ -153,18 +154,68 @@ def test_a_least_psnr_is_reached_with_the_lowest_quality(irn, photograph, models
     assert "quality 100 gives" in result.err
 
 
-def test_where_a_plain_jpeg_is_better_it_says_so_and_auto_takes_it(irn, photograph, models):
+def test_a_better_plain_jpeg_is_written_unless_irn_is_forced(irn, photograph, models):
     arguments = ("compress", photograph, "--quality", 100, "--json", "--overwrite")
+    result = irn(*arguments, "--always-irn")
+    forced = json.loads(result.out)
+    assert forced["report"]["codec"] == "jpeg"
+    assert forced["report"]["plain_jpeg"]["psnr"] > forced["report"]["psnr"]
+    assert "leave out --always-irn" in result.err
     result = irn(*arguments)
     record = json.loads(result.out)
-    assert record["report"]["plain_jpeg"]["psnr"] > record["report"]["psnr"]
-    assert "--auto" in result.err
-    assert "--auto" not in irn(*arguments[:-2], "--auto", "--overwrite").err
+    assert "choose a lower quality" not in result.err
+    report, size = record["report"], photograph.with_name("photo_irn.jpg").stat().st_size
+    assert (report["codec"], report["bytes_after"]) == ("plain jpeg", size)
+    assert size <= forced["report"]["bytes_after"]
+    assert report["irn"] == {
+        "quality": 100,
+        "bytes": forced["report"]["bytes_after"],
+        "psnr": forced["report"]["psnr"],
+    }
+    assert report["psnr"] == report["plain_jpeg"]["psnr"] > report["irn"]["psnr"]
+    line = irn(*arguments[:-2], "--overwrite").err
+    assert f"plain JPEG, since irn has {report['irn']['psnr']:.2f} dB" in line
     small, back = photograph.with_name("photo_irn.jpg"), photograph.with_name("back.png")
     assert extract(ImageFile(small.read_bytes()).header.xmp).task == "plain"
     assert irn("upscale", small, "--strict", "-o", back).lines == []
-    assert quality_of(photograph, back) > record["report"]["psnr"]
+    assert quality_of(photograph, back) == pytest.approx(report["psnr"], abs=1e-3)
     assert ImageFile(back.read_bytes()).header.xmp is None
+
+
+def test_a_plain_jpeg_uses_the_size_that_was_allowed(irn, photograph, models):
+    plenty = 12_000
+    result = irn("compress", photograph, "--target-size", f"{plenty}B", "--json")
+    report = json.loads(result.out)["report"]
+    assert report["codec"] == "plain jpeg"
+    size = photograph.with_name("photo_irn.jpg").stat().st_size
+    assert report["irn"]["bytes"] < size == report["bytes_after"] <= plenty
+    pixels = decode(photograph.read_bytes()).pixels
+    higher = report["quality"] + 1
+    if higher <= 100:
+        subsampling = report["plain_jpeg"]["subsampling"]
+        data = encode_plain(pixels, "jpeg", higher, subsampling=subsampling)
+        assert len(data) > plenty - 2000  # the rest are metadata and tag
+
+
+def test_a_psnr_that_only_a_plain_jpeg_reaches(irn, photograph, models):
+    result = irn("compress", photograph, "--min-psnr", 38)
+    assert result.status == 0
+    assert "plain JPEG, since irn cannot meet the target" in result.err
+    back = photograph.with_name("back.png")
+    assert irn("upscale", photograph.with_name("photo_irn.jpg"), "-o", back).status == 0
+    assert quality_of(photograph, back) >= 38
+    assert irn("compress", photograph, "--min-psnr", 38, "--always-irn", "--overwrite").status == 2
+
+
+def test_the_smaller_file_of_a_psnr_is_taken(irn, photograph, models):
+    arguments = ("compress", photograph, "--min-psnr", 24, "--json", "--overwrite")
+    forced = json.loads(irn(*arguments, "--always-irn").out)["report"]
+    chosen = json.loads(irn(*arguments).out)["report"]
+    pixels = decode(photograph.read_bytes()).pixels
+    plain = plain_reaching(pixels, "jpeg", 24)
+    assert chosen["psnr"] >= 24
+    assert chosen["bytes_after"] <= forced["bytes_after"]
+    assert (chosen["codec"] == "jpeg") == (len(plain.data) + 500 > forced["bytes_after"])
 
 
 def test_recompressed_since_it_is_restored_with_a_warning(irn, photograph, models):
@@ -219,7 +270,7 @@ def test_gray_alpha_and_tiny_pictures(irn, photograph, models):
 
 
 def test_refinement_gains(irn, photograph, models):
-    result = irn("compress", photograph, "--quality", 60, "--refine", 3, "--json")
+    result = irn("compress", photograph, "--quality", 60, "--refine", 3, "--json", "--always-irn")
     refined = json.loads(result.out)["refined"]
     assert refined["after"] >= refined["before"]
 
@@ -236,6 +287,7 @@ def test_refinement_gains(irn, photograph, models):
         (["--codec", "png", "--target-size", "1KB"], 2, "no quality"),
         (["--codec", "webp", "--auto"], 2, "--auto"),
         (["--auto", "--no-report"], 2, "--auto"),
+        (["--min-psnr", 99], 2, "out of reach"),
         (["-o", "x.tif"], 2, ".jpg"),
         (["--codec", "avif", "-o", "x.jpg"], 2, "avif"),
     ],

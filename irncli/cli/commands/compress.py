@@ -51,7 +51,7 @@ def compress(
     quality: Annotated[
         int | None,
         option(
-            groups.RESULT, "--quality Q", "Quality of the codec. The default is 90.", min=1, max=100
+            groups.RESULT, "--quality Q", "Quality of the codec. The default is 70.", min=1, max=100
         ),
     ] = None,
     target_size: Annotated[
@@ -72,8 +72,13 @@ def compress(
     ] = None,
     codec: Codec = None,
     auto: Annotated[
-        bool, option(groups.RESULT, "--auto", "Write a plain JPEG if that is better.")
-    ] = False,
+        bool | None,
+        option(
+            groups.RESULT,
+            "--auto/--always-irn",
+            "Write a plain JPEG where that is better, or never. The default for JPEG is --auto.",
+        ),
+    ] = None,
     report: Annotated[
         bool,
         option(
@@ -87,12 +92,12 @@ def compress(
 ) -> int:
     """Make images small and encode them; 'irn upscale' restores them.
 
-    Print the size and the quality of the restored image, and the quality of a plain JPEG of the
-    same size.
+    Where a plain JPEG meets the same target better, write that one. Print the size and the quality
+    of the restored image, and those of the other way.
 
     Examples:
       irn compress --quality 80 photo.png
-      irn compress --target-size 20KB --auto photo.png -o photo.jpg
+      irn compress --target-size 20KB photo.png -o photo.jpg
       irn compress --min-psnr 30 --codec webp photos/
     """
     from irncli.batch.run import run_job

@@ -142,19 +142,25 @@ def split(images: Images) -> tuple[Images, Images]:
     """Split images into training and validation images.
 
     One image in 24 is held out, chosen by the hash of its name, so the choice does not depend on
-    the order or on the other images. If one side would be empty, all images are used for training
-    and the first one also for validation.
+    the order or on the other images. If one side would be empty, the image with the smallest hash
+    is held out. A single image is on both sides.
     """
+    hashes = [_hash(name) for name in images.names]
+    chosen = [value % ONE_IN_VALIDATION == 0 for value in hashes]
+    if all(chosen) or not any(chosen):
+        smallest = min(range(len(hashes)), key=lambda k: (hashes[k], images.names[k]))
+        chosen = [k == smallest for k in range(len(hashes))]
     train, held_out = Images(left_out=images.left_out), Images()
-    for name, pixels in zip(images.names, images.pixels, strict=True):
-        stem = PurePosixPath(name).name.encode("utf-8", "surrogateescape")
-        side = held_out if zlib.crc32(stem) % ONE_IN_VALIDATION == 0 else train
+    for name, pixels, out in zip(images.names, images.pixels, chosen, strict=True):
+        side = held_out if out else train
         side.names.append(name)
         side.pixels.append(pixels)
-    if not len(held_out) or not len(train):
-        first = Images(images.names[:1], images.pixels[:1])
-        return images, first
-    return train, held_out
+    return (images if not len(train) else train), held_out
+
+
+def _hash(name: str) -> int:
+    """Return a hash of the name of an image without its directory."""
+    return zlib.crc32(PurePosixPath(name).name.encode("utf-8", "surrogateescape"))
 
 
 def centre_crop(pixels: torch.Tensor, scale: int, most: int) -> NDArray[np.uint8]:

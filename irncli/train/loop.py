@@ -34,6 +34,10 @@ VALIDATION_SIDE = 192
 """Largest side, in HR pixels, of the centres of held-out images that are validated."""
 
 
+FEW = 3
+"""Largest number of held-out images that are named when a run begins."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """Length of a run, either in steps or in minutes of training time.
@@ -211,10 +215,17 @@ class _Loop:
         if self.directory:
             self.log = RunLog(self.directory, self.trainer.step, hooks.say)
             self.directory.save_recipe(recipe)
+        names = f" ({', '.join(held_out.names)})" if len(held_out) <= FEW else ""
         hooks.say(
-            f"{counted(len(training), 'image')} to train on, {len(held_out)} held out, "
+            f"{counted(len(training), 'image')} to train on, {len(held_out)} held out{names}, "
             f"{len(images.left_out)} left out"
         )
+        both = len(set(training.names) & set(held_out.names))
+        if both:
+            hooks.say(
+                f"warning: {counted(both, 'image')} both trained on and validated on: give others "
+                "with --validation"
+            )
 
     def _saved(self) -> dict[str, Any] | None:
         saved = self.directory.load_state() if self.directory else None

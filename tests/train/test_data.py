@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,22 @@ def test_the_split_depends_on_names_alone():
     assert not set(train.names) & set(held_out.names)
     again = split(Images(names[::-1], pixels))[1]
     assert sorted(again.names) == sorted(held_out.names)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_with_few_images_one_is_held_out(count):
+    """Of names none of which, or all of which, hash to the held-out part."""
+    hashed = {
+        name: zlib.crc32(name.encode()) % 24 == 0 for name in map("{}.png".format, range(999))
+    }
+    for wanted in (False, True):  # whether all of the names hash to the held-out part
+        names = [name for name, out in hashed.items() if out == wanted][:count]
+        pixels = [torch.full((3, 1, 1), k, dtype=torch.uint8) for k in range(count)]
+        train, held_out = split(Images(names, pixels))
+        assert (len(train), len(held_out)) == (count - 1, 1)
+        assert sorted(train.names + held_out.names) == sorted(names)
+        assert held_out.pixels[0].max() == names.index(held_out.names[0])
+        assert split(Images(names[::-1], pixels[::-1]))[1].names == held_out.names
 
 
 def test_a_single_picture_serves_as_both():

@@ -160,7 +160,7 @@ def test_own_pictures_can_be_held_out(tmp_path, pictures, photo):
     own = Images(["v.png"], [torch.from_numpy(photo[:40, :60].copy()).permute(2, 0, 1)])
     said = []
     run(pictures, tmp_path / "a", 1, hooks=Hooks(say=said.append), held_out=own)
-    assert "6 images to train on, 1 held out, 0 left out" in said
+    assert "6 images to train on, 1 held out (v.png), 0 left out" in said
 
 
 def test_too_little_memory_is_said(tmp_path, pictures, monkeypatch):

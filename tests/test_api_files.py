@@ -351,3 +351,29 @@ def test_what_commands_write_is_restored_alike(photo, shelf, tmp_path, monkeypat
         with Image.open(f"{name[0]}_back.png") as expected:
             assert back.tobytes() == expected.tobytes()
             assert back.mode == expected.mode
+
+
+def test_the_same_weights_under_another_name_restore(model, noise, shelf, tmp_path):
+    path = tmp_path / "a.png"
+    model.save(noise(8, 9), path)
+    expected = np.asarray(irncli.restore(path, 0))
+    (shelf / "small.safetensors").rename(shelf / "renamed.safetensors")
+    assert np.array_equal(np.asarray(irncli.restore(path, 0)), expected)
+    other = serialise(shaken(SMALL["irn-x2"], seed=1), Card(name="small"))
+    (shelf / "small.safetensors").write_bytes(other)  # the name is taken, the weights are not
+    assert np.array_equal(np.asarray(irncli.restore(path, 0)), expected)
+
+
+def test_a_checkpoint_of_a_run_is_named_after_the_run(model, noise, shelf, tmp_path):
+    run_directory = tmp_path / "portraits"
+    run_directory.mkdir()
+    (shelf / "small.safetensors").rename(run_directory / "best.safetensors")
+    trained = irncli.load(str(run_directory / "best.safetensors"), device="cpu")
+    assert trained.name == "portraits-best"
+    path = tmp_path / "a.png"
+    trained.save(noise(8, 9), path)
+    with pytest.raises(UnavailableError, match="'portraits-best'"):
+        irncli.restore(path)
+    assert irncli.restore(path, 0, model=trained).size == (18, 16)
+    assert run(["models", "import", str(run_directory / "best.safetensors")]) == 0
+    assert irncli.restore(path, 0).size == (18, 16)

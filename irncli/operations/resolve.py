@@ -170,9 +170,8 @@ def _resolve_untagged(
 
 
 def _tagged_model(models: Models, tag: Tag, request: Request, warnings: _Warnings) -> LoadedModel:
-    if request.model is None:
-        require_named(models.registry, tag.model, tag.weights_sha256)
-    model = models.load(request.model or tag.model, tag.task)
+    name = request.model or _installed(models, tag.model, tag.weights_sha256)
+    model = models.load(name, tag.task)
     message = other_weights(model.weights_sha256, tag.model, tag.weights_sha256)
     if message and request.model is None:
         raise UnavailableError(
@@ -186,11 +185,25 @@ def _tagged_model(models: Models, tag: Tag, request: Request, warnings: _Warning
     return model
 
 
+def _installed(models: Models, name: str, weights_sha256: str) -> str:
+    """Return the installed model that a tag names, or one with the same weights and another name.
+
+    Raises:
+        UnavailableError: neither is installed.
+    """
+    names = [entry.name for entry in models.registry.entries()]
+    for candidate in sorted(names, key=lambda each: each != name):
+        if models.recorded_sha256(candidate) == weights_sha256:
+            return candidate
+    require_named(models.registry, name, weights_sha256)
+    return name
+
+
 def _tagged_restorer(models: Models, tag: Tag, warnings: _Warnings) -> LoadedRestorer | None:
     if not tag.restorer:
         return None
-    require_named(models.registry, tag.restorer, tag.restorer_sha256)
-    restorer = models.load_restorer(tag.restorer)
+    name = _installed(models, tag.restorer, tag.restorer_sha256)
+    restorer = models.load_restorer(name)
     # A restorer estimates the LR that the network made. With other weights, this is just another
     # estimate of the same image, so a warning is enough.
     warnings.add_unconditional(

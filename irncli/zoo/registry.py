@@ -16,7 +16,18 @@ from irncli.zoo.model_dirs import Entry, entries, imported_folder, shipped_folde
 __all__ = ["Entry", "Registry", "Summary", "default_registry"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_OF_A_RUN = ("best", "last")
 _SUFFIXES = (".safetensors", ".pth", ".pt")
+
+
+def name_of_file(path: Path) -> str:
+    """Return the name of the model in a file, the stem of the file.
+
+    Every run of `irn train` has a `best` and a `last` checkpoint, so the directory of the run is
+    part of their names.
+    """
+    folder = path.resolve().parent.name
+    return f"{folder}-{path.stem}" if path.stem in _OF_A_RUN and folder else path.stem
 
 
 @dataclass(frozen=True)
@@ -71,10 +82,10 @@ class Registry:
         )
 
     def load(self, name_or_path: str) -> Checkpoint:
-        """Read a model, and give its card the name of its file."""
+        """Read a model, and give its card the name that tags will have."""
         path = self.locate(name_or_path)
         checkpoint = read_checkpoint(path)
-        return replace(checkpoint, card=replace(checkpoint.card, name=path.stem))
+        return replace(checkpoint, card=replace(checkpoint.card, name=name_of_file(path)))
 
     def summaries(self) -> list[Summary]:
         """Return a summary of each model from its metadata; damaged models are marked as such."""
@@ -132,7 +143,7 @@ class Registry:
             OutputError: the directory cannot be written to.
             StorageError: the disk is full or fails.
         """
-        chosen = name or re.sub(r"[^A-Za-z0-9._-]", "-", source.stem).strip("-.")[:64]
+        chosen = name or re.sub(r"[^A-Za-z0-9._-]", "-", name_of_file(source)).strip("-.")[:64]
         if not _NAME.fullmatch(chosen):
             raise UsageError(
                 f"model name {chosen!r}: expected letters, digits, '.', '_' and '-', at most 64; "

@@ -119,13 +119,13 @@ def _restoring(tag: Tag) -> dict[str, Any]:
 
 
 def _state(name: str, sha256: str) -> State:
-    """Tell whether the model named in a tag is installed, and has the weights named in the tag."""
+    """Tell whether the weights named in a tag are installed, or others under the same name."""
     from irncli.zoo.model_dirs import entries, imported_folder, recorded_sha256, shipped_folder
 
-    for entry in entries(shipped_folder(), imported_folder()):
-        if entry.name == name:
-            return "here" if recorded_sha256(entry.path) == sha256 else "other weights"
-    return "missing"
+    here = entries(shipped_folder(), imported_folder())
+    if sha256 in {recorded_sha256(entry.path) for entry in here}:
+        return "here"
+    return "other weights" if name in {entry.name for entry in here} else "missing"
 
 
 def _print(path: Path, described: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from irncli.io.image_file import ImageFile
 from irncli.operations.models import Models
 from irncli.operations.result import Operation, Plan, Source
 
-__all__ = ["Encode", "Job", "Summary", "Tools"]
+__all__ = ["Encode", "Job", "Tools"]
 
 NEGLIGIBLE_GROWTH = 2048
 """Number of bytes by which an output may exceed the input without a warning: about the size of a
@@ -32,18 +32,6 @@ class Tools:
     models: Models
     progress: Progress
     options: BatchSettings
-
-
-class Summary:
-    """Output about the files of a batch, besides warnings; by default there is none."""
-
-    def add(self, record: Record) -> list[str]:  # noqa: ARG002
-        """Take a finished file into account, and return the lines to print about it."""
-        return []
-
-    def lines(self) -> list[str]:
-        """Return the lines to print at the end of the batch."""
-        return []
 
 
 @dataclass

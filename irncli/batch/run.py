@@ -12,7 +12,7 @@ from pathlib import Path
 
 from irncli.batch.console import Console, Record, Reporter
 from irncli.batch.dry_run import DryRun
-from irncli.batch.jobs import Encode, Job, Summary, Tools
+from irncli.batch.jobs import Encode, Job, Tools
 from irncli.batch.ledger import Ledger, default_ledger
 from irncli.batch.plan import (
     Destination,
@@ -24,6 +24,7 @@ from irncli.batch.plan import (
 )
 from irncli.batch.progress import POLL_SECONDS, Progress
 from irncli.batch.settings import BatchSettings
+from irncli.batch.summaries import Summary
 from irncli.batch.tasks import Converter, LocalConverter, Task
 from irncli.engine.device import use_threads
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
@@ -138,7 +139,7 @@ def run_job(
         label: function that returns the stem of the default output of an input.
         operation: operation to run on each input.
         scale: value of `{scale}` in a template; None if it differs between files.
-        summary: output about the files, besides warnings; None for no such output.
+        summary: lines about the files, besides warnings; None for the usual ones.
 
     Returns:
         The exit status.
@@ -163,18 +164,21 @@ def run_job(
     operation.check(_expected_format(options, operation))
     files = _planned_files(options, label, jobs[0], scale)
     summary = summary or Summary()
-    reporter = Reporter(console, len(files), restores=operation.restores, watch=summary.add)
     tasks, ledger = _tasks(files), default_ledger()
     if options.dry_run:
+        reporter = Reporter(console, len(files))
         DryRun(jobs[0], reporter, ledger).run(tasks)
     else:
+        describe = partial(summary.line, timed=options.verbose)
+        reporter = Reporter(console, len(files), watch=summary.add, describe=describe)
         batch = _Batch(jobs[0], tasks, reporter, ledger)
         with _converters(jobs, len(files)) as converters, progress.running(len(files)):
             _work(batch, converters, progress)
         if reporter.skipped:
             console.say(f"irn: already done: {reporter.skipped} of {len(files)}")
-        for line in summary.lines():
-            console.say(line)
+        if not options.json:
+            console.say_all(summary.total())
+        console.say_all(summary.notes())
     return int(reporter.status())
 
 

@@ -41,7 +41,7 @@ class BatchSettings:
         preserve_times: give outputs the times of their inputs.
         json: print records to standard output.
         quiet: print errors only.
-        verbose: print a line for each file.
+        verbose: print a line for each file even with `json` or to standard output, with its time.
         debug: print tracebacks.
     """
 

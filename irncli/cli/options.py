@@ -172,7 +172,14 @@ Json = Annotated[
     bool, option(MESSAGES, "--json", "Print one JSON record per file to standard output.")
 ]
 Quiet = Annotated[bool, option(MESSAGES, "--quiet -q", "Print errors only.")]
-Verbose = Annotated[bool, option(MESSAGES, "--verbose -v", "Print a line for each file.")]
+Verbose = Annotated[
+    bool,
+    option(
+        MESSAGES,
+        "--verbose -v",
+        "Print a line for each file even with --json or to a pipe, with the time it took.",
+    ),
+]
 Debug = Annotated[bool, option(MESSAGES, "--debug", "Show tracebacks of errors.")]
 
 _SHARED: dict[str, Any] = {

@@ -96,7 +96,7 @@ def compress(
       irn compress --min-psnr 30 --codec webp photos/
     """
     from irncli.batch.run import run_job
-    from irncli.batch.summaries import CompressionTotals
+    from irncli.batch.summaries import CompressionSummary
     from irncli.operations.compress import Compress, Target
 
     target = Target(
@@ -112,5 +112,5 @@ def compress(
         lambda path: f"{path.stem}_irn",
         Compress(scale=scale, model=model, target=target, auto=auto, report=report, refine=refine),
         scale=f"{scale:g}",
-        summary=CompressionTotals(),
+        summary=CompressionSummary(),
     )

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -120,6 +121,7 @@ class Reporter:
 
     Attributes:
         skipped: number of files that were already done.
+        left_out: number of files that were left out for each reason; they have no record.
     """
 
     def __init__(
@@ -133,25 +135,36 @@ class Reporter:
         self._console, self._total = console, total
         self._watch, self._describe = watch, describe
         self._lock = threading.Lock()
-        self._waiting: dict[int, Record] = {}
+        self._waiting: dict[int, Record | None] = {}
         self._next = 0
         self._failed: list[int] = []
         self.skipped = 0
+        self.left_out: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        """Return the number of files that are done or have failed."""
+        """Return the number of files that are done, have failed, or were left out."""
         return self._next + len(self._waiting)
 
-    def done(self, index: int, record: Record, error: IrnError | None = None) -> None:
-        """Report the file with this index, which is done or has failed."""
+    def done(
+        self,
+        index: int,
+        record: Record,
+        error: IrnError | None = None,
+        *,
+        left_out: str | None = None,
+    ) -> None:
+        """Report the file with this index, which is done, has failed, or was left out."""
         if error is not None:
             if self._console.debug:
                 traceback.print_exception(error)
             record.status, record.error, record.output = error.status, str(error), None
         with self._lock:
-            self._waiting[index] = record
+            self._waiting[index] = record if left_out is None else None
+            self.left_out.update([] if left_out is None else [left_out])
             while self._next in self._waiting:
-                self._tell(self._waiting.pop(self._next))
+                following = self._waiting.pop(self._next)
+                if following is not None:
+                    self._tell(following)
                 self._next += 1
 
     def _tell(self, record: Record) -> None:

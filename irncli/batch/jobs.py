@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from irncli.batch.console import Console, Record
 from irncli.batch.progress import Progress
 from irncli.batch.settings import BatchSettings
+from irncli.errors import IrnError
 from irncli.io.encoding import Format
 from irncli.io.image_file import ImageFile
 from irncli.operations.models import Models
@@ -59,6 +60,16 @@ class Job:
             ImageError: the file is not an image, is damaged, or is too large.
         """
         return ImageFile(data, max_pixels=self.tools.options.max_pixels)
+
+    def unsuitable(self, data: bytes) -> str | None:
+        """Tell why an input that was found in a directory is left out; None: it is not.
+
+        Files that cannot be read are not left out: converting them fails with a message.
+        """
+        try:
+            return self.operation.unsuitable(self.open(data))
+        except IrnError:
+            return None
 
     def decode(self, file: ImageFile, record: Record) -> Source:
         """Decode an input file.

@@ -123,11 +123,13 @@ class PlannedFile(NamedTuple):
         path: input file.
         output: output file.
         format: format of the output.
+        found: True if the input was found in a directory; False if it was named.
     """
 
     path: Path
     output: Path
     format: Format
+    found: bool = False
 
 
 def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], int]:
@@ -162,7 +164,10 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], 
     outputs = [to.output_of(source, n) for n, source in enumerate(kept, 1)]
     formats = [output_format(output, to.format, to.operation) for output in outputs]
     pairs = plan_outputs([each.path for each in kept], outputs)
-    files = [PlannedFile(*pair, each) for pair, each in zip(pairs, formats, strict=True)]
+    files = [
+        PlannedFile(*pair, each, source.found)
+        for pair, each, source in zip(pairs, formats, kept, strict=True)
+    ]
     return files, len(sources) - len(kept)
 
 

@@ -29,7 +29,7 @@ from irncli.batch.tasks import Converter, LocalConverter, Task
 from irncli.engine.device import use_threads
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.encoding import Format, format_for_suffix
-from irncli.io.inputs import Input, expand_inputs, listed
+from irncli.io.inputs import Input, expand_inputs, listed, unsearched
 from irncli.io.paths import STREAM, times_of
 from irncli.operations.models import Models
 from irncli.operations.result import Operation
@@ -120,7 +120,7 @@ class _Batch:
         if not task.over:
             record.seconds = round(task.seconds, 3)
         task.data = b""
-        self.reporter.done(task.index, record, task.error)
+        self.reporter.done(task.index, record, task.error, left_out=task.left_out)
         tools.progress.count(len(self.reporter))
 
 
@@ -179,13 +179,39 @@ def run_job(
         if not options.json:
             console.say_all(summary.total())
         console.say_all(summary.notes())
+    _tell_unsearched(options, console)
+    _tell_left_out(reporter, operation, console, len(files))
     return int(reporter.status())
+
+
+def _tell_unsearched(options: BatchSettings, console: Console) -> None:
+    if options.recursive or options.quiet:
+        return
+    found = unsearched(options.inputs or [], without=options.output_dir)
+    if found:
+        these = counted(found, "subdirectory", "subdirectories")
+        console.say(f"irn: not searched: {these} with images; --recursive (-r) includes them")
+
+
+def _tell_left_out(reporter: Reporter, operation: Operation, console: Console, files: int) -> None:
+    """Print how many files were left out, and why.
+
+    Raises:
+        IrnError: all files were left out.
+    """
+    reasons = sorted(reporter.left_out.items())
+    found = " and ".join(f"{counted(number, 'image')} {reason}" for reason, number in reasons)
+    if found and reporter.left_out.total() == files:
+        raise operation.nothing_suitable(found)
+    if found:
+        console.say(f"irn: left out: {found}")
 
 
 def _tasks(files: Sequence[PlannedFile]) -> Iterator[Task]:
     """Yield the tasks one at a time, so that finished tasks take no memory."""
-    for index, (path, output, image_format) in enumerate(files):
-        yield Task(index, path, output, image_format, Record(str(path), str(output)))
+    for index, (path, output, image_format, found) in enumerate(files):
+        record = Record(str(path), str(output))
+        yield Task(index, path, output, image_format, record, found=found)
 
 
 @contextmanager

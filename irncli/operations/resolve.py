@@ -17,7 +17,7 @@ from irncli.operations.models import (
 from irncli.operations.result import check_scale
 from irncli.zoo.named import other_weights, require_named
 
-__all__ = ["Request", "Restoration", "resolve"]
+__all__ = ["COMMANDS", "Request", "Restoration", "resolve"]
 
 COMMANDS = {"rescale": "irn upscale", "color": "irn colorize"}
 """Command that restores the images of each task."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from irncli.engine.ticks import Tick
-from irncli.errors import TagError, UsageError
+from irncli.errors import InputMissingError, IrnError, TagError, UsageError
 from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, encode, fitted
 from irncli.io.image_file import ImageFile
 from irncli.io.metadata import stripped
@@ -162,6 +162,24 @@ class Operation(ABC):
         Raises:
             UsageError: the settings cannot be used with this format.
         """
+
+    def unsuitable(self, file: ImageFile) -> str | None:  # noqa: ARG002
+        """Tell why a file that was found in a directory is left out; None: it is not.
+
+        The reason follows the number of images, such as "without an irn tag".
+
+        Raises:
+            TagError: the tag is not usable.
+        """
+        return None
+
+    def nothing_suitable(self, found: str) -> IrnError:
+        """Return the error for directories in which all images were left out.
+
+        Args:
+            found: what was found, such as "2 images without an irn tag".
+        """
+        return InputMissingError(f"found only {found}")
 
     def model_name(self, models: Models, image_format: Format) -> str | None:  # noqa: ARG002
         """Return the name of the model for a format, or None if it depends on the file."""

@@ -32,6 +32,9 @@ def upscale(
     Size, model and scale come from the tag of the small image. Detail that it could not hold is
     drawn at random, from --seed.
 
+    Images in a directory that have no tag are left out, unless --model, --scale or --strict is
+    given.
+
     Examples:
       irn upscale small.png --seed 0 -o back.png
       irn upscale small/ --seed 0 --output-dir back

@@ -17,8 +17,10 @@ from irncli.batch.ledger import Ledger, default_ledger
 from irncli.batch.plan import (
     Destination,
     PlannedFile,
+    ineffective,
     make_directories,
     plan,
+    refuse_ineffective,
     require_ray,
     tile_side,
 )
@@ -164,7 +166,7 @@ def run_job(
     operation.check(_expected_format(options, operation))
     files = _planned_files(options, label, jobs[0], scale)
     summary = summary or Summary()
-    tasks, ledger = _tasks(files), default_ledger()
+    tasks, ledger = _tasks(options, files), default_ledger()
     if options.dry_run:
         reporter = Reporter(console, len(files))
         DryRun(jobs[0], reporter, ledger).run(tasks)
@@ -207,11 +209,11 @@ def _tell_left_out(reporter: Reporter, operation: Operation, console: Console, f
         console.say(f"irn: left out: {found}")
 
 
-def _tasks(files: Sequence[PlannedFile]) -> Iterator[Task]:
+def _tasks(options: BatchSettings, files: Sequence[PlannedFile]) -> Iterator[Task]:
     """Yield the tasks one at a time, so that finished tasks take no memory."""
-    for index, (path, output, image_format, found) in enumerate(files):
-        record = Record(str(path), str(output))
-        yield Task(index, path, output, image_format, record, found=found)
+    for index, each in enumerate(files):
+        record = Record(str(each.path), str(each.output), warnings=ineffective(options, each))
+        yield Task(index, each.path, each.output, each.format, record, found=each.found)
 
 
 @contextmanager
@@ -256,10 +258,7 @@ def _planned_files(
         one = left_out == 1
         why = "it is the output of another input" if one else "they are outputs of other inputs"
         console.say(f"irn: {counted(left_out, 'image')} left out: {why}")
-    if options.json and any(each.output == STREAM for each in files):
-        raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
-    if options.quality is not None and all(each.format == "png" for each in files):
-        raise UsageError(f"--quality {options.quality} with PNG: PNG has no quality, leave it out")
+    refuse_ineffective(options, files)
     if to.makes_directories and not options.dry_run:
         make_directories(files)
     return files

@@ -23,7 +23,8 @@ Output = Annotated[
     option(
         FILES,
         "--output -o FILE",
-        "Output file, or a template such as 'out/{stem}{ext}'; - is standard output.",
+        "Output file, or a template such as 'out/{stem}{ext}'; - is standard output. A name that "
+        "ends in / is a directory.",
     ),
 ]
 OutputDir = Annotated[Path | None, option(FILES, "--output-dir DIR", "Directory for the outputs.")]

@@ -33,7 +33,7 @@ def test_a_command_may_write_more_formats():
         assert output_format(Path(f"small.{suffix}"), None, COMPRESS) == suffix
     to = Destination(output=Path("small.webp"), label=str, operation=COMPRESS)
     files, left_out = plan([Input(Path("a.png"))], to)
-    assert (files, left_out) == ([(Path("a.png"), Path("small.webp"), "webp")], 0)
+    assert (files, left_out) == ([(Path("a.png"), Path("small.webp"), "webp", False)], 0)
     with pytest.raises(UsageError, match=r"irn writes \.png, \.jpg, \.webp, \.avif and \.jxl, not"):
         output_format(Path("small.gif"), None, COMPRESS)
     with pytest.raises(UsageError, match="webp by its suffix, but avif was requested"):
@@ -44,6 +44,6 @@ def test_an_output_without_a_format_takes_that_of_the_command():
     for operation, suffix in ((DOWNSCALE, ".png"), (COMPRESS, ".jpg")):
         for output in (None, Path("out/{stem}{ext}")):
             to = Destination(output=output, label=lambda path: path.stem, operation=operation)
-            [(_, made, _)] = plan([Input(Path("a.tif"))], to)[0]
-            assert made.name == f"a{suffix}"
+            [planned] = plan([Input(Path("a.tif"))], to)[0]
+            assert planned.output.name == f"a{suffix}"
         assert output_format(Path("-"), None, operation) == operation.default_format

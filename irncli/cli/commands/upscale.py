@@ -8,6 +8,7 @@ from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
+from irncli.errors import UsageError
 
 if TYPE_CHECKING:
     from irncli.operations.resolve import Request
@@ -57,11 +58,19 @@ def restore_files(
     temperature: float | None,
     label: str,
 ) -> int:
-    """Restore the images of a batch; `label` is appended to the stems of default outputs."""
+    """Restore the images of a batch; `label` is appended to the stems of default outputs.
+
+    Raises:
+        UsageError: `seed` has no effect, because `temperature` is 0.
+    """
     from irncli.batch.run import run_job
     from irncli.batch.summaries import DrawnSeed
     from irncli.operations.restore import Restore
 
+    if seed is not None and temperature == 0:
+        raise UsageError(
+            f"--seed {seed} with --temperature 0: without z there is no seed, leave one of them out"
+        )
     drawn = DrawnSeed(seed)
     return run_job(
         settings,

@@ -130,8 +130,8 @@ class Job:
 
     def key(self, data: bytes, image_format: Format) -> str:
         """Hash everything that an output depends on: the input file, the options, the weights."""
-        options, name = self.tools.options, self.model_name(image_format)
-        weights = name and self.tools.models.recorded_sha256(name)
+        options = self.tools.options
+        weights = self.operation.weights(self.tools.models, image_format)
         shared = (image_format, self.quality, options.strip, options.precision, weights)
         kind = type(self.operation).__name__
         parts = [repr(kind), *map(repr, shared), *self.operation.identity()]

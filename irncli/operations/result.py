@@ -185,6 +185,11 @@ class Operation(ABC):
         """Return the name of the model for a format, or None if it depends on the file."""
         return None
 
+    def weights(self, models: Models, image_format: Format) -> str | None:
+        """Return the hash of the weights that may be used, or None if the file names them."""
+        name = self.model_name(models, image_format)
+        return None if name is None else models.recorded_sha256(name)
+
     @abstractmethod
     def identity(self) -> list[str]:
         """List the settings that affect the result, for the key of `--skip-existing`."""

@@ -59,14 +59,19 @@ def test_loops_of_links(irn, picture, tmp_path):
 
 
 NUMBERS = {
-    "downscale": ["--scale"],
-    "compress": ["--scale", "--target-bpp", "--min-psnr"],
-    "upscale": ["--temperature", "--scale"],
+    "compress": ["--target-bpp", "--min-psnr"],
+    "upscale": ["--temperature"],
     "colorize": ["--temperature"],
     "eval": ["--scale", "--temperature"],
     "train": ["--minutes"],
 }
 """All options that take a number with a fraction."""
+WRITTEN = {
+    "downscale": ["--scale", "--percent"],
+    "compress": ["--scale"],
+    "upscale": ["--scale"],
+}
+"""Options that take such a number as people write it, such as x4 or 50%."""
 OTHERS = {"eval": ["--model", "irn-x4"], "train": ["--preset", "irn-x2", "--out", "run", "--data"]}
 
 
@@ -84,7 +89,13 @@ def test_the_table_has_all_options_that_take_a_number():
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1"])
 @pytest.mark.parametrize(
-    ("command", "option"), [(command, each) for command in NUMBERS for each in NUMBERS[command]]
+    ("command", "option"),
+    [
+        (command, each)
+        for table in (NUMBERS, WRITTEN)
+        for command in table
+        for each in table[command]
+    ],
 )
 def test_a_number_without_a_meaning_is_refused(irn, picture, command, option, value):
     words = [command, *OTHERS.get(command, []), picture, option, value]

@@ -8,6 +8,7 @@ from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
+from irncli.cli.numbers import parse_scale
 from irncli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def upscale(
     temperature: options.Temperature = None,
     model: options.Model = None,
     scale: Annotated[
-        float | None,
+        str | None,
         option(groups.RESULT, "--scale S", "HR size over LR size, for files without a tag."),
     ] = None,
     strict: options.Strict = False,
@@ -47,7 +48,8 @@ def upscale(
     """
     from irncli.operations.resolve import Request
 
-    request = Request(task="rescale", model=model, scale=scale, strict=strict)
+    number = None if scale is None else parse_scale(scale)
+    request = Request(task="rescale", model=model, scale=number, strict=strict)
     return restore_files(settings, request, seed, temperature, "restored")
 
 

@@ -10,6 +10,7 @@ from irncli.batch.console import Console, Record
 from irncli.batch.progress import Progress
 from irncli.batch.settings import BatchSettings
 from irncli.errors import IrnError
+from irncli.io.colours import Colour, parse_colour
 from irncli.io.encoding import Format
 from irncli.io.image_file import ImageFile
 from irncli.operations.models import Models
@@ -53,6 +54,16 @@ class Job:
         given = self.tools.options.quality
         return self.operation.default_quality if given is None else given
 
+    @property
+    def background(self) -> Colour | None:
+        """Colour on which transparent images are put; None: alpha is kept.
+
+        Raises:
+            UsageError: the option does not name a colour.
+        """
+        named = self.tools.options.background
+        return None if named is None else parse_colour(named)
+
     def open(self, data: bytes) -> ImageFile:
         """Open an input file.
 
@@ -77,7 +88,10 @@ class Job:
         Raises:
             ImageError: the pixels cannot be read.
         """
-        source = Source.decoded(file, deep=self.operation.deep, strip=self.tools.options.strip)
+        options = self.tools.options
+        source = Source.decoded(
+            file, deep=self.operation.deep, strip=options.strip, background=self.background
+        )
         record.bytes_in = len(file.data)
         record.warnings += source.image.notes
         return source
@@ -135,6 +149,8 @@ class Job:
         shared = (image_format, self.quality, options.strip, options.precision, weights)
         kind = type(self.operation).__name__
         parts = [repr(kind), *map(repr, shared), *self.operation.identity()]
+        if self.background is not None:
+            parts.append(f"background={self.background}")
         text = f"[{', '.join(parts)}]"
         digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
         digest.update(data)

@@ -162,7 +162,9 @@ def run_job(
             for device in options.device.split(",")
         )
     ]
-    # Refuse a format that cannot hold the requested result before any file is read.
+    # Refuse a colour that does not exist, and a format that cannot hold the requested result,
+    # before any file is read.
+    _ = jobs[0].background
     operation.check(_expected_format(options, operation))
     files = _planned_files(options, label, jobs[0], scale)
     summary = summary or Summary()

@@ -162,6 +162,14 @@ Guard = Annotated[
 Strip = Annotated[
     bool, option(FILES, "--strip", "Leave out EXIF (except the orientation), XMP, DPI and text.")
 ]
+Background = Annotated[
+    str | None,
+    option(
+        RESULT,
+        "--background COLOUR",
+        "Put transparent images on a colour, such as white or #ffffff.",
+    ),
+]
 PreserveTimes = Annotated[
     bool, option(FILES, "--preserve-times", "Give each output the times of its input.")
 ]
@@ -200,6 +208,7 @@ _SHARED: dict[str, Any] = {
     "overwrite": Overwrite,
     "skip_existing": SkipExisting,
     "dry_run": DryRun,
+    "background": Background,
     "strip": Strip,
     "preserve_times": PreserveTimes,
     "json": Json,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from irncli.engine.ticks import Tick
 from irncli.errors import InputMissingError, IrnError, TagError, UsageError
+from irncli.io.colours import Colour, flattened
 from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, encode, fitted
 from irncli.io.image_file import ImageFile
 from irncli.io.metadata import stripped
@@ -46,18 +47,28 @@ class Source:
     file: ImageFile
 
     @classmethod
-    def decoded(cls, file: ImageFile, *, deep: bool, strip: bool = False) -> Source:
+    def decoded(
+        cls,
+        file: ImageFile,
+        *,
+        deep: bool,
+        strip: bool = False,
+        background: Colour | None = None,
+    ) -> Source:
         """Decode a file.
 
         Args:
             file: the opened file.
             deep: keep 16 bits per channel; otherwise the image is reduced to 8.
             strip: leave out EXIF (except the orientation), XMP, DPI and text.
+            background: colour on which a transparent image is put; None: alpha is kept.
 
         Raises:
             ImageError: the pixels cannot be read.
         """
         image = file.decode(deep=deep)
+        if background is not None:
+            image = flattened(image, background)
         if strip:
             image = replace(image, metadata=stripped(image.metadata))
         return cls(image, file)

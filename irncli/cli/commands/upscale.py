@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["restore_files", "upscale"]
 
 
-@options.batch_command(formats=options.AnyFormat)
+@options.batch_command(formats=options.AnyFormat, without=("background",))
 def upscale(
     settings: BatchSettings,
     seed: options.Seed = None,

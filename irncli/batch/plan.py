@@ -11,7 +11,7 @@ from typing import NamedTuple
 from irncli.batch.settings import BatchSettings
 from irncli.batch.templates import fill, is_template
 from irncli.errors import UnavailableError, UsageError
-from irncli.io.encoding import Format, chosen_format, suffix_for_format
+from irncli.io.encoding import Format, chosen_format, spoken_name, suffix_for_format
 from irncli.io.inputs import Input
 from irncli.io.paths import STREAM, identity, is_directory, make_directory, plan_outputs
 from irncli.operations.result import Operation
@@ -174,17 +174,24 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], 
     return files, len(sources) - len(kept)
 
 
-def ineffective(options: BatchSettings, file: PlannedFile) -> list[str]:
+def ineffective(options: BatchSettings, operation: Operation, file: PlannedFile) -> list[str]:
     """Return a warning for each option that has no effect on this file."""
     found = []
-    if options.quality is not None and file.format == "png":
-        found.append(f"--quality {options.quality} was ignored: PNG has no quality")
+    if options.quality is not None and file.format in operation.lossless:
+        name = _lossless_name(file.format)
+        found.append(f"--quality {options.quality} was ignored: {name} has no quality")
     if options.preserve_times and STREAM in (file.path, file.output):
         found.append("--preserve-times was ignored: standard streams have no times")
     return found
 
 
-def refuse_ineffective(options: BatchSettings, files: Sequence[PlannedFile]) -> None:
+def _lossless_name(image_format: Format) -> str:
+    return "PNG" if image_format == "png" else f"lossless {spoken_name(image_format)}"
+
+
+def refuse_ineffective(
+    options: BatchSettings, operation: Operation, files: Sequence[PlannedFile]
+) -> None:
     """Refuse options that contradict each other, or have no effect on any of the files.
 
     Raises:
@@ -196,8 +203,11 @@ def refuse_ineffective(options: BatchSettings, files: Sequence[PlannedFile]) -> 
         raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
     if options.skip_existing and any(each.output == STREAM for each in files):
         raise UsageError("--skip-existing with standard output: give -o FILE, or leave it out")
-    if options.quality is not None and all(each.format == "png" for each in files):
-        raise UsageError(f"--quality {options.quality} with PNG: PNG has no quality, leave it out")
+    if options.quality is not None and all(each.format in operation.lossless for each in files):
+        name = " and ".join(dict.fromkeys(_lossless_name(each.format) for each in files))
+        raise UsageError(
+            f"--quality {options.quality} with {name}: {name} has no quality, leave it out"
+        )
     if options.preserve_times and all(STREAM in (each.path, each.output) for each in files):
         raise UsageError("--preserve-times with a standard stream: it has no times, leave it out")
 

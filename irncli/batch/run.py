@@ -168,7 +168,7 @@ def run_job(
     operation.check(_expected_format(options, operation))
     files = _planned_files(options, label, jobs[0], scale)
     summary = summary or Summary()
-    tasks, ledger = _tasks(options, files), default_ledger()
+    tasks, ledger = _tasks(options, operation, files), default_ledger()
     if options.dry_run:
         reporter = Reporter(console, len(files))
         DryRun(jobs[0], reporter, ledger).run(tasks)
@@ -211,10 +211,14 @@ def _tell_left_out(reporter: Reporter, operation: Operation, console: Console, f
         console.say(f"irn: left out: {found}")
 
 
-def _tasks(options: BatchSettings, files: Sequence[PlannedFile]) -> Iterator[Task]:
+def _tasks(
+    options: BatchSettings, operation: Operation, files: Sequence[PlannedFile]
+) -> Iterator[Task]:
     """Yield the tasks one at a time, so that finished tasks take no memory."""
     for index, each in enumerate(files):
-        record = Record(str(each.path), str(each.output), warnings=ineffective(options, each))
+        record = Record(
+            str(each.path), str(each.output), warnings=ineffective(options, operation, each)
+        )
         yield Task(index, each.path, each.output, each.format, record, found=each.found)
 
 
@@ -260,7 +264,7 @@ def _planned_files(
         one = left_out == 1
         why = "it is the output of another input" if one else "they are outputs of other inputs"
         console.say(f"irn: {counted(left_out, 'image')} left out: {why}")
-    refuse_ineffective(options, files)
+    refuse_ineffective(options, job.operation, files)
     if to.makes_directories and not options.dry_run:
         make_directories(files)
     return files

@@ -61,7 +61,7 @@ Model = Annotated[
     option(RESULT, "--model M", "Name or path of a model.", autocompletion=candidates.models),
 ]
 FileFormat = Annotated[
-    Literal["png", "jpeg"] | None,
+    Literal["png", "jpeg", "webp"] | None,
     option(
         FILES, "--format", "Output format. The default is that of the file name suffix, or PNG."
     ),

@@ -8,7 +8,7 @@ from irncli.engine.rescaler import resize_plane
 from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
-from irncli.io.encoding import Format
+from irncli.io.encoding import Format, holds_profile
 from irncli.operations.forward import Forward, tag_of
 from irncli.operations.models import LoadedModel, Models
 from irncli.operations.result import Plan, Result, Source, check_scale, encoder
@@ -97,9 +97,14 @@ class Downscale(Forward):
             alpha=None if alpha is None else resize_plane(alpha, height, width),
         )
         neutral = made.guarded.neutral and not image.gray
-        tag = tag_of(image, model, plan.scale, gray=image.gray, neutral=neutral, **made.marks)
+        fields = dict(made.marks)
+        if not holds_profile(small, image_format):
+            # The profile is stored in the tag instead, as for a decoloured image.
+            fields["icc"] = image.metadata.icc or b""
+            small = replace(small, metadata=replace(image.metadata, icc=None))
+        tag = tag_of(image, model, plan.scale, gray=image.gray, neutral=neutral, **fields)
         return Result(
-            image=small, encode=encoder(small, image_format, quality, tag), model=model.name,
-            lr_size=plan.lr_size, warnings=made.warnings, refined=made.refined,
+            image=small, encode=encoder(small, image_format, quality, tag, lossless=True),
+            model=model.name, lr_size=plan.lr_size, warnings=made.warnings, refined=made.refined,
             guarded=made.shares,
         )  # fmt: skip

@@ -134,6 +134,8 @@ class Restore(Operation):
             seed = self.seed if self.seed is not None else self.drawn if temperature > 0 else 0
             inverse = _Inverse(plan.model, found, seed, temperature, tick, warnings)
             image = inverse.coloured(image) if color else inverse.enlarged(image, source.file)
+        elif color:
+            image = replace(image, gray=True)  # WebP does not store that
         image = replace(image, metadata=_without_tag(image.metadata, found.tag))
         return Result(
             image=image, encode=encoder(image, image_format, quality),

@@ -146,6 +146,7 @@ class Operation(ABC):
 
     Attributes:
         formats: formats that the operation can write.
+        lossless: formats that are written without loss, so that a quality has no effect.
         default_format: format of an output whose name does not tell.
         deep: True if the operation handles 16 bits per channel; otherwise images are reduced to 8
             bits when they are read.
@@ -155,6 +156,7 @@ class Operation(ABC):
     """
 
     formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
+    lossless: ClassVar[tuple[Format, ...]] = ("png",)
     default_format: ClassVar[Format] = "png"
     deep: ClassVar[bool] = False
     default_quality: ClassVar[int] = 95
@@ -244,15 +246,28 @@ def check_scale(scale: float | None) -> None:
 
 
 def encoder(
-    image: Picture, image_format: Format, quality: int, tag: TagOf | None = None
+    image: Picture,
+    image_format: Format,
+    quality: int,
+    tag: TagOf | None = None,
+    *,
+    lossless: bool = False,
 ) -> Callable[[], Encoded]:
-    """Return a function that encodes an image, with a tag in the XMP packet if one is given."""
+    """Return a function that encodes an image, with a tag in the XMP packet if one is given.
+
+    Args:
+        image: image to write.
+        image_format: format of the file.
+        quality: quality of lossy formats, 1 to 100.
+        tag: function that returns the tag of a small image; None: no tag is written.
+        lossless: write a lossless WebP.
+    """
 
     def encoded() -> Encoded:
         held, lost = fitted(image, image_format)
         warnings = list(lost)
         xmp = None if tag is None else with_tag(image.metadata, tag, warnings.append)
-        data = encode(held, image_format=image_format, quality=quality, xmp=xmp)
+        data = encode(held, image_format=image_format, quality=quality, lossless=lossless, xmp=xmp)
         return Encoded(data, tuple(dict.fromkeys(warnings)))
 
     return encoded

@@ -44,11 +44,13 @@ class EncoderSettings:
         quality: quality of lossy formats, 1 to 100.
         subsampling: chroma subsampling of JPEG and AVIF.
         progressive: write a progressive JPEG.
+        lossless: write a lossless WebP, without a quality.
     """
 
     quality: int = 95
     subsampling: Subsampling = "4:4:4"
     progressive: bool = False
+    lossless: bool = False
 
 
 class WritableFormat(FileFormat):

@@ -186,7 +186,8 @@ def ineffective(options: BatchSettings, operation: Operation, file: PlannedFile)
 
 
 def _lossless_name(image_format: Format) -> str:
-    return "PNG" if image_format == "png" else f"lossless {spoken_name(image_format)}"
+    name = spoken_name(image_format)
+    return f"lossless {name}" if image_format == "webp" else name  # others are always lossless
 
 
 def refuse_ineffective(

@@ -67,7 +67,7 @@ FileFormat = Annotated[
     ),
 ]
 AnyFormat = Annotated[
-    Literal["png", "jpeg", "webp", "avif", "jxl"] | None,
+    Literal["png", "jpeg", "webp", "avif", "jxl", "tiff"] | None,
     option(
         FILES, "--format", "Output format. The default is that of the file name suffix, or PNG."
     ),

@@ -11,6 +11,7 @@ from irncli.io.image_file import ImageFile
 from irncli.io.picture import Picture
 
 __all__ = [
+    "CODECS",
     "EVERY_FORMAT",
     "LOSSLESS",
     "LOSSLESS_OR_JPEG",
@@ -27,7 +28,9 @@ __all__ = [
 ]
 
 EVERY_FORMAT: tuple[Format, ...] = tuple(WRITABLE)
-"""Formats of restored images, which are not input of another restoration, and of codecs."""
+"""Formats of restored images, which are not input of another restoration."""
+CODECS: tuple[Format, ...] = tuple(name for name in WRITABLE if name != "tiff")
+"""Formats of compressed images."""
 LOSSLESS: tuple[Format, ...] = ("png", "webp")
 """Formats that have no quality where they are written as lossless, as for small images."""
 LOSSLESS_OR_JPEG: tuple[Format, ...] = ("png", "jpeg", "webp")
@@ -60,7 +63,8 @@ def encode(
 ) -> bytes:
     """Return the file of an image, with its metadata.
 
-    All formats except PNG have 8 bits, and are lossy unless `lossless` is set for WebP.
+    PNG and TIFF have 8 or 16 bits and are lossless. The other formats have 8 bits and are lossy,
+    unless `lossless` is set for WebP. TIFF keeps the content of EXIF but not its bytes.
 
     WebP, AVIF and JPEG XL do not store DPI. WebP does not store gray: a gray image is decoded as a
     colour image whose channels differ by at most 1. AVIF does not store gray with alpha: such an
@@ -69,7 +73,8 @@ def encode(
 
     Args:
         picture: image to write.
-        image_format: `png` (8 or 16 bits, lossless), `jpeg` (optimised), `webp`, `avif` or `jxl`.
+        image_format: `png` (8 or 16 bits, lossless), `jpeg` (optimised), `webp`, `avif`,
+                `jxl` or `tiff` (8 or 16 bits, lossless).
         quality: quality of lossy formats, 1 to 100; 100 is lossy, too.
         subsampling: chroma subsampling of JPEG and AVIF; WebP always uses 4:2:0, and JPEG XL does
             not subsample.
@@ -80,7 +85,7 @@ def encode(
 
     Raises:
         UsageError: the quality is out of range, a JPEG would need alpha, or a format other than PNG
-            would need 16 bits.
+            and TIFF would need 16 bits.
         ImageError: the size or the metadata do not fit the format.
         UnavailableError: the plug-in for JPEG XL is not installed.
     """

@@ -51,6 +51,7 @@ class Restore(Operation):
     """
 
     formats = EVERY_FORMAT
+    lossless = ("png", "tiff")
     deep = True
     restores = True
 

@@ -217,8 +217,9 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
 - **Reading.** irn reads everything that Pillow reads, recognised by content and not by name, except
   EPS and PostScript, PDF, PSD and WMF:
   {readable}. JPEG XL and HEIC need plug-ins: `pip install 'irncli[jxl,heic]'`.
-- **Writing.** Small images are PNG or JPEG. Restored images and the files of `irn compress` may
-  also be WebP, AVIF and, with its plug-in, JPEG XL.
+- **Writing.** Small images are PNG, JPEG or lossless WebP. Restored images and the files of
+  `irn compress` may also be lossy WebP, AVIF and, with its plug-in, JPEG XL; restored images also
+  TIFF (lossless, 8 or 16 bits, with the content of EXIF but not its bytes).
 - Files with several frames (GIF, APNG, WebP, TIFF, AVIF, JPEG XL) are refused. Of a JPEG that holds
   several images (MPO) the first is used, with a note.
 

@@ -180,8 +180,8 @@ def test_streams_and_formats(model, noise, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert irncli.restore(stream, 0).size == (18, 16)
-    with pytest.raises(UsageError, match=r"\.png and \.jpg"):
-        model.save(low, tmp_path / "a.webp")
+    with pytest.raises(UsageError, match=r"\.png, \.jpg and \.webp"):
+        model.save(low, tmp_path / "a.avif")
     model.save(low, tmp_path / "a.png")
     with pytest.raises(OutputError, match="exists already"):
         model.save(low, tmp_path / "a.png")

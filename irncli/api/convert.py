@@ -30,7 +30,7 @@ def downscale(
     bits: int = 8,
     refine: int = 0,
     guard: bool = True,
-    format: Literal["png", "jpeg"] | None = None,  # noqa: A002
+    format: Literal["png", "jpeg", "webp"] | None = None,  # noqa: A002
     quality: int = 95,
     strip: bool = False,
     overwrite: bool = False,
@@ -84,7 +84,7 @@ def decolor(
     bits: int = 8,
     refine: int = 0,
     guard: bool = True,
-    format: Literal["png", "jpeg"] | None = None,  # noqa: A002
+    format: Literal["png", "jpeg", "webp"] | None = None,  # noqa: A002
     quality: int = 95,
     strip: bool = False,
     overwrite: bool = False,

@@ -200,14 +200,14 @@ class Model:
         size: tuple[int, int] | None = None,
         scale: float | None = None,
         bits: int = 8,
-        format: Literal["png", "jpeg"] | None = None,  # noqa: A002
+        format: Literal["png", "jpeg", "webp"] | None = None,  # noqa: A002
         quality: int = 95,
         overwrite: bool = False,
     ) -> None:
         """Write a small or gray image with the tag that `restore` needs.
 
         `size`, `scale` and `bits` are those that `upscale` would need; the tag stores them, so that
-        `restore`, `irn upscale` and `irn colorize` need no options. PNG is lossless.
+        `restore`, `irn upscale` and `irn colorize` need no options. PNG and WebP are lossless.
 
         Args:
             small: a single image made by `downscale` or `decolor`, not a batch.
@@ -245,7 +245,8 @@ class Model:
             )  # fmt: skip
 
         kept = replace(picture, metadata=replace(metadata, icc=None if gray else metadata.icc))
-        made = encoder(kept, format_of(file, format, LOSSLESS_OR_JPEG, "png"), quality, tag)()
+        chosen = format_of(file, format, LOSSLESS_OR_JPEG, "png")
+        made = encoder(kept, chosen, quality, tag, lossless=True)()
         write(file, made.data, overwrite=overwrite)
         warn(*made.warnings)
 

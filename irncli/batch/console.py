@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -65,9 +67,18 @@ class Console:
     verbose: bool = False
 
     def say(self, message: str) -> None:
-        """Print a message, unless `--quiet` is given."""
+        """Print a message, unless `--quiet` is given.
+
+        A reader of messages that has left, or a full disk, does not stop the work on the files.
+        """
         if not self.quiet:
-            print(message, file=sys.stderr)  # noqa: T201
+            with contextlib.suppress(OSError):
+                print(message, file=sys.stderr)  # noqa: T201
+
+    def say_all(self, messages: Sequence[str]) -> None:
+        """Print messages, unless `--quiet` is given."""
+        for message in messages:
+            self.say(message)
 
     def complain(self, message: str) -> None:
         """Print an error, even with `--quiet`; control characters are escaped."""
@@ -105,11 +116,12 @@ class Reporter:
     Args:
         console: console to print to.
         total: number of files in the batch.
-        restores: True if the batch restores images; sizes are then reported from small to large.
-        watch: function that takes a record and returns more lines to print about the file.
+        watch: function that takes the record of each file, also of one that failed.
+        describe: function that returns the line to print about a file that was done; None: no line.
 
     Attributes:
         skipped: number of files that were already done.
+        left_out: number of files that were left out for each reason; they have no record.
     """
 
     def __init__(
@@ -117,48 +129,66 @@ class Reporter:
         console: Console,
         total: int,
         *,
-        restores: bool = False,
-        watch: Callable[[Record], list[str]] | None = None,
+        watch: Callable[[Record], None] | None = None,
+        describe: Callable[[Record], str] | None = None,
     ) -> None:
         self._console, self._total = console, total
-        self._restores, self._watch = restores, watch
+        self._watch, self._describe = watch, describe
         self._lock = threading.Lock()
-        self._waiting: dict[int, Record] = {}
+        self._waiting: dict[int, Record | None] = {}
         self._next = 0
         self._failed: list[int] = []
         self.skipped = 0
+        self.left_out: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        """Return the number of files that are done or have failed."""
+        """Return the number of files that are done, have failed, or were left out."""
         return self._next + len(self._waiting)
 
-    def done(self, index: int, record: Record, error: IrnError | None = None) -> None:
-        """Report the file with this index, which is done or has failed."""
+    def done(
+        self,
+        index: int,
+        record: Record,
+        error: IrnError | None = None,
+        *,
+        left_out: str | None = None,
+    ) -> None:
+        """Report the file with this index, which is done, has failed, or was left out."""
         if error is not None:
             if self._console.debug:
                 traceback.print_exception(error)
             record.status, record.error, record.output = error.status, str(error), None
         with self._lock:
-            self._waiting[index] = record
+            self._waiting[index] = record if left_out is None else None
+            self.left_out.update([] if left_out is None else [left_out])
             while self._next in self._waiting:
-                self._tell(self._waiting.pop(self._next))
+                following = self._waiting.pop(self._next)
+                if following is not None:
+                    self._tell(following)
                 self._next += 1
 
     def _tell(self, record: Record) -> None:
-        said = self._watch(record) if self._watch is not None else []
+        if self._watch is not None:
+            self._watch(record)
         self._failed += [record.status] * bool(record.status)
         self.skipped += bool(record.skipped)
         console = self._console
         if record.error is not None:
             console.complain(f"{shown(record.input)}: {record.error}")
-        elif console.verbose:
-            console.say(_line(record, restores=self._restores))
-        for message in [*record.messages, *said]:
+        elif self._describe is not None and self._is_described(record):
+            console.say(self._describe(record))
+        for message in record.messages:
             console.say(message)
         for warning in record.warnings:
             console.say(shown(f"irn: {record.input}: warning: {warning}"))
         if console.json:
             console.emit(record.as_json())
+
+    def _is_described(self, record: Record) -> bool:
+        """Tell whether to print a line: records say the same, and pipes want no messages."""
+        if self._console.verbose:
+            return True
+        return not (self._console.json or record.skipped or record.output == str(STREAM))
 
     def status(self) -> ExitStatus:
         """Return the exit status of the batch."""
@@ -166,19 +196,6 @@ class Reporter:
             self._console.complain(f"{len(self._failed)} of {self._total} failed")
             return ExitStatus.SOME_FAILED
         return ExitStatus(self._failed[0]) if self._failed else ExitStatus.OK
-
-
-def _line(record: Record, *, restores: bool) -> str:
-    """Return a line that describes what was done with a file."""
-    said = f"irn: {shown(record.input)} -> {shown(record.output)}: "
-    if record.skipped:
-        return said + "already done"
-    sizes = [record.hr_size, record.lr_size]
-    if restores:
-        sizes.reverse()
-    before, after = ("{}x{}".format(*size) if size else "?" for size in sizes)
-    took = "" if record.seconds is None else f", {record.bytes_out:,} bytes, {record.seconds:.2f} s"
-    return said + f"{before} to {after} by {record.model or 'no model'}{took}"
 
 
 def run_batch(

@@ -39,9 +39,9 @@ class DryRun:
         """Report what would be done with each file, and the estimated time for all of them."""
         seconds = sum(self._said(task) for task in tasks)
         self.ledger.close()
-        done = self.reporter.skipped
+        done, files = self.reporter.skipped, len(self.reporter) - self.reporter.left_out.total()
         self.job.tools.console.say(
-            f"irn: {counted(len(self.reporter), 'file')}, "
+            f"irn: {counted(files, 'file')}, "
             f"{f'already done: {done}, ' if done else ''}"
             f"about {_spoken(seconds)}; nothing was written"
         )
@@ -53,7 +53,7 @@ class DryRun:
         if task.skipped:
             name = f"{shown(task.path)} -> {shown(task.output)}"
             task.record.messages.append(f"{name}: already done")
-        self.reporter.done(task.index, task.record, task.error)
+        self.reporter.done(task.index, task.record, task.error, left_out=task.left_out)
         return seconds or 0.0
 
     def _file(self, task: Task) -> float:

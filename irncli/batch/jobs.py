@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from irncli.batch.console import Console, Record
 from irncli.batch.progress import Progress
 from irncli.batch.settings import BatchSettings
+from irncli.errors import IrnError
+from irncli.io.colours import Colour, parse_colour
 from irncli.io.encoding import Format
 from irncli.io.image_file import ImageFile
 from irncli.operations.models import Models
 from irncli.operations.result import Operation, Plan, Source
 
-__all__ = ["Encode", "Job", "Summary", "Tools"]
+__all__ = ["Encode", "Job", "Tools"]
 
 NEGLIGIBLE_GROWTH = 2048
 """Number of bytes by which an output may exceed the input without a warning: about the size of a
@@ -32,18 +34,6 @@ class Tools:
     models: Models
     progress: Progress
     options: BatchSettings
-
-
-class Summary:
-    """Output about the files of a batch, besides warnings; by default there is none."""
-
-    def add(self, record: Record) -> list[str]:  # noqa: ARG002
-        """Take a finished file into account, and return the lines to print about it."""
-        return []
-
-    def lines(self) -> list[str]:
-        """Return the lines to print at the end of the batch."""
-        return []
 
 
 @dataclass
@@ -64,6 +54,16 @@ class Job:
         given = self.tools.options.quality
         return self.operation.default_quality if given is None else given
 
+    @property
+    def background(self) -> Colour | None:
+        """Colour on which transparent images are put; None: alpha is kept.
+
+        Raises:
+            UsageError: the option does not name a colour.
+        """
+        named = self.tools.options.background
+        return None if named is None else parse_colour(named)
+
     def open(self, data: bytes) -> ImageFile:
         """Open an input file.
 
@@ -72,13 +72,26 @@ class Job:
         """
         return ImageFile(data, max_pixels=self.tools.options.max_pixels)
 
+    def unsuitable(self, data: bytes) -> str | None:
+        """Tell why an input that was found in a directory is left out; None: it is not.
+
+        Files that cannot be read are not left out: converting them fails with a message.
+        """
+        try:
+            return self.operation.unsuitable(self.open(data))
+        except IrnError:
+            return None
+
     def decode(self, file: ImageFile, record: Record) -> Source:
         """Decode an input file.
 
         Raises:
             ImageError: the pixels cannot be read.
         """
-        source = Source.decoded(file, deep=self.operation.deep, strip=self.tools.options.strip)
+        options = self.tools.options
+        source = Source.decoded(
+            file, deep=self.operation.deep, strip=options.strip, background=self.background
+        )
         record.bytes_in = len(file.data)
         record.warnings += source.image.notes
         return source
@@ -131,11 +144,13 @@ class Job:
 
     def key(self, data: bytes, image_format: Format) -> str:
         """Hash everything that an output depends on: the input file, the options, the weights."""
-        options, name = self.tools.options, self.model_name(image_format)
-        weights = name and self.tools.models.recorded_sha256(name)
+        options = self.tools.options
+        weights = self.operation.weights(self.tools.models, image_format)
         shared = (image_format, self.quality, options.strip, options.precision, weights)
         kind = type(self.operation).__name__
         parts = [repr(kind), *map(repr, shared), *self.operation.identity()]
+        if self.background is not None:
+            parts.append(f"background={self.background}")
         text = f"[{', '.join(parts)}]"
         digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
         digest.update(data)

@@ -8,19 +8,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from irncli.batch.settings import BatchSettings
 from irncli.batch.templates import fill, is_template
 from irncli.errors import UnavailableError, UsageError
-from irncli.io.encoding import Format, chosen_format, suffix_for_format
+from irncli.io.encoding import Format, chosen_format, spoken_name, suffix_for_format
 from irncli.io.inputs import Input
-from irncli.io.paths import STREAM, identity, make_directory, plan_outputs
+from irncli.io.paths import STREAM, identity, is_directory, make_directory, plan_outputs
 from irncli.operations.result import Operation
 
 __all__ = [
     "Destination",
     "PlannedFile",
+    "ineffective",
     "make_directories",
     "output_format",
     "plan",
+    "refuse_ineffective",
     "require_ray",
     "tile_side",
 ]
@@ -87,8 +90,8 @@ class Destination:
 
     @property
     def makes_directories(self) -> bool:
-        """True if output directories are created: with `--output-dir`, and with a template."""
-        return self.directory is not None or (self.output is not None and is_template(self.output))
+        """True if output directories are created: wherever the user has named them."""
+        return self.directory is not None or self.output is not None
 
     def output_of(self, source: Input, index: int) -> Path:
         """Return the output of an input; `index` is its position in the batch, from 1."""
@@ -108,12 +111,10 @@ class Destination:
             return fill(self.output, fields)
         if self.output is not None:
             return self.output
-        if path == STREAM:
-            return STREAM
-        folder = path.parent
         if self.directory is not None:
-            folder = self.directory / (source.below or Path())
-        return folder / (self.label(path) + suffix)
+            name = Path("stdin") if path == STREAM else path
+            return self.directory / (source.below or Path()) / (self.label(name) + suffix)
+        return STREAM if path == STREAM else path.parent / (self.label(path) + suffix)
 
 
 class PlannedFile(NamedTuple):
@@ -123,11 +124,13 @@ class PlannedFile(NamedTuple):
         path: input file.
         output: output file.
         format: format of the output.
+        found: True if the input was found in a directory; False if it was named.
     """
 
     path: Path
     output: Path
     format: Format
+    found: bool = False
 
 
 def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], int]:
@@ -153,6 +156,8 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], 
             f"-o {to.output} with {len(sources)} inputs: use --output-dir, or a template such as "
             "-o 'out/{stem}{ext}'"
         )
+    if to.output not in (None, STREAM) and is_directory(to.output):
+        raise UsageError(f"-o {to.output} is a directory: use --output-dir {to.output}")
     made_from = {identity(to.output_of(source, n)): source for n, source in enumerate(sources, 1)}
     kept = [
         each
@@ -162,8 +167,50 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], 
     outputs = [to.output_of(source, n) for n, source in enumerate(kept, 1)]
     formats = [output_format(output, to.format, to.operation) for output in outputs]
     pairs = plan_outputs([each.path for each in kept], outputs)
-    files = [PlannedFile(*pair, each) for pair, each in zip(pairs, formats, strict=True)]
+    files = [
+        PlannedFile(*pair, each, source.found)
+        for pair, each, source in zip(pairs, formats, kept, strict=True)
+    ]
     return files, len(sources) - len(kept)
+
+
+def ineffective(options: BatchSettings, operation: Operation, file: PlannedFile) -> list[str]:
+    """Return a warning for each option that has no effect on this file."""
+    found = []
+    if options.quality is not None and file.format in operation.lossless:
+        name = _lossless_name(file.format)
+        found.append(f"--quality {options.quality} was ignored: {name} has no quality")
+    if options.preserve_times and STREAM in (file.path, file.output):
+        found.append("--preserve-times was ignored: standard streams have no times")
+    return found
+
+
+def _lossless_name(image_format: Format) -> str:
+    name = spoken_name(image_format)
+    return f"lossless {name}" if image_format == "webp" else name  # others are always lossless
+
+
+def refuse_ineffective(
+    options: BatchSettings, operation: Operation, files: Sequence[PlannedFile]
+) -> None:
+    """Refuse options that contradict each other, or have no effect on any of the files.
+
+    Raises:
+        UsageError: there is such an option.
+    """
+    if options.quiet and options.verbose:
+        raise UsageError("--quiet and --verbose exclude each other: give one")
+    if options.json and any(each.output == STREAM for each in files):
+        raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
+    if options.skip_existing and any(each.output == STREAM for each in files):
+        raise UsageError("--skip-existing with standard output: give -o FILE, or leave it out")
+    if options.quality is not None and all(each.format in operation.lossless for each in files):
+        name = " and ".join(dict.fromkeys(_lossless_name(each.format) for each in files))
+        raise UsageError(
+            f"--quality {options.quality} with {name}: {name} has no quality, leave it out"
+        )
+    if options.preserve_times and all(STREAM in (each.path, each.output) for each in files):
+        raise UsageError("--preserve-times with a standard stream: it has no times, leave it out")
 
 
 def make_directories(files: Sequence[PlannedFile]) -> None:

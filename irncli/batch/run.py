@@ -12,23 +12,26 @@ from pathlib import Path
 
 from irncli.batch.console import Console, Record, Reporter
 from irncli.batch.dry_run import DryRun
-from irncli.batch.jobs import Encode, Job, Summary, Tools
+from irncli.batch.jobs import Encode, Job, Tools
 from irncli.batch.ledger import Ledger, default_ledger
 from irncli.batch.plan import (
     Destination,
     PlannedFile,
+    ineffective,
     make_directories,
     plan,
+    refuse_ineffective,
     require_ray,
     tile_side,
 )
 from irncli.batch.progress import POLL_SECONDS, Progress
 from irncli.batch.settings import BatchSettings
+from irncli.batch.summaries import Summary
 from irncli.batch.tasks import Converter, LocalConverter, Task
 from irncli.engine.device import use_threads
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.encoding import Format, format_for_suffix
-from irncli.io.inputs import Input, expand_inputs, listed
+from irncli.io.inputs import Input, expand_inputs, listed, unsearched
 from irncli.io.paths import STREAM, times_of
 from irncli.operations.models import Models
 from irncli.operations.result import Operation
@@ -119,7 +122,7 @@ class _Batch:
         if not task.over:
             record.seconds = round(task.seconds, 3)
         task.data = b""
-        self.reporter.done(task.index, record, task.error)
+        self.reporter.done(task.index, record, task.error, left_out=task.left_out)
         tools.progress.count(len(self.reporter))
 
 
@@ -138,7 +141,7 @@ def run_job(
         label: function that returns the stem of the default output of an input.
         operation: operation to run on each input.
         scale: value of `{scale}` in a template; None if it differs between files.
-        summary: output about the files, besides warnings; None for no such output.
+        summary: lines about the files, besides warnings; None for the usual ones.
 
     Returns:
         The exit status.
@@ -159,29 +162,64 @@ def run_job(
             for device in options.device.split(",")
         )
     ]
-    # Refuse a format that cannot hold the requested result before any file is read.
+    # Refuse a colour that does not exist, and a format that cannot hold the requested result,
+    # before any file is read.
+    _ = jobs[0].background
     operation.check(_expected_format(options, operation))
     files = _planned_files(options, label, jobs[0], scale)
     summary = summary or Summary()
-    reporter = Reporter(console, len(files), restores=operation.restores, watch=summary.add)
-    tasks, ledger = _tasks(files), default_ledger()
+    tasks, ledger = _tasks(options, operation, files), default_ledger()
     if options.dry_run:
+        reporter = Reporter(console, len(files))
         DryRun(jobs[0], reporter, ledger).run(tasks)
     else:
+        describe = partial(summary.line, timed=options.verbose)
+        reporter = Reporter(console, len(files), watch=summary.add, describe=describe)
         batch = _Batch(jobs[0], tasks, reporter, ledger)
         with _converters(jobs, len(files)) as converters, progress.running(len(files)):
             _work(batch, converters, progress)
         if reporter.skipped:
             console.say(f"irn: already done: {reporter.skipped} of {len(files)}")
-        for line in summary.lines():
-            console.say(line)
+        if not options.json:
+            console.say_all(summary.total())
+        console.say_all(summary.notes())
+    _tell_unsearched(options, console)
+    _tell_left_out(reporter, operation, console, len(files))
     return int(reporter.status())
 
 
-def _tasks(files: Sequence[PlannedFile]) -> Iterator[Task]:
+def _tell_unsearched(options: BatchSettings, console: Console) -> None:
+    if options.recursive or options.quiet:
+        return
+    found = unsearched(options.inputs or [], without=options.output_dir)
+    if found:
+        these = counted(found, "subdirectory", "subdirectories")
+        console.say(f"irn: not searched: {these} with images; --recursive (-r) includes them")
+
+
+def _tell_left_out(reporter: Reporter, operation: Operation, console: Console, files: int) -> None:
+    """Print how many files were left out, and why.
+
+    Raises:
+        IrnError: all files were left out.
+    """
+    reasons = sorted(reporter.left_out.items())
+    found = " and ".join(f"{counted(number, 'image')} {reason}" for reason, number in reasons)
+    if found and reporter.left_out.total() == files:
+        raise operation.nothing_suitable(found)
+    if found:
+        console.say(f"irn: left out: {found}")
+
+
+def _tasks(
+    options: BatchSettings, operation: Operation, files: Sequence[PlannedFile]
+) -> Iterator[Task]:
     """Yield the tasks one at a time, so that finished tasks take no memory."""
-    for index, (path, output, image_format) in enumerate(files):
-        yield Task(index, path, output, image_format, Record(str(path), str(output)))
+    for index, each in enumerate(files):
+        record = Record(
+            str(each.path), str(each.output), warnings=ineffective(options, operation, each)
+        )
+        yield Task(index, each.path, each.output, each.format, record, found=each.found)
 
 
 @contextmanager
@@ -226,10 +264,7 @@ def _planned_files(
         one = left_out == 1
         why = "it is the output of another input" if one else "they are outputs of other inputs"
         console.say(f"irn: {counted(left_out, 'image')} left out: {why}")
-    if options.json and any(each.output == STREAM for each in files):
-        raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
-    if options.quality is not None and all(each.format == "png" for each in files):
-        raise UsageError(f"--quality {options.quality} with PNG: PNG has no quality, leave it out")
+    refuse_ineffective(options, job.operation, files)
     if to.makes_directories and not options.dry_run:
         make_directories(files)
     return files

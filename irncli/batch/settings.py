@@ -37,11 +37,12 @@ class BatchSettings:
         overwrite: replace existing outputs.
         skip_existing: skip outputs that were made before from the same file with the same settings.
         dry_run: report what would be done without writing anything.
+        background: colour on which transparent images are put; None: alpha is kept.
         strip: leave out EXIF (except the orientation), XMP, DPI and text.
         preserve_times: give outputs the times of their inputs.
         json: print records to standard output.
         quiet: print errors only.
-        verbose: print a line for each file.
+        verbose: print a line for each file even with `json` or to standard output, with its time.
         debug: print tracebacks.
     """
 
@@ -61,6 +62,7 @@ class BatchSettings:
     overwrite: bool = False
     skip_existing: bool = False
     dry_run: bool = False
+    background: str | None = None
     strip: bool = False
     preserve_times: bool = False
     json: bool = False

@@ -44,6 +44,8 @@ class Task:
         seconds: time spent on the file in seconds, without waiting.
         error: error that ended the work; None if there is none.
         skipped: True if the file was already done.
+        found: True if the file was found in a directory; False if it was named.
+        left_out: reason why a file that was found is left out; None if it is not.
     """
 
     index: int
@@ -58,14 +60,19 @@ class Task:
     source: Source | None = None
     error: IrnError | None = None
     skipped: bool = False
+    found: bool = False
+    left_out: str | None = None
 
     @property
     def over(self) -> bool:
         """True if nothing is left to do."""
-        return self.skipped or self.error is not None
+        return self.skipped or self.left_out is not None or self.error is not None
 
     def load(self, job: Job, ledger: Ledger) -> None:
-        """Read the input, and check whether the output exists and was made from this input.
+        """Read the input, and check whether it is to be converted.
+
+        It is not if the output exists and was made from this input, or if the input was found in a
+        directory and is not one for this operation.
 
         Args:
             job: job to be done with the file.
@@ -79,6 +86,10 @@ class Task:
         if not options.skip_existing:
             refuse_existing(self.output, options.overwrite)
         self.data = job.tools.console.read(self.path)
+        if self.found:
+            self.left_out = job.unsuitable(self.data)
+        if self.over:
+            return
         self.key = job.key(self.data, self.format)
         if not options.skip_existing or self.output == STREAM:
             return

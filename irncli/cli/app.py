@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Collection, Sequence
@@ -41,6 +42,8 @@ class _Commands(Commands):
 
 
 NAME = "irn"
+BATCHES = ("downscale", "upscale", "decolor", "colorize", "compress")
+"""Commands that convert many files, and have --output-dir."""
 COMPLETE = "_IRN_COMPLETE"
 """Environment variable that is set when a shell asks for completions."""
 
@@ -234,16 +237,52 @@ def _mistake(error: Any) -> str:
 
 
 def _unmistakable(arguments: list[str] | None) -> list[str] | None:
-    """Refuse empty arguments, which Path would read as `.`, and make `./-` distinct from `-`."""
+    """Keep the meaning of names that Path would change: an empty one, `./-`, and `-o DIR/`."""
     words = sys.argv[1:] if arguments is None else arguments
     if "" in words:
         raise UsageError(
             f"argument {words.index('') + 1} is empty: expected a name or a value (is a shell "
             "variable unset?)"
         )
-    if "./-" not in words:
-        return arguments
-    return [str(Path.cwd() / "-") if word == "./-" else word for word in words]
+    made = [str(Path.cwd() / "-") if word == "./-" else word for word in words]
+    if words and words[0] in BATCHES:
+        made = _with_output_directory(made)
+    return arguments if made == words else made
+
+
+def _with_output_directory(words: list[str]) -> list[str]:
+    """Replace `-o DIR/` by `--output-dir DIR/`.
+
+    Raises:
+        UsageError: the name is a template, or there is another option for the output.
+    """
+    made: list[str] = []
+    directory, others = "", 0
+    rest = iter(words)
+    for word in rest:
+        # Other flags may precede -o in the same word, and the value may be part of the word.
+        found = re.fullmatch(r"(-[hnqrv]*)o(.*)|--output(?:=(.*))?", word, re.DOTALL)
+        others += word.partition("=")[0] == "--output-dir"
+        made.append(word)
+        if word == "--":
+            break
+        if found is None:
+            continue
+        joined = found[2] or found[3]
+        value = joined or next(rest, "")
+        if value.endswith(("/", os.sep)):
+            directory, flags = value, found[1] or "-"
+            made[-1:] = [*([flags] if flags != "-" else []), "--output-dir", value]
+        else:
+            made += [] if joined or not value else [value]
+            others += 1
+    if directory and others:
+        raise UsageError("-o and --output-dir exclude each other: give one")
+    if "{" in directory or "}" in directory:
+        raise UsageError(
+            f"-o {directory}: a template names files: add a name, such as {{stem}}{{ext}}"
+        )
+    return [*made, *rest]
 
 
 def _get_ready_for_shells() -> None:

@@ -23,7 +23,8 @@ Output = Annotated[
     option(
         FILES,
         "--output -o FILE",
-        "Output file, or a template such as 'out/{stem}{ext}'; - is standard output.",
+        "Output file, or a template such as 'out/{stem}{ext}'; - is standard output. A name that "
+        "ends in / is a directory.",
     ),
 ]
 OutputDir = Annotated[Path | None, option(FILES, "--output-dir DIR", "Directory for the outputs.")]
@@ -60,13 +61,13 @@ Model = Annotated[
     option(RESULT, "--model M", "Name or path of a model.", autocompletion=candidates.models),
 ]
 FileFormat = Annotated[
-    Literal["png", "jpeg"] | None,
+    Literal["png", "jpeg", "webp"] | None,
     option(
         FILES, "--format", "Output format. The default is that of the file name suffix, or PNG."
     ),
 ]
 AnyFormat = Annotated[
-    Literal["png", "jpeg", "webp", "avif", "jxl"] | None,
+    Literal["png", "jpeg", "webp", "avif", "jxl", "tiff"] | None,
     option(
         FILES, "--format", "Output format. The default is that of the file name suffix, or PNG."
     ),
@@ -161,6 +162,14 @@ Guard = Annotated[
 Strip = Annotated[
     bool, option(FILES, "--strip", "Leave out EXIF (except the orientation), XMP, DPI and text.")
 ]
+Background = Annotated[
+    str | None,
+    option(
+        RESULT,
+        "--background COLOUR",
+        "Put transparent images on a colour, such as white or #ffffff.",
+    ),
+]
 PreserveTimes = Annotated[
     bool, option(FILES, "--preserve-times", "Give each output the times of its input.")
 ]
@@ -172,7 +181,14 @@ Json = Annotated[
     bool, option(MESSAGES, "--json", "Print one JSON record per file to standard output.")
 ]
 Quiet = Annotated[bool, option(MESSAGES, "--quiet -q", "Print errors only.")]
-Verbose = Annotated[bool, option(MESSAGES, "--verbose -v", "Print a line for each file.")]
+Verbose = Annotated[
+    bool,
+    option(
+        MESSAGES,
+        "--verbose -v",
+        "Print a line for each file even with --json or to a pipe, with the time it took.",
+    ),
+]
 Debug = Annotated[bool, option(MESSAGES, "--debug", "Show tracebacks of errors.")]
 
 _SHARED: dict[str, Any] = {
@@ -192,6 +208,7 @@ _SHARED: dict[str, Any] = {
     "overwrite": Overwrite,
     "skip_existing": SkipExisting,
     "dry_run": DryRun,
+    "background": Background,
     "strip": Strip,
     "preserve_times": PreserveTimes,
     "json": Json,

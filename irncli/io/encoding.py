@@ -11,7 +11,9 @@ from irncli.io.image_file import ImageFile
 from irncli.io.picture import Picture
 
 __all__ = [
+    "CODECS",
     "EVERY_FORMAT",
+    "LOSSLESS",
     "LOSSLESS_OR_JPEG",
     "Format",
     "Packet",
@@ -21,13 +23,18 @@ __all__ = [
     "fitted",
     "format_for_suffix",
     "holds_profile",
+    "spoken_name",
     "suffix_for_format",
 ]
 
 EVERY_FORMAT: tuple[Format, ...] = tuple(WRITABLE)
-"""Formats of restored images, which are not input of another restoration, and of codecs."""
-LOSSLESS_OR_JPEG: tuple[Format, ...] = ("png", "jpeg")
-"""Formats of small images."""
+"""Formats of restored images, which are not input of another restoration."""
+CODECS: tuple[Format, ...] = tuple(name for name in WRITABLE if name != "tiff")
+"""Formats of compressed images."""
+LOSSLESS: tuple[Format, ...] = ("png", "webp")
+"""Formats that have no quality where they are written as lossless, as for small images."""
+LOSSLESS_OR_JPEG: tuple[Format, ...] = ("png", "jpeg", "webp")
+"""Formats of small images; WebP is then lossless."""
 
 
 def fitted(picture: Picture, image_format: Format) -> tuple[Picture, list[str]]:
@@ -51,9 +58,13 @@ def encode(
     quality: int = 95,
     subsampling: Subsampling = "4:4:4",
     progressive: bool = False,
+    lossless: bool = False,
     xmp: Packet | None = None,
 ) -> bytes:
-    """Return the file of an image, with its metadata. All formats except PNG are lossy and 8-bit.
+    """Return the file of an image, with its metadata.
+
+    PNG and TIFF have 8 or 16 bits and are lossless. The other formats have 8 bits and are lossy,
+    unless `lossless` is set for WebP. TIFF keeps the content of EXIF but not its bytes.
 
     WebP, AVIF and JPEG XL do not store DPI. WebP does not store gray: a gray image is decoded as a
     colour image whose channels differ by at most 1. AVIF does not store gray with alpha: such an
@@ -62,21 +73,23 @@ def encode(
 
     Args:
         picture: image to write.
-        image_format: `png` (8 or 16 bits, lossless), `jpeg` (optimised), `webp`, `avif` or `jxl`.
+        image_format: `png` (8 or 16 bits, lossless), `jpeg` (optimised), `webp`, `avif`,
+                `jxl` or `tiff` (8 or 16 bits, lossless).
         quality: quality of lossy formats, 1 to 100; 100 is lossy, too.
         subsampling: chroma subsampling of JPEG and AVIF; WebP always uses 4:2:0, and JPEG XL does
             not subsample.
         progressive: write a progressive JPEG.
+        lossless: write a lossless WebP; other formats ignore this.
         xmp: function from the `content_sha256` of the written image to the XMP packet to store in
             place of the image's own; None: the image's own packet is stored.
 
     Raises:
         UsageError: the quality is out of range, a JPEG would need alpha, or a format other than PNG
-            would need 16 bits.
+            and TIFF would need 16 bits.
         ImageError: the size or the metadata do not fit the format.
         UnavailableError: the plug-in for JPEG XL is not installed.
     """
-    settings = EncoderSettings(quality, subsampling, progressive)
+    settings = EncoderSettings(quality, subsampling, progressive, lossless)
     writer = WRITABLE[image_format]
     writer.check_writable(picture, settings)
     width, height = picture.size
@@ -119,6 +132,11 @@ def chosen_format(
     if wanted is not None and wanted != by_suffix:
         raise UsageError(f"{output} is {by_suffix} by its suffix, but {wanted} was requested")
     return by_suffix
+
+
+def spoken_name(image_format: Format) -> str:
+    """Return the name of a format in messages."""
+    return WRITABLE[image_format].spoken
 
 
 def suffix_for_format(image_format: Format) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
 from irncli.errors import InputMissingError, StorageError
 from irncli.io.paths import STREAM, is_directory, real
 
-__all__ = ["Input", "expand_inputs", "images_in", "listed", "refuse_directory"]
+__all__ = ["Input", "expand_inputs", "images_in", "listed", "refuse_directory", "unsearched"]
 
 IMAGE_SUFFIXES = frozenset(
     f".{suffix}"
@@ -21,6 +23,8 @@ IMAGE_SUFFIXES = frozenset(
         "pbm", "pnm", "tga", "jp2", "heic", "heif", "jxl",
     )
 )  # fmt: skip
+MOST_LOOKED_AT = 1000
+"""Number of entries of a directory that are looked at for a hint."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,40 @@ def images_in(
     if not files:
         raise InputMissingError(f"no images in the directory {directory}")
     return files
+
+
+def unsearched(inputs: Sequence[Path], *, without: Path | None = None) -> int:
+    """Return the number of subdirectories of the named directories that hold images themselves.
+
+    This is for a hint, so at most MOST_LOOKED_AT subdirectories of a directory are looked at.
+
+    Args:
+        inputs: files, directories and `-`.
+        without: subdirectory that is not counted, usually the output directory.
+    """
+    skipped = without and real(without)
+    count = 0
+    for path in inputs:
+        if path == STREAM or not is_directory(path):
+            continue
+        with contextlib.suppress(OSError), os.scandir(path) as entries:
+            below = (
+                Path(each.path)
+                for each in entries
+                if not each.name.startswith(".") and each.is_dir(follow_symlinks=False)
+            )
+            for folder in islice(below, MOST_LOOKED_AT):
+                count += real(folder) != skipped and _holds_images(folder)
+    return count
+
+
+def _holds_images(directory: Path) -> bool:
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        return any(
+            Path(each.name).suffix.lower() in IMAGE_SUFFIXES and not each.name.startswith(".")
+            for each in islice(entries, MOST_LOOKED_AT)
+        )
+    return False
 
 
 def _walk(directory: Path, recursive: bool, without: Path | None) -> Iterator[Path]:

@@ -16,7 +16,7 @@ from irncli.engine.rescaler import Pixels, resize_plane, to_gray
 from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
-from irncli.io.encoding import EVERY_FORMAT, Format, encode, fitted, holds_profile
+from irncli.io.encoding import CODECS, Format, encode, fitted, holds_profile
 from irncli.io.image_file import decode
 from irncli.io.picture import Picture
 from irncli.io.tag import PLAIN, Tag
@@ -112,7 +112,7 @@ class Compress(Operation):
         refine: number of refinement steps, 0 to 1000.
     """
 
-    formats = EVERY_FORMAT
+    formats = CODECS
     default_format = "jpeg"
     default_quality = 70
 

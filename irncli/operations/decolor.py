@@ -53,7 +53,7 @@ class Decolor(Forward):
         small = replace(image, pixels=pixels, alpha=alpha, gray=True, metadata=metadata)
         tag = tag_of(image, model, 1, gray=gray, icc=icc, **(made.marks if made else {}))
         return Result(
-            image=small, encode=encoder(small, image_format, quality, tag), model=model.name,
-            lr_size=plan.lr_size, warnings=warnings, refined=made.refined if made else None,
-            guarded=made.shares if made else None,
+            image=small, encode=encoder(small, image_format, quality, tag, lossless=True),
+            model=model.name, lr_size=plan.lr_size, warnings=warnings,
+            refined=made.refined if made else None, guarded=made.shares if made else None,
         )  # fmt: skip

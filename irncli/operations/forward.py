@@ -15,7 +15,7 @@ from irncli.engine.tensors import AsStored
 from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import pack
-from irncli.io.encoding import Format, encode
+from irncli.io.encoding import LOSSLESS, Format, encode
 from irncli.io.image_file import decode
 from irncli.io.picture import Picture
 from irncli.io.tag import Tag
@@ -85,6 +85,7 @@ class Forward(Operation):
     """
 
     deep = True
+    lossless = LOSSLESS
 
     model: str | LoadedModel | None = None
     bits: int = 8
@@ -161,7 +162,7 @@ class Forward(Operation):
             refined = gain_of(found)
         if not self.guard:
             return Made(Guarded(low if gray is None else gray(low)), refined, checked=False)
-        lossy = image_format != "png"
+        lossy = image_format not in self.lossless
         as_stored = through_codec(image_format, quality, gray=color) if lossy else None
         guarded = guard(
             rescaler, pixels, low, scale, temperature=model.temperature, neutral=neutral,

@@ -17,7 +17,7 @@ from irncli.operations.models import (
 from irncli.operations.result import check_scale
 from irncli.zoo.named import other_weights, require_named
 
-__all__ = ["Request", "Restoration", "resolve"]
+__all__ = ["COMMANDS", "Request", "Restoration", "resolve"]
 
 COMMANDS = {"rescale": "irn upscale", "color": "irn colorize"}
 """Command that restores the images of each task."""
@@ -87,6 +87,10 @@ def resolve(models: Models, request: Request, file: ImageFile, bits: int) -> Res
     size, tag = (file.header.width, file.header.height), file.tag
     if tag is None:
         return _resolve_untagged(models, request, size, bits, warnings)
+    if request.scale not in (None, tag.scale):
+        warnings.add_unconditional(
+            f"--scale {request.scale:g} was ignored: the tag of the file says {tag.scale:g}"
+        )
     changed = tag.content_sha256 != file.content_sha256
     if tag.task == "plain":
         if changed:

@@ -10,14 +10,14 @@ from irncli.engine.fallback import Fallback
 from irncli.engine.latent import MAX_SEED
 from irncli.engine.rescaler import resize_plane, to_gray
 from irncli.engine.ticks import Tick
-from irncli.errors import ImageError, TagError, UsageError
+from irncli.errors import ImageError, IrnError, TagError, UsageError
 from irncli.io.encoding import EVERY_FORMAT, Format
 from irncli.io.image_file import ImageFile
 from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import Tag, remove
 from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
-from irncli.operations.resolve import Request, Restoration, resolve
+from irncli.operations.resolve import COMMANDS, Request, Restoration, resolve
 from irncli.operations.result import Operation, Plan, Result, Source, encoder
 from irncli.pixels import Pixels, to_bits
 
@@ -51,6 +51,7 @@ class Restore(Operation):
     """
 
     formats = EVERY_FORMAT
+    lossless = ("png", "tiff")
     deep = True
     restores = True
 
@@ -68,6 +69,24 @@ class Restore(Operation):
     def __post_init__(self) -> None:
         if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
             raise UsageError(f"--seed {self.seed}: expected 0 to {MAX_SEED}")
+
+    def unsuitable(self, file: ImageFile) -> str | None:
+        """See Operation. With a model, a scale or `strict`, every file is meant to be restored."""
+        request, tag = self.request, file.tag
+        if request.model is not None or request.scale is not None or request.strict:
+            return None
+        if tag is None:
+            return "without an irn tag"
+        other = tag.task not in ("plain", request.task)
+        return f"for '{COMMANDS[tag.task]}'" if other else None
+
+    def nothing_suitable(self, found: str) -> IrnError:
+        """See Operation."""
+        made = "'irn decolor'" if self.request.task == "color" else "'irn downscale'"
+        return TagError(
+            f"nothing to restore: found {found}, expected images made by {made}; if they were "
+            "stripped of their tags, pass --model"
+        )
 
     def identity(self) -> list[str]:
         """See Operation."""
@@ -116,6 +135,8 @@ class Restore(Operation):
             seed = self.seed if self.seed is not None else self.drawn if temperature > 0 else 0
             inverse = _Inverse(plan.model, found, seed, temperature, tick, warnings)
             image = inverse.coloured(image) if color else inverse.enlarged(image, source.file)
+        elif color:
+            image = replace(image, gray=True)  # WebP does not store that
         image = replace(image, metadata=_without_tag(image.metadata, found.tag))
         return Result(
             image=image, encode=encoder(image, image_format, quality),

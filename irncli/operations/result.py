@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from irncli.engine.ticks import Tick
-from irncli.errors import TagError, UsageError
+from irncli.errors import InputMissingError, IrnError, TagError, UsageError
+from irncli.io.colours import Colour, flattened
 from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, encode, fitted
 from irncli.io.image_file import ImageFile
 from irncli.io.metadata import stripped
@@ -46,18 +47,28 @@ class Source:
     file: ImageFile
 
     @classmethod
-    def decoded(cls, file: ImageFile, *, deep: bool, strip: bool = False) -> Source:
+    def decoded(
+        cls,
+        file: ImageFile,
+        *,
+        deep: bool,
+        strip: bool = False,
+        background: Colour | None = None,
+    ) -> Source:
         """Decode a file.
 
         Args:
             file: the opened file.
             deep: keep 16 bits per channel; otherwise the image is reduced to 8.
             strip: leave out EXIF (except the orientation), XMP, DPI and text.
+            background: colour on which a transparent image is put; None: alpha is kept.
 
         Raises:
             ImageError: the pixels cannot be read.
         """
         image = file.decode(deep=deep)
+        if background is not None:
+            image = flattened(image, background)
         if strip:
             image = replace(image, metadata=stripped(image.metadata))
         return cls(image, file)
@@ -135,6 +146,7 @@ class Operation(ABC):
 
     Attributes:
         formats: formats that the operation can write.
+        lossless: formats that are written without loss, so that a quality has no effect.
         default_format: format of an output whose name does not tell.
         deep: True if the operation handles 16 bits per channel; otherwise images are reduced to 8
             bits when they are read.
@@ -144,6 +156,7 @@ class Operation(ABC):
     """
 
     formats: ClassVar[tuple[Format, ...]] = LOSSLESS_OR_JPEG
+    lossless: ClassVar[tuple[Format, ...]] = ("png",)
     default_format: ClassVar[Format] = "png"
     deep: ClassVar[bool] = False
     default_quality: ClassVar[int] = 95
@@ -163,9 +176,32 @@ class Operation(ABC):
             UsageError: the settings cannot be used with this format.
         """
 
+    def unsuitable(self, file: ImageFile) -> str | None:  # noqa: ARG002
+        """Tell why a file that was found in a directory is left out; None: it is not.
+
+        The reason follows the number of images, such as "without an irn tag".
+
+        Raises:
+            TagError: the tag is not usable.
+        """
+        return None
+
+    def nothing_suitable(self, found: str) -> IrnError:
+        """Return the error for directories in which all images were left out.
+
+        Args:
+            found: what was found, such as "2 images without an irn tag".
+        """
+        return InputMissingError(f"found only {found}")
+
     def model_name(self, models: Models, image_format: Format) -> str | None:  # noqa: ARG002
         """Return the name of the model for a format, or None if it depends on the file."""
         return None
+
+    def weights(self, models: Models, image_format: Format) -> str | None:
+        """Return the hash of the weights that may be used, or None if the file names them."""
+        name = self.model_name(models, image_format)
+        return None if name is None else models.recorded_sha256(name)
 
     @abstractmethod
     def identity(self) -> list[str]:
@@ -210,15 +246,28 @@ def check_scale(scale: float | None) -> None:
 
 
 def encoder(
-    image: Picture, image_format: Format, quality: int, tag: TagOf | None = None
+    image: Picture,
+    image_format: Format,
+    quality: int,
+    tag: TagOf | None = None,
+    *,
+    lossless: bool = False,
 ) -> Callable[[], Encoded]:
-    """Return a function that encodes an image, with a tag in the XMP packet if one is given."""
+    """Return a function that encodes an image, with a tag in the XMP packet if one is given.
+
+    Args:
+        image: image to write.
+        image_format: format of the file.
+        quality: quality of lossy formats, 1 to 100.
+        tag: function that returns the tag of a small image; None: no tag is written.
+        lossless: write a lossless WebP.
+    """
 
     def encoded() -> Encoded:
         held, lost = fitted(image, image_format)
         warnings = list(lost)
         xmp = None if tag is None else with_tag(image.metadata, tag, warnings.append)
-        data = encode(held, image_format=image_format, quality=quality, xmp=xmp)
+        data = encode(held, image_format=image_format, quality=quality, lossless=lossless, xmp=xmp)
         return Encoded(data, tuple(dict.fromkeys(warnings)))
 
     return encoded

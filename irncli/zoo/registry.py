@@ -118,7 +118,7 @@ class Registry:
         Raises:
             UnavailableError: there is no such model; the message lists the available scales.
         """
-        rescalers = [s for s in self.summaries() if s.task == "rescale" and s.scale is not None]
+        rescalers = self._rescalers()
         fitting = [s for s in rescalers if s.scale is not None and s.scale >= scale]
         if not fitting:
             have = ", ".join(f"x{s.scale} ({s.entry.name})" for s in rescalers) or "none"
@@ -133,6 +133,18 @@ class Registry:
             return scale, order[summary.entry.origin], name != f"irn-x{scale}", name
 
         return min(fitting, key=rank).entry.name
+
+    def largest_scale(self) -> int:
+        """Return the largest scale of the rescaling models; 1 if there are none."""
+        return max((s.scale or 1 for s in self._rescalers()), default=1)
+
+    def defaults(self) -> list[str]:
+        """Return the names of the models that `for_scale` chooses from."""
+        scales = {s.scale or 1 for s in self._rescalers()}
+        return [self.for_scale(scale) for scale in sorted(scales)]
+
+    def _rescalers(self) -> list[Summary]:
+        return [s for s in self.summaries() if s.task == "rescale" and s.scale is not None]
 
     def import_file(self, source: Path, name: str | None = None) -> Entry:
         """Check a checkpoint, convert it to irn's format and save it in the user's directory.

@@ -1,6 +1,7 @@
 """The command line, in this process and as a real one."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ import pytest
 from PIL import Image
 
 from irncli.cli.app import run
+
+DONE = re.compile(r".* -> .*: \d+x\d+( to \d+x\d+)?( by .*|, unchanged), [\d,]+ bytes")
+"""The line about a file that was written."""
 
 
 @dataclass
@@ -19,7 +23,13 @@ class Outcome:
 
     @property
     def lines(self):
-        return self.err.strip().splitlines()
+        """Messages, except the lines about files that were written."""
+        return [line for line in self.err.strip().splitlines() if not DONE.fullmatch(line)]
+
+    @property
+    def done(self):
+        """The lines about files that were written."""
+        return [line for line in self.err.strip().splitlines() if DONE.fullmatch(line)]
 
 
 @pytest.fixture

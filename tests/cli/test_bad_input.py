@@ -59,14 +59,19 @@ def test_loops_of_links(irn, picture, tmp_path):
 
 
 NUMBERS = {
-    "downscale": ["--scale"],
-    "compress": ["--scale", "--target-bpp", "--min-psnr"],
-    "upscale": ["--temperature", "--scale"],
+    "compress": ["--target-bpp", "--min-psnr"],
+    "upscale": ["--temperature"],
     "colorize": ["--temperature"],
     "eval": ["--scale", "--temperature"],
     "train": ["--minutes"],
 }
 """All options that take a number with a fraction."""
+WRITTEN = {
+    "downscale": ["--scale", "--percent"],
+    "compress": ["--scale"],
+    "upscale": ["--scale"],
+}
+"""Options that take such a number as people write it, such as x4 or 50%."""
 OTHERS = {"eval": ["--model", "irn-x4"], "train": ["--preset", "irn-x2", "--out", "run", "--data"]}
 
 
@@ -84,7 +89,13 @@ def test_the_table_has_all_options_that_take_a_number():
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1"])
 @pytest.mark.parametrize(
-    ("command", "option"), [(command, each) for command in NUMBERS for each in NUMBERS[command]]
+    ("command", "option"),
+    [
+        (command, each)
+        for table in (NUMBERS, WRITTEN)
+        for command in table
+        for each in table[command]
+    ],
 )
 def test_a_number_without_a_meaning_is_refused(irn, picture, command, option, value):
     words = [command, *OTHERS.get(command, []), picture, option, value]
@@ -190,8 +201,8 @@ def test_outputs_that_cannot_be(irn, picture, tmp_path):
         return irn("downscale", picture, "--scale", 2, *arguments)
 
     refused(down("-o", picture), 2, "is an input")
-    refused(down("-o", tmp_path / "none" / "a.png"), 73, "cannot create")
-    refused(down("-o", tmp_path / "a.gif"), 2, ".png and .jpg")
+    refused(down("-o", picture / "a.png"), 73, "cannot create the directory")
+    refused(down("-o", tmp_path / "a.gif"), 2, ".png, .jpg and .webp")
     refused(down("-o", tmp_path / "a.jpg", "--format", "png"), 2, "png was requested")
     refused(down("-o", tmp_path / "a.png", "--output-dir", tmp_path), 2, "exclude")
     refused(down("--output-dir", picture / "x"), 73, "directory")

@@ -362,10 +362,10 @@ def test_a_dry_run_decides_as_the_run_does(irn, tree, model, tmp_path):
 def test_lines_about_files_give_the_sizes_before_and_after(irn, tree, model, tmp_path, dry):
     small, large = tmp_path / "small.png", tmp_path / "large.png"
     down = ("downscale", tree / "a.png", "--model", model, "--scale", 4, "-o", small, "-v")
-    assert f"irn: {tree / 'a.png'} -> {small}: 24x20 to 6x5 by tiny" in irn(*down, *dry).err
+    assert f"{tree / 'a.png'} -> {small}: 24x20 to 6x5 by tiny" in irn(*down, *dry).err
     irn(*down, "--overwrite")
     up = irn("upscale", small, "--model", model, "-o", large, "-v", *dry)
-    assert f"irn: {small} -> {large}: 6x5 to 24x20 by tiny" in up.err
+    assert f"{small} -> {large}: 6x5 to 24x20 by tiny" in up.err
 
 
 def test_a_dry_run_says_all_and_writes_nothing(irn, tree, model, tmp_path):
@@ -448,7 +448,7 @@ def test_a_batch_ends_when_asked(tmp_path, model, number, status):
     _, said = process.communicate(timeout=60)
     assert process.returncode == status
     assert "no incomplete file is left" in said
-    assert len(said.splitlines()) == 1
+    assert len([line for line in said.splitlines() if " -> " not in line]) == 1
     made = os.listdir(out)
     assert 3 <= len(made) < 200
     for name in made:
@@ -473,3 +473,94 @@ def test_ctrl_c_does_not_wait_for_standard_input(tmp_path, model, device):
     finally:
         process.kill()
         process.communicate()
+
+
+class TestDirectoriesOfOriginalsAndSmallImages:
+    @pytest.fixture
+    def mixed(self, irn, photo, tmp_path, monkeypatch):
+        """Two originals, a small image of each, and a gray one of the first."""
+        monkeypatch.chdir(tmp_path)
+        Path("re").mkdir()
+        for name in "ab":
+            Image.fromarray(photo[190:214, 150:174]).save(f"re/{name}.png")
+        assert irn("downscale", "re", "--scale", 2).status == 0
+        assert irn("decolor", "re/a.png").status == 0
+
+    def test_what_is_not_for_the_command_is_left_out(self, irn, mixed):
+        for command, made, said in (
+            ("upscale", ["re/a_x2_restored.png", "re/b_x2_restored.png"],
+             "irn: left out: 1 image for 'irn colorize' and 2 images without an irn tag"),
+            ("colorize", ["re/a_gray_color.png"],
+             "irn: left out: 2 images for 'irn upscale' and 4 images without an irn tag"),
+        ):  # fmt: skip
+            dry = irn(command, "re", "--temperature", 0, "--dry-run")
+            assert dry.status == 0
+            assert f"irn: {len(made)} file" in dry.err
+            result = irn(command, "re", "--temperature", 0)
+            assert result.status == 0, result.err
+            assert [line.split(": ")[0].split(" -> ")[1] for line in result.done] == made
+            assert said in result.lines
+            assert said in dry.lines
+
+    def test_there_is_no_record_of_what_is_left_out(self, irn, mixed):
+        result = irn("upscale", "re", "--temperature", 0, "--json")
+        inputs = [json.loads(line)["input"] for line in result.out.splitlines()]
+        assert inputs == ["re/a_x2.png", "re/b_x2.png"]
+        again = irn("upscale", "re", "--temperature", 0, "--json", "--skip-existing")
+        assert [json.loads(line)["skipped"] for line in again.out.splitlines()] == [True, True]
+
+    def test_what_is_named_is_an_error_as_before(self, irn, mixed, tmp_path):
+        named = ("re/a.png", "re/a_x2.png")
+        (tmp_path / "list").write_text("\n".join(named))
+        for words in (named, ("--files-from", "list")):
+            result = irn("upscale", *words, "--temperature", 0, "--overwrite")
+            assert result.status == 1
+            assert "re/a.png: no irn tag" in result.lines[0]
+        assert irn("upscale", "re/a.png").status == 65
+
+    def test_files_that_cannot_be_read_are_errors_as_before(self, irn, mixed):
+        Path("re/b_x2.png").write_bytes(b"no image")
+        result = irn("upscale", "re", "--temperature", 0)
+        assert result.status == 1
+        assert "re/b_x2.png" in result.err
+        assert "irn: 1 of 5 failed" in result.lines
+
+    def test_strict_takes_every_file_for_one_to_be_restored(self, irn, mixed):
+        result = irn("upscale", "re", "--temperature", 0, "--strict")
+        assert result.status == 1
+        assert "re/a.png: no irn tag" in result.lines[0]
+
+    def test_a_model_is_for_files_without_a_tag(self, irn, mixed):
+        Path("re/a_gray.png").unlink()
+        result = irn("upscale", "re", "--temperature", 0, "--model", "irn-x2")
+        assert result.status == 0
+        assert len(result.done) == 4
+
+    @pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)])
+    def test_nothing_to_restore_is_an_error(self, irn, tree, more):
+        shutil.rmtree(tree / "deep")
+        for command, made in (("upscale", "downscale"), ("colorize", "decolor")):
+            result = irn(command, tree, *more)
+            assert result.status == 65
+            assert result.out == b""
+            assert (
+                f"irn: nothing to restore: found 2 images without an irn tag, expected images "
+                f"made by 'irn {made}'; if they were stripped of their tags, pass --model"
+            ) in result.lines
+
+
+def test_subdirectories_that_are_not_searched_are_mentioned(irn, tree, model):
+    words = ("downscale", tree, "--model", model, "--guard", "off")
+    said = "irn: not searched: 1 subdirectory with images; --recursive (-r) includes them"
+    assert said in irn(*words, "--dry-run").lines
+    assert said not in irn(*words, "--dry-run", "-r").lines
+    assert said not in irn(*words, "--dry-run", "--output-dir", tree / "deep").lines
+    (tree / "second").mkdir()
+    shutil.copy(tree / "a.png", tree / "second")
+    assert "irn: not searched: 2 subdirectories" in irn(*words, "--dry-run").err
+    (tree / "a.png").unlink()
+    (tree / "b.png").unlink()
+    empty = irn(*words)
+    assert empty.status == 66
+    assert "no images in this directory" in empty.lines[0]
+    assert "not searched: 2 subdirectories" in empty.lines[1]

@@ -84,6 +84,9 @@ def test_a_terminal_sees_one_bar_with_what_is_left(at_terminal, batch):
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).replace("\r", "\n")
     assert any(line.endswith("not an image: give an image file") or "b.png: " in line
                for line in plain.splitlines())  # fmt: skip
+    assert any(re.fullmatch(r".*/in/a\.png -> .*/out/a_x4\.png: 400x300 to 100x75 by tiny, "
+                            r"[\d,]+ bytes *", line) for line in plain.splitlines())  # fmt: skip
+    assert re.search(r"^2 images: [\d,]+ to [\d,]+ bytes", plain, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

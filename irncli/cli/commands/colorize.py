@@ -9,7 +9,7 @@ from irncli.cli.commands.upscale import restore_files
 __all__ = ["colorize"]
 
 
-@options.batch_command(formats=options.AnyFormat)
+@options.batch_command(formats=options.AnyFormat, without=("background",))
 def colorize(
     settings: BatchSettings,
     seed: options.Seed = None,

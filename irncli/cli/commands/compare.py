@@ -156,8 +156,7 @@ def _kind(settings: CompareOptions) -> Kind | None:
             "A and B are both -: standard input holds one image, name a file for the other"
         )
     if output is None:
-        if settings.kind is not None:
-            raise UsageError(f"--format {settings.kind} without an output: give -o FILE, or -o -")
+        _refuse_without_output(settings)
         return None
     for path in (settings.a, settings.b):
         plan_outputs([path], [output])
@@ -176,6 +175,18 @@ def _kind(settings: CompareOptions) -> Kind | None:
             f"{output} is {by_suffix} by its suffix, but --format says {settings.kind}"
         )
     return by_suffix
+
+
+def _refuse_without_output(settings: CompareOptions) -> None:
+    """Refuse options that only affect an output.
+
+    Raises:
+        UsageError: there is such an option.
+    """
+    if settings.kind is not None:
+        raise UsageError(f"--format {settings.kind} without an output: give -o FILE, or -o -")
+    if settings.gain is not None or settings.crops != CompareOptions.crops:
+        raise UsageError("--crops and --amplify need an output: give -o FILE, or -o -")
 
 
 def _compare(

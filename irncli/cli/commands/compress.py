@@ -10,6 +10,7 @@ from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
+from irncli.cli.numbers import parse_scale
 from irncli.errors import UsageError
 
 __all__ = ["compress", "parse_size"]
@@ -41,13 +42,13 @@ def parse_size(text: str) -> int:
 def compress(
     settings: BatchSettings,
     scale: Annotated[
-        float,
+        str,
         option(
             groups.RESULT,
             "--scale S",
             "HR size over LR size, at most 2 with the models that ship; may be a fraction.",
         ),
-    ] = 2,
+    ] = "2",
     quality: Annotated[
         int | None,
         option(
@@ -101,9 +102,10 @@ def compress(
       irn compress --min-psnr 30 --codec webp photos/
     """
     from irncli.batch.run import run_job
-    from irncli.batch.summaries import CompressionTotals
+    from irncli.batch.summaries import CompressionSummary
     from irncli.operations.compress import Compress, Target
 
+    number = parse_scale(scale)
     target = Target(
         quality=Compress.default_quality if quality is None else quality,
         bytes=None if target_size is None else parse_size(target_size),
@@ -115,7 +117,7 @@ def compress(
     return run_job(
         replace(settings, image_format=codec, quality=quality),
         lambda path: f"{path.stem}_irn",
-        Compress(scale=scale, model=model, target=target, auto=auto, report=report, refine=refine),
-        scale=f"{scale:g}",
-        summary=CompressionTotals(),
+        Compress(scale=number, model=model, target=target, auto=auto, report=report, refine=refine),
+        scale=f"{number:g}",
+        summary=CompressionSummary(),
     )

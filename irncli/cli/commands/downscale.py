@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
+from irncli.cli.numbers import parse_percent, parse_scale
+from irncli.errors import UsageError
+
+if TYPE_CHECKING:
+    from irncli.operations.small_size import SmallSize
 
 __all__ = ["downscale"]
+
+Side = Literal["width", "height", "max-side"]
 
 
 @options.batch_command()
 def downscale(
     settings: BatchSettings,
     scale: Annotated[
-        float | None,
-        option(groups.RESULT, "--scale S", "HR size over LR size; may be a fraction."),
+        str | None,
+        option(groups.RESULT, "--scale S", "HR size over LR size, such as 4 or 2.5."),
+    ] = None,
+    width: Annotated[
+        int | None,
+        option(groups.RESULT, "--width N", "Width of the small image in pixels.", min=1),
+    ] = None,
+    height: Annotated[
+        int | None,
+        option(groups.RESULT, "--height N", "Height of the small image in pixels.", min=1),
+    ] = None,
+    max_side: Annotated[
+        int | None,
+        option(groups.RESULT, "--max-side N", "Longer side of the small image in pixels.", min=1),
+    ] = None,
+    percent: Annotated[
+        str | None,
+        option(groups.RESULT, "--percent P", "Size of the small image, such as 50 for half."),
     ] = None,
     bits: options.Bits = "8",
     model: options.Model = None,
@@ -28,20 +51,49 @@ def downscale(
     """Make images small so that 'irn upscale' can restore them.
 
     The small image is an ordinary PNG or JPEG. A tag in it tells 'irn upscale' how to restore it.
+    Its size is given by one of --scale, --width, --height, --max-side and --percent.
 
     Examples:
       irn downscale photo.png --scale 4 -o small.png
       irn downscale photos/ --scale 2 --output-dir small
       irn downscale photo.png --scale 2.5 --refine 10
+      irn downscale photo.png --width 400
       cat photo.png | irn downscale - --scale 2 > small.png
     """
     from irncli.batch.run import run_job
     from irncli.operations.downscale import Downscale
 
-    label = f"{scale:g}" if scale is not None else Path(model or "").stem
+    number = None if scale is None else parse_scale(scale)
+    size = _size(scale, {"width": width, "height": height, "max-side": max_side}, percent)
+    if size is not None:
+        label = size.label
+    else:
+        label = f"x{Path(model or '').stem}" if number is None else f"x{number:g}"
+    known = number if size is None else size.known_scale
     return run_job(
         settings,
-        lambda path: f"{path.stem}_x{label}",
-        Downscale(scale=scale, model=model, bits=int(bits), refine=refine, guard=guard == "on"),
-        scale=None if scale is None else f"{scale:g}",
+        lambda path: f"{path.stem}_{label}",
+        Downscale(
+            scale=number, size=size, model=model, bits=int(bits), refine=refine, guard=guard == "on"
+        ),
+        scale=None if known is None else f"{known:g}",
     )
+
+
+def _size(
+    scale: str | None, sides: dict[Side, int | None], percent: str | None
+) -> SmallSize | None:
+    """Return the size that is given in pixels or percent; None if there is none.
+
+    Raises:
+        UsageError: more than one option gives the size, or one is not a number.
+    """
+    from irncli.operations.small_size import SmallSize
+
+    sizes = [SmallSize(side, value) for side, value in sides.items() if value is not None]
+    if percent is not None:
+        sizes.append(SmallSize("percent", parse_percent(percent)))
+    given = [*(["--scale"] if scale is not None else []), *(f"--{each.side}" for each in sizes)]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other: give one")
+    return sizes[0] if sizes else None

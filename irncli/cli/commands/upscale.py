@@ -8,6 +8,8 @@ from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
+from irncli.cli.numbers import parse_scale
+from irncli.errors import UsageError
 
 if TYPE_CHECKING:
     from irncli.operations.resolve import Request
@@ -15,14 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["restore_files", "upscale"]
 
 
-@options.batch_command(formats=options.AnyFormat)
+@options.batch_command(formats=options.AnyFormat, without=("background",))
 def upscale(
     settings: BatchSettings,
     seed: options.Seed = None,
     temperature: options.Temperature = None,
     model: options.Model = None,
     scale: Annotated[
-        float | None,
+        str | None,
         option(groups.RESULT, "--scale S", "HR size over LR size, for files without a tag."),
     ] = None,
     strict: options.Strict = False,
@@ -31,6 +33,9 @@ def upscale(
 
     Size, model and scale come from the tag of the small image. Detail that it could not hold is
     drawn at random, from --seed.
+
+    Images in a directory that have no tag are left out, unless --model, --scale or --strict is
+    given.
 
     Examples:
       irn upscale small.png --seed 0 -o back.png
@@ -43,7 +48,8 @@ def upscale(
     """
     from irncli.operations.resolve import Request
 
-    request = Request(task="rescale", model=model, scale=scale, strict=strict)
+    number = None if scale is None else parse_scale(scale)
+    request = Request(task="rescale", model=model, scale=number, strict=strict)
     return restore_files(settings, request, seed, temperature, "restored")
 
 
@@ -54,11 +60,19 @@ def restore_files(
     temperature: float | None,
     label: str,
 ) -> int:
-    """Restore the images of a batch; `label` is appended to the stems of default outputs."""
+    """Restore the images of a batch; `label` is appended to the stems of default outputs.
+
+    Raises:
+        UsageError: `seed` has no effect, because `temperature` is 0.
+    """
     from irncli.batch.run import run_job
     from irncli.batch.summaries import DrawnSeed
     from irncli.operations.restore import Restore
 
+    if seed is not None and temperature == 0:
+        raise UsageError(
+            f"--seed {seed} with --temperature 0: without z there is no seed, leave one of them out"
+        )
     drawn = DrawnSeed(seed)
     return run_job(
         settings,

@@ -19,10 +19,10 @@ from irncli.io.libraries import heif_is_here, jxl_is_here
 __all__ = ["FORMATS", "WRITABLE", "format_of", "pillow_names", "readable_suffixes"]
 
 WRITABLE: dict[Format, WritableFormat] = {
-    each.name: each for each in (Png(), Jpeg(), Webp(), Avif(), Jxl())
+    each.name: each for each in (Png(), Jpeg(), Webp(), Avif(), Jxl(), Tiff())
 }
 FORMATS: tuple[FileFormat, ...] = (
-    PostScript(), *WRITABLE.values(), Heif(), Tiff(), Jpeg2000(), Netpbm(), Sgi(), Gif(),
+    PostScript(), *WRITABLE.values(), Heif(), Jpeg2000(), Netpbm(), Sgi(), Gif(),
 )  # fmt: skip
 """All formats that need special handling, in the order in which they may refuse a file."""
 _BY_PILLOW_NAME = {name: each for each in FORMATS for name in each.pillow_names}

@@ -206,7 +206,9 @@ class Jpeg(WritableFormat):
         """See WritableFormat."""
         super().check_writable(picture, settings)
         if picture.alpha is not None:
-            raise UsageError("JPEG has no transparency: use PNG")
+            raise UsageError(
+                "JPEG has no transparency: use PNG, or --background when the image is made small"
+            )
         exif = picture.metadata.exif
         if exif is not None and len(exif.removeprefix(JPEG_EXIF)) > MAX_EXIF:
             raise ImageError(f"EXIF of {len(exif)} bytes does not fit into a JPEG: use PNG")

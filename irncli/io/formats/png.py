@@ -147,7 +147,7 @@ def with_chunks(data: bytes, added: tuple[Chunk, ...]) -> bytes:
 
 
 class Png(WritableFormat):
-    """PNG, the only format that irn writes with 16 bits per channel."""
+    """PNG, with 8 or 16 bits per channel."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("PNG",)
     name: ClassVar[Format] = "png"

@@ -5,6 +5,8 @@ Source: TIFF, revision 6.0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,8 +14,9 @@ from PIL import ExifTags, Image
 
 from irncli.errors import ImageError
 from irncli.io import opencv
-from irncli.io.formats.base import FileFormat
-from irncli.io.picture import Deep
+from irncli.io.formats.tiff_writer import write_tiff
+from irncli.io.formats.writable import EncoderSettings, Format, Packet, WritableFormat
+from irncli.io.picture import Deep, Metadata, Picture
 
 __all__ = ["Tiff"]
 
@@ -26,10 +29,15 @@ _UNSPECIFIED, _ASSOCIATED = 0, 1
 _DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 
 
-class Tiff(FileFormat):
-    """TIFF."""
+class Tiff(WritableFormat):
+    """TIFF, which irn writes compressed without loss, with 8 or 16 bits per channel."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("TIFF",)
+    name: ClassVar[Format] = "tiff"
+    suffixes: ClassVar[tuple[str, ...]] = (".tif", ".tiff")
+    spoken: ClassVar[str] = "TIFF"
+    most_bits: ClassVar[int] = 16
+    most_pixels: ClassVar[int] = 500_000_000  # offsets have 32 bits
 
     def bits(self, image: Image.Image, data: bytes) -> int:
         """See FileFormat."""
@@ -65,6 +73,42 @@ class Tiff(FileFormat):
         }
         return [sentence for sentence, there in found.items() if there]
 
+    def fitted(self, picture: Picture) -> tuple[Picture, list[str]]:
+        """See WritableFormat. Opaque alpha stays, as in a PNG."""
+        kept, lost = super().fitted(picture)
+        return replace(kept, alpha=picture.alpha), lost
+
+    def fitted_resolution(
+        self, metadata: Metadata, dpi: tuple[float, float], lost: list[str]
+    ) -> Metadata:
+        """See WritableFormat."""
+        del dpi, lost
+        return metadata
+
+    def holds_profile(self, picture: Picture) -> bool:
+        """See WritableFormat."""
+        icc = picture.metadata.icc
+        return not _is_stored_as_colour(picture) or icc is None or icc[16:20] != b"GRAY"
+
+    def write(
+        self,
+        picture: Picture,
+        settings: EncoderSettings,
+        xmp: Packet | None,
+        identify: Callable[[bytes], str],
+    ) -> bytes:
+        """See WritableFormat."""
+        del settings
+        gray = picture.gray and not _is_stored_as_colour(picture)
+        values = picture.pixels[:, :, :1] if gray else picture.pixels
+        if picture.alpha is not None:
+            values = np.dstack((values, picture.alpha))
+        if xmp is None:
+            return write_tiff(values, picture.metadata)
+        bare = replace(picture.metadata, xmp=None)
+        packet = xmp(identify(write_tiff(values, bare)))
+        return write_tiff(values, replace(bare, xmp=packet))
+
     def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:
         """See FileFormat."""
         if bits <= 8:
@@ -74,6 +118,11 @@ class Tiff(FileFormat):
         if image.mode in ("I;16", "I;16B"):
             return _gray(image, bits)
         return None
+
+
+def _is_stored_as_colour(picture: Picture) -> bool:
+    """Tell whether a gray image is stored as RGB: few programs read 16-bit gray with alpha."""
+    return picture.bits > 8 and picture.alpha is not None
 
 
 def _tags(image: Image.Image) -> Any:

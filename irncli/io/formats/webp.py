@@ -13,8 +13,13 @@ METHOD = 6
 """Slowest method: files 5 to 7 % smaller than with method 4; 0.1 s for 0.4 megapixels."""
 
 
+LOSSLESS = {"lossless": True, "quality": 75, "method": 4, "exact": True}
+"""Lossless, with invisible colours kept. A photograph of 0.4 megapixels takes 0.3 s and 77 % of the
+bytes of a PNG; the greatest effort saves 1 % more and takes 13 s."""
+
+
 class Webp(WritableFormat):
-    """WebP, which does not store gray and always uses 4:2:0."""
+    """WebP, which does not store gray and, unless it is lossless, always uses 4:2:0."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("WEBP",)
     name: ClassVar[Format] = "webp"
@@ -30,4 +35,6 @@ class Webp(WritableFormat):
     def options(self, picture: Picture, settings: EncoderSettings) -> dict[str, object]:
         """See WritableFormat."""
         del picture
+        if settings.lossless:
+            return dict(LOSSLESS)
         return {"quality": settings.quality, "method": METHOD}

@@ -26,7 +26,7 @@ __all__ = [
     "stored",
 ]
 
-Format = Literal["png", "jpeg", "webp", "avif", "jxl"]
+Format = Literal["png", "jpeg", "webp", "avif", "jxl", "tiff"]
 """Formats that irn writes."""
 Subsampling = Literal["4:4:4", "4:2:0"]
 Packet = Callable[[str], bytes | None]
@@ -44,11 +44,13 @@ class EncoderSettings:
         quality: quality of lossy formats, 1 to 100.
         subsampling: chroma subsampling of JPEG and AVIF.
         progressive: write a progressive JPEG.
+        lossless: write a lossless WebP, without a quality.
     """
 
     quality: int = 95
     subsampling: Subsampling = "4:4:4"
     progressive: bool = False
+    lossless: bool = False
 
 
 class WritableFormat(FileFormat):
@@ -59,6 +61,7 @@ class WritableFormat(FileFormat):
         suffixes: file name suffixes; new files get the first one.
         spoken: name of the format in messages.
         article: `a` or `an`, to precede `spoken`.
+        most_bits: largest number of bits per channel.
         longest: longest side of an image in pixels.
         most_pixels: largest number of pixels of an image.
     """
@@ -67,6 +70,7 @@ class WritableFormat(FileFormat):
     suffixes: ClassVar[tuple[str, ...]]
     spoken: ClassVar[str]
     article: ClassVar[str] = "a"
+    most_bits: ClassVar[int] = 8
     longest: ClassVar[int] = MAX_SIDE
     most_pixels: ClassVar[int] = 1 << 60
 
@@ -77,7 +81,7 @@ class WritableFormat(FileFormat):
         an image.
         """
         lost, metadata = [], picture.metadata
-        if picture.bits > 8:
+        if picture.bits > self.most_bits:
             lost.append(f"16 bits per channel were reduced to 8: {self.spoken} stores at most 8")
             picture = picture.reduced()
         if not self.holds_profile(picture):
@@ -122,7 +126,7 @@ class WritableFormat(FileFormat):
         """
         if not 1 <= settings.quality <= 100:
             raise UsageError(f"quality is {settings.quality}, expected 1 to 100")
-        if picture.bits > 8:
+        if picture.bits > self.most_bits:
             raise UsageError(f"16 bits per channel do not fit {self._one}: use PNG, or 8 bits")
         width, height = picture.size
         if max(width, height) > self.longest:

@@ -1,0 +1,36 @@
+"""Numbers as people write them on the command line."""
+
+from __future__ import annotations
+
+import re
+
+from irncli.errors import UsageError
+
+__all__ = ["parse_percent", "parse_scale"]
+
+
+def parse_scale(text: str) -> float:
+    """Return the scale that a text such as `4`, `2.5`, `x4` or `4x` names.
+
+    Raises:
+        UsageError: the text is not a number.
+    """
+    return _number(
+        re.sub(r"^[x\u00d7]|[x\u00d7]$", "", text.strip().lower()), f"--scale {text}", "4"
+    )
+
+
+def parse_percent(text: str) -> float:
+    """Return the percentage that a text such as `50` or `50%` names.
+
+    Raises:
+        UsageError: the text is not a number.
+    """
+    return _number(text.strip().removesuffix("%"), f"--percent {text}", "50")
+
+
+def _number(text: str, given: str, example: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{given}: expected a number such as {example}") from None

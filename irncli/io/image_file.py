@@ -19,7 +19,7 @@ from PIL import ImageFile as PillowFile
 
 from irncli.errors import ImageError
 from irncli.io.formats import FORMATS, format_of, pillow_names
-from irncli.io.formats.base import check_size, hash_of, pixel_sha256
+from irncli.io.formats.base import check_size, equal_hashes, hash_of, pixel_sha256
 from irncli.io.formats.others import is_icon
 from irncli.io.libraries import DEEP_MODES
 from irncli.io.metadata import checked_exif, profile_of
@@ -133,6 +133,24 @@ class ImageFile:
             image.load()
             format_ = format_of(image)
             return _content(image, format_.deep(image, self.data, self.header.bits))
+
+    def holds(self, content_sha256: str) -> bool:
+        """Tell whether the pixels are those of a `content_sha256`.
+
+        Alpha that is opaque and was added or removed, and gray stored as colour or the reverse, are
+        not a difference.
+
+        Raises:
+            ImageError: the file is damaged.
+        """
+        if self.content_sha256 == content_sha256:
+            return True
+        if self._coded(self.data) is not None:
+            return False
+        with self._opened() as image:
+            image.load()
+            channels = format_of(image).deep(image, self.data, self.header.bits)
+            return content_sha256 in equal_hashes(image, channels)
 
     @property
     def tables(self) -> NDArray[np.uint8]:

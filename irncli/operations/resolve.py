@@ -87,7 +87,7 @@ def resolve(models: Models, request: Request, file: ImageFile, bits: int) -> Res
     size, tag = (file.header.width, file.header.height), file.tag
     if tag is None:
         return _resolve_untagged(models, request, size, bits, warnings)
-    changed = tag.content_sha256 != file.content_sha256
+    changed = not file.holds(tag.content_sha256)
     if tag.task == "plain":
         if changed:
             warnings.add("the pixels were changed since irn wrote them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -11,15 +12,18 @@ from PIL import Image, ImageFile
 from irncli.errors import ImageError
 from irncli.io.libraries import DEEP_MODES
 from irncli.io.picture import Chunk, Deep
+from irncli.pixels import Pixels, most
 
 __all__ = [
     "MAX_SIDE",
     "FileFormat",
     "check_size",
+    "equal_hashes",
     "hash_of",
     "pixel_sha256",
 ]
 
+_EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX")
 MAX_SIDE = 30_000_000
 """Longest side in pixels: Pillow counts the bits of a row, at most 64 per pixel, in 32 bits."""
 
@@ -153,3 +157,46 @@ def hash_of(mode: str, size: tuple[int, int], values: bytes) -> str:
     digest = hashlib.sha256(f"{mode} {size[0]}x{size[1]}\n".encode())
     digest.update(values)
     return digest.hexdigest()
+
+
+def equal_hashes(image: Image.Image, channels: Deep | None) -> Iterator[str]:
+    """Yield the `content_sha256` of the same pixels with other channels.
+
+    Alpha is left out where it is opaque, and added; gray is stored as gray and as colour. None of
+    this changes what is restored.
+
+    Args:
+        image: a loaded image.
+        channels: 16-bit channels of the image; None if there are none.
+    """
+    values = _four_channels(image, channels)
+    if values is None:
+        return
+    colours, alpha = values[:, :, :3], values[:, :, 3:]
+    opaque = bool((alpha == most(alpha)).all())
+    gray = bool((colours == colours[:, :, :1]).all())
+    deep = values.dtype == np.uint16
+    # In 16 bits, gray with alpha is hashed as four channels.
+    plain, with_alpha = ("I;16", "LA;16") if deep else ("L", "LA")
+    colour = ("RGB;16", "RGBA;16") if deep else ("RGB", "RGBA")
+    found = [(colour[1], values)]
+    found += [(with_alpha, values if deep else values[:, :, 2:])] * gray
+    found += [(colour[0], colours)] * opaque
+    found += [(plain, colours[:, :, 0])] * (opaque and gray)
+    for mode, part in found:
+        stored = part.astype("<u2" if deep else np.uint8)
+        yield hash_of(mode, image.size, stored.tobytes())
+
+
+def _four_channels(image: Image.Image, channels: Deep | None) -> Pixels | None:
+    """Return RGB and alpha, uint8 or uint16 [H, W, 4]; None for other kinds of pixels."""
+    if channels is None and image.mode == "I;16" and "transparency" not in image.info:
+        channels = np.array(image)
+    if channels is None:
+        plain = image.mode in _EIGHT_BIT_MODES
+        return np.array(image.convert("RGBA")) if plain else None
+    if channels.ndim == 2:
+        channels = channels[:, :, None].repeat(3, axis=2)
+    if channels.shape[2] == 4:
+        return channels
+    return np.dstack((channels, np.full(channels.shape[:2], 65535, np.uint16)))

@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "formats.md"
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GRAY_ICC = ICC[:16] + b"GRAY" + ICC[20:]
+"""The profile with the header of one for gray, since no file may hold one for RGB with gray."""
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
     b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
@@ -110,7 +112,7 @@ def _deep(format_: str, mode: str, width: int, height: int) -> bytes:
     gray = mode.startswith("L")
     if format_ in ("tiff", "jpeg2000") and gray:
         buffer = io.BytesIO()
-        options = {"dpi": DPI, "icc_profile": ICC} if format_ == "tiff" else {}
+        options = {"dpi": DPI, "icc_profile": GRAY_ICC} if format_ == "tiff" else {}
         Image.fromarray(values[:, :, 0]).save(buffer, format_, **options)
         return buffer.getvalue()
     if format_ == "avif":
@@ -120,7 +122,7 @@ def _deep(format_: str, mode: str, width: int, height: int) -> bytes:
         return iio.imwrite("<bytes>", values, extension=".tiff", plugin="opencv")
     alpha = _mask(width, height).astype(np.uint16) * 257 if "A" in mode else None
     pixels = values[:, :, :1].repeat(3, axis=2) if gray else values
-    metadata = Metadata(icc=ICC, exif=_exif(), xmp=XMP, dpi=DPI)
+    metadata = Metadata(icc=GRAY_ICC if gray else ICC, exif=_exif(), xmp=XMP, dpi=DPI)
     return encode(Picture(pixels, alpha, gray, metadata), image_format="png")
 
 
@@ -129,7 +131,8 @@ def _shallow(format_: str, mode: str, width: int, height: int) -> bytes:
     options: dict[str, Any] = {}
     if format_ in _WITH_METADATA:
         options = {"exif": _exif(), "dpi": DPI}
-        options |= {} if mode == "CMYK" else {"icc_profile": ICC}
+        icc = GRAY_ICC if mode in ("1", "L", "LA") else ICC
+        options |= {} if mode == "CMYK" else {"icc_profile": icc}
         if format_ == "png":
             options["pnginfo"] = PngImagePlugin.PngInfo()
             options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
@@ -244,7 +247,9 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
   unchanged. DPI are accurate to 0.1; JPEG stores whole numbers, with a note if they differ. Gamma
   and colour chunks of a PNG are carried unchanged. Colours that AVIF and HEIC specify by numbers
   (Display P3, HDR) become such a chunk (`cICP`). A profile that does not fit the colours of the
-  file is left out. Pixels are not rotated: the orientation stays in EXIF.
+  file is left out, with a note: gray pixels need a profile for gray, and RGB pixels one for RGB.
+  `irn decolor` keeps the profile of a colour image in the tag. Pixels are not rotated: the
+  orientation stays in EXIF.
 - TIFF and HEIC are the exception: their decoders rotate the pixels upright. TIFF tags (description,
   camera, date, artist, copyright, exposure, place) become EXIF.
 - What a format cannot store is left out, with a note: text and gamma in anything but PNG, DPI in

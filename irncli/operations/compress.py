@@ -349,7 +349,10 @@ class _Compression:
                 "size, where irn gains, or pass --auto"
             )
             return made
-        whole = replace(self.image, metadata=replace(self.image.metadata, icc=self.icc))
+        given = replace(self.image, metadata=replace(self.image.metadata, icc=self.icc))
+        whole, lost = fitted(given, "jpeg")
+        for text in lost:
+            self._warn_once(text)
 
         def tag(content_sha256: str) -> Tag:
             return Tag(content_sha256=content_sha256, hr_size=whole.size, **PLAIN)

@@ -98,10 +98,9 @@ class Avif(WritableFormat):
         """See FileFormat."""
         return None if bits <= 8 else opencv.spread(opencv.read(data), image, bits)
 
-    def holds_profile(self, picture: Picture) -> bool:
+    def stores_gray(self, picture: Picture) -> bool:
         """See WritableFormat."""
-        icc = picture.metadata.icc
-        return picture.alpha is None or icc is None or icc[16:20] != b"GRAY"
+        return picture.gray and picture.alpha is None
 
     def fitted_exif(self, metadata: Metadata, lost: list[str]) -> Metadata:
         """See WritableFormat. Pillow removes the orientation and rewrites the remaining EXIF."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -196,8 +197,10 @@ class Png(WritableFormat):
         return depth_and_type(data)[1] == GRAY_WITH_ALPHA
 
     def fitted(self, picture: Picture) -> tuple[Picture, list[str]]:
-        """See WritableFormat. PNG can store everything."""
-        return picture, []
+        """See WritableFormat. PNG can store everything except a profile of other colours."""
+        lost: list[str] = []
+        metadata = self.fitted_profile(picture, lost)
+        return replace(picture, metadata=metadata) if lost else picture, lost
 
     def check_writable(self, picture: Picture, settings: EncoderSettings) -> None:
         """See WritableFormat. PNG can store everything and has no quality."""

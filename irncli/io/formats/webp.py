@@ -22,10 +22,10 @@ class Webp(WritableFormat):
     spoken: ClassVar[str] = "WebP"
     longest: ClassVar[int] = 16_383
 
-    def holds_profile(self, picture: Picture) -> bool:
+    def stores_gray(self, picture: Picture) -> bool:
         """See WritableFormat."""
-        icc = picture.metadata.icc
-        return icc is None or icc[16:20] != b"GRAY"
+        del picture
+        return False
 
     def options(self, picture: Picture, settings: EncoderSettings) -> dict[str, object]:
         """See WritableFormat."""

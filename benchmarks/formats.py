@@ -231,9 +231,11 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
   channel. The small image has 8 bits, or 16 with `--bits 16` (PNG only). The restored image has
   16 bits if the original had more than 8, as recorded in the tag. `irn compress` works with 8 bits.
   Colour images in JPEG XL, PPM and SGI, and TIFF files other than RGB, are reduced to 8 bits, with
-  a note. Refused are floating-point and 32-bit pixels, 16-bit TIFF files with a separate plane for
-  each colour, and JPEG 2000 files of more than 8 bits with gray and alpha, with components that
-  differ, or with luma and colour differences: no available library reads those correctly.
+  a note. Of TIFF files, unsigned integers of at most 16 bits are read; the type alone decides.
+  Refused are signed integers, floating-point and 32-bit pixels, whose range the file does not say,
+  JPEG with 12 bits, 16-bit TIFF files with a separate plane for each colour, and JPEG 2000 files
+  of more than 8 bits with gray and alpha, with components that differ, or with luma and colour
+  differences: no available library reads those correctly.
 - **Gray stays gray**: the small image and the restored one have one channel. Black-and-white images
   become gray. A palette becomes RGB, or gray if all its colours are gray.
 - **CMYK** is converted to sRGB through its profile if it has one, and Lab by its definition.
@@ -254,8 +256,8 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
   camera, date, artist, copyright, exposure, place) become EXIF.
 - What a format cannot store is left out, with a note: text and gamma in anything but PNG, DPI in
   WebP and AVIF. The same holds for comments of JPEG and GIF, IPTC, XMP of more than 64 KB in a
-  JPEG, a channel of a TIFF that is not declared as alpha, and profiles that are truncated or larger
-  than 4 MiB.
+  JPEG, a channel of a TIFF that is not declared as alpha, profiles that are truncated or larger
+  than 4 MiB, and parts of a PNG that the pixels do not need and whose checksum is wrong.
 - `--strip` leaves out everything except what says how to show the image (profile, gamma,
   orientation) and, in a small image, the tag. `--preserve-times` gives an output the times of its
   input.

@@ -133,11 +133,14 @@ def of_channels(values: Deep, image: Image.Image, *, gray: bool) -> Picture:
 
 
 def deep_gray(image: Image.Image) -> Picture:
-    """Convert an image with a single 16-bit channel."""
-    wide = np.array(image)
-    if int(wide.min()) < 0 or int(wide.max()) > 65535:
+    """Convert an image with a single 16-bit channel.
+
+    Raises:
+        ImageError: the values have 32 bits, whatever they are: their range is not known.
+    """
+    if image.mode == "I" and not format_of(image).scales_integers:
         raise ImageError("32-bit integer pixels, expected 8 or 16 bits: convert it first")
-    values, clear = wide.astype(np.uint16), image.info.get("transparency")
+    values, clear = np.array(image).astype(np.uint16), image.info.get("transparency")
     alpha = np.where(values == clear, 0, 65535).astype(np.uint16) if clear is not None else None
     return Picture(values[:, :, None].repeat(3, axis=2), alpha, gray=True)
 

@@ -215,7 +215,15 @@ def test_stripping_keeps_how_the_picture_is_shown(pixels):
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "EPS"),
         (b"\x89PNG\r\n\x1a\n", "."),
         (b"\xff\xd8\xff\xe0", "."),
-        (b"%PDF-1.4", "not an image"),
+        (b"%PDF-1.4", "a PDF, not an image"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (b"<!DOCTYPE html><html></html>", "web page"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "a video"),
+        (b"PK\x03\x04", "ZIP"),
+        (b"GIF89a", "a GIF that cannot be read"),
+        (b"II*\0", "a TIFF that cannot be read"),
+        (b"RIFF\0\0\0\0WEBP", "a WebP that cannot be read"),
     ],
 )
 def test_what_is_no_image_is_refused(data, part):

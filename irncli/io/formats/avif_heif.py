@@ -7,6 +7,7 @@ section 12.1.5, for the colr box; ITU-T H.273 for the code points; PNG, third ed
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from os import cpu_count
 from typing import Any, ClassVar
@@ -78,7 +79,8 @@ class Avif(WritableFormat):
     name: ClassVar[Format] = "avif"
     suffixes: ClassVar[tuple[str, ...]] = (".avif",)
     spoken: ClassVar[str] = "AVIF"
-    article: ClassVar[str] = "an"
+    one: ClassVar[str] = "an AVIF"
+    beginning = re.compile(rb".{4}ftypavi[fs]", re.DOTALL)
     # AV1 allows 65536, but libavif, the most common decoder, refuses more than 32768.
     longest: ClassVar[int] = 32_768
     most_pixels: ClassVar[int] = 1 << 28
@@ -139,6 +141,8 @@ class Heif(FileFormat):
     """HEIC, read by Pillow's plug-in."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("HEIF",)
+    beginning = re.compile(rb".{4}ftyp(?:hei[cxms]|hev[cxms])", re.DOTALL)
+    one: ClassVar[str] = "a HEIC"
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
         """See FileFormat."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -10,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from irncli.errors import ImageError
-from irncli.io.libraries import DEEP_MODES
+from irncli.io.libraries import DECODER_ERRORS, DEEP_MODES
 from irncli.io.picture import Chunk, Deep
 from irncli.pixels import Pixels, most
 
@@ -36,9 +38,15 @@ class FileFormat:
 
     Attributes:
         pillow_names: Pillow's names of the format.
+        beginning: pattern of the first bytes of a file; None if they are not unmistakable.
+        one: name of the format in messages, with its article.
+        scales_integers: True if Pillow scales the values of mode I to 16 bits.
     """
 
     pillow_names: ClassVar[tuple[str, ...]] = ()
+    beginning: ClassVar[re.Pattern[bytes] | None] = None
+    one: ClassVar[str] = "an image"
+    scales_integers: ClassVar[bool] = False
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
         """Refuse a file that Pillow must not open.
@@ -51,11 +59,46 @@ class FileFormat:
             ImageError: the file has this format, and cannot be read or is dangerous.
         """
 
+    def mended(self, data: bytes, notes: list[str]) -> bytes:  # noqa: ARG002
+        """Return a file without damaged parts that the pixels do not need; add a note on them.
+
+        Args:
+            data: any file, not necessarily of this format.
+            notes: receives one sentence for each loss.
+        """
+        return data
+
+    def unreadable(self, data: bytes) -> str | None:
+        """Say what is wrong with a file that Pillow cannot open.
+
+        Returns:
+            The message; None if the file does not have this format.
+        """
+        if self.beginning is None or not self.beginning.match(data):
+            return None
+        return f"{self.one} that cannot be read: {self._trouble(data)}"
+
+    def _trouble(self, data: bytes) -> str:
+        """Return what Pillow says when it opens a file, if that is more than that it failed."""
+        said = ""
+        for name in self.pillow_names:
+            if name in Image.OPEN:
+                try:
+                    Image.OPEN[name][0](io.BytesIO(data), "")
+                except SyntaxError as error:
+                    said = " ".join(str(error).split())[:200]
+                except DECODER_ERRORS:
+                    pass
+        known = said and "not identified" not in said
+        return said if known else "it is damaged, or of a kind that irn does not support"
+
     def complete(self, image: ImageFile.ImageFile, data: bytes) -> None:
         """Correct the metadata in `image.info`."""
 
     def bits(self, image: Image.Image, data: bytes) -> int:  # noqa: ARG002
         """Return the bits per channel of the file."""
+        if image.mode == "I" and not self.scales_integers:
+            return 32
         return 16 if image.mode in DEEP_MODES else 8
 
     def xmp(self, image: Image.Image, data: bytes) -> bytes | None:  # noqa: ARG002

@@ -43,6 +43,9 @@ DPI_TOLERANCE = 0.1
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\x00"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
 _SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of a frame (SOF); the others are tables and an extension."""
+_HIERARCHICAL = frozenset((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF))
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 _X_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x0128
 _INCH, _CENTIMETRE = 1, 2
@@ -83,6 +86,34 @@ def has_many_scans(data: bytes) -> bool:
             if count > MAX_SCANS:
                 return True
     return False
+
+
+def unsupported_frame(data: bytes) -> str | None:
+    """Say why the coding of a JPEG is not supported; None if it is.
+
+    Supported are baseline, extended and progressive JPEG with 8 bits per channel, in one, three or
+    four channels.
+    """
+    with suppress(ImageError):
+        for marker, start, stop in _segments(data):
+            if marker == _SOS:
+                break
+            if marker not in _FRAMES or stop - start < 10:
+                continue
+            bits, channels = data[start + 4], data[start + 9]
+            if marker in _HIERARCHICAL:
+                return "a hierarchical JPEG, which irn does not read: convert it to PNG first"
+            if bits != 8:
+                return (
+                    f"a JPEG with {bits} bits per channel, expected 8: convert it to a 16-bit PNG "
+                    "first"
+                )
+            if channels not in (1, 3, 4):
+                return (
+                    f"a JPEG with {channels} channels, expected 1, 3 or 4: convert it to PNG first"
+                )
+            break
+    return None
 
 
 def has_extended_xmp(data: bytes) -> bool:
@@ -156,7 +187,9 @@ class Jpeg(WritableFormat):
     pillow_names: ClassVar[tuple[str, ...]] = ("JPEG", "MPO")
     name: ClassVar[Format] = "jpeg"
     suffixes: ClassVar[tuple[str, ...]] = (".jpg", ".jpeg", ".jpe")
+    beginning = re.compile(rb"\xff\xd8\xff")
     spoken: ClassVar[str] = "JPEG"
+    one: ClassVar[str] = "a JPEG"
     longest: ClassVar[int] = 65_500
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
@@ -166,6 +199,18 @@ class Jpeg(WritableFormat):
             raise ImageError(
                 f"a JPEG with more than {MAX_SCANS} scans is refused: decoding it may take hours"
             )
+
+    def unreadable(self, data: bytes) -> str | None:
+        """See FileFormat."""
+        return (unsupported_frame(data) if data[:2] == b"\xff\xd8" else None) or super().unreadable(
+            data
+        )
+
+    def check(self, data: bytes) -> None:
+        """See FileFormat. Of a frame that it does not support, libjpeg says that it is damaged."""
+        trouble = unsupported_frame(data)
+        if trouble is not None:
+            raise ImageError(trouble)
 
     def states_resolution(self, image: Image.Image) -> bool:
         """See FileFormat. Pillow reports 72 DPI if there is EXIF without a resolution."""

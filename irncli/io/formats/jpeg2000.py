@@ -6,6 +6,7 @@ section 1.1.5, for XMP.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -103,6 +104,8 @@ class Jpeg2000(FileFormat):
     """JPEG 2000."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("JPEG2000",)
+    beginning = re.compile(rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51")
+    one: ClassVar[str] = "a JPEG 2000"
 
     def complete(self, image: ImageFile.ImageFile, data: bytes) -> None:
         """See FileFormat."""

@@ -5,6 +5,7 @@ Source: ISO/IEC 18181-1, annex D, for the headers; 18181-2 for the boxes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -174,7 +175,9 @@ class Jxl(WritableFormat):
     pillow_names: ClassVar[tuple[str, ...]] = ("JXL",)
     name: ClassVar[Format] = "jxl"
     suffixes: ClassVar[tuple[str, ...]] = (".jxl",)
+    beginning = re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL ")
     spoken: ClassVar[str] = "JPEG XL"
+    one: ClassVar[str] = "a JPEG XL"
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
         """See FileFormat. Check the header first: the plug-in decodes pixels on opening a file."""

@@ -17,6 +17,7 @@ class Netpbm(FileFormat):
     """PBM, PGM and PPM. Source: Netpbm, ppm."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("PPM",)
+    scales_integers: ClassVar[bool] = True
 
     def bits(self, image: Image.Image, data: bytes) -> int:
         """See FileFormat."""
@@ -41,6 +42,8 @@ class Gif(FileFormat):
     """GIF."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("GIF",)
+    beginning = re.compile(rb"GIF8[79]a")
+    one: ClassVar[str] = "a GIF"
 
     def left_out(self, image: Image.Image, data: bytes) -> list[str]:
         """See FileFormat."""

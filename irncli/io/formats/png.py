@@ -5,6 +5,7 @@ Source: PNG (Portable Network Graphics) specification, third edition.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -53,6 +54,14 @@ _PASSES = (
 )
 """Passes of an interlaced file: first column, first row, horizontal step, vertical step."""
 _PIECE = 1 << 20
+_PIXEL_DATA = (b"IDAT", b"fdAT")
+_MEANINGS = {
+    **dict.fromkeys(("tEXt", "zTXt", "iTXt"), " (text)"),
+    **dict.fromkeys(("gAMA", "cHRM", "sRGB", "cICP"), " (gamma)"),
+    "iCCP": " (colour profile)", "eXIf": " (EXIF)", "tRNS": " (transparency)",
+    "pHYs": " (resolution)",
+}  # fmt: skip
+"""Content of chunks, for messages."""
 _CRITICAL = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
@@ -66,6 +75,29 @@ def chunks(data: bytes) -> Iterator[Chunk]:
             return
         yield kind, body
         at += 12 + length
+
+
+def with_wrong_checksum(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield (type, start, stop) of each chunk whose checksum is wrong, except pixel data.
+
+    Decoders do not check pixel data, which have a checksum of their own. The search ends where the
+    file ends or no longer consists of chunks.
+    """
+    at, view = len(SIGNATURE), memoryview(data)
+    while at + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        kind, stop = data[at + 4 : at + 8], at + 12 + length
+        if stop > len(data) or not kind.isalpha():
+            return
+        if kind not in _PIXEL_DATA:
+            (told,) = struct.unpack_from(">I", data, stop - 4)
+            if zlib.crc32(view[at + 4 : stop - 4]) != told:
+                yield kind, at, stop
+        at = stop
+
+
+def _is_ancillary(kind: bytes) -> bool:
+    return bool(kind[0] & 0x20)
 
 
 def depth_and_type(data: bytes) -> tuple[int, int]:
@@ -153,7 +185,36 @@ class Png(WritableFormat):
     pillow_names: ClassVar[tuple[str, ...]] = ("PNG",)
     name: ClassVar[Format] = "png"
     suffixes: ClassVar[tuple[str, ...]] = (".png",)
+    beginning = re.compile(re.escape(SIGNATURE))
     spoken: ClassVar[str] = "PNG"
+    one: ClassVar[str] = "a PNG"
+
+    def mended(self, data: bytes, notes: list[str]) -> bytes:
+        """See FileFormat. Ancillary chunks with a wrong checksum are left out, as by libpng."""
+        if not data.startswith(SIGNATURE):
+            return data
+        wrong = [part for part in with_wrong_checksum(data) if _is_ancillary(part[0])]
+        if not wrong:
+            return data
+        kinds = sorted({kind.decode() for kind, _, _ in wrong})
+        named = [f"{kind}{_MEANINGS.get(kind, '')}" for kind in kinds]
+        one = len(wrong) == 1
+        notes.append(
+            f"its chunk{'' if one else 's'} {' and '.join(named)} {'has' if one else 'have'} a "
+            f"wrong checksum, so {'it was' if one else 'they were'} left out: the file is damaged"
+        )
+        kept, at = [], 0
+        for _, start, stop in wrong:
+            kept.append(data[at:start])
+            at = stop
+        return b"".join((*kept, data[at:]))
+
+    def unreadable(self, data: bytes) -> str | None:
+        """See FileFormat."""
+        if data.startswith(SIGNATURE):
+            for kind, _, _ in with_wrong_checksum(data):
+                return f"a damaged PNG: its chunk {kind.decode()} has a wrong checksum"
+        return super().unreadable(data)
 
     def complete(self, image: ImageFile.ImageFile, data: bytes) -> None:
         """See FileFormat."""

@@ -5,20 +5,30 @@ Source: TIFF, revision 6.0.
 
 from __future__ import annotations
 
+import io
+import re
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from irncli.errors import ImageError
 from irncli.io import opencv
 from irncli.io.formats.base import FileFormat
+from irncli.io.libraries import DECODER_ERRORS
 from irncli.io.picture import Deep
 
 __all__ = ["Tiff"]
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 258, 262, 284
 _EXTRA_SAMPLES, _SAMPLE_FORMAT, _IPTC = 338, 339, 33723
+_WIDTH, _COMPRESSION, _SAMPLES_PER_PIXEL = 256, 259, 277
+_OTHER_TYPES = {
+    2: "signed integers", 3: "floating-point numbers", 5: "complex integers",
+    6: "complex floating-point numbers",
+}  # fmt: skip
+"""Types of values that are not supported, by SampleFormat."""
+_MOST_BITS = 16
 _UNSIGNED, _WHITE_IS_ZERO, _RGB, _TOGETHER = 1, 0, 2, 1
 _UNSPECIFIED, _ASSOCIATED = 0, 1
 """Types of an extra channel: unspecified, or alpha by which the colours are premultiplied."""
@@ -30,6 +40,26 @@ class Tiff(FileFormat):
     """TIFF."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("TIFF",)
+    beginning = re.compile(rb"II[*+]\x00|MM\x00[*+]")
+    one: ClassVar[str] = "a TIFF"
+
+    def unreadable(self, data: bytes) -> str | None:
+        """See FileFormat."""
+        tags = _first_directory(data) if self.beginning.match(data) else None
+        if tags is None or _WIDTH not in tags:
+            return super().unreadable(data)
+        return _unsupported_type(tags) or (
+            f"a TIFF with {_samples(tags)}, photometric interpretation "
+            f"{tags.get(_PHOTOMETRIC, 'unknown')} and compression {tags.get(_COMPRESSION, 1)}, "
+            "which irn cannot read: convert it to PNG first"
+        )
+
+    def check(self, data: bytes) -> None:
+        """See FileFormat. The type of the values alone decides, not the values."""
+        tags = _first_directory(data)
+        trouble = None if tags is None else _unsupported_type(tags)
+        if trouble is not None:
+            raise ImageError(trouble)
 
     def bits(self, image: Image.Image, data: bytes) -> int:
         """See FileFormat."""
@@ -74,6 +104,50 @@ class Tiff(FileFormat):
         if image.mode in ("I;16", "I;16B"):
             return _gray(image, bits)
         return None
+
+
+def _first_directory(data: bytes) -> Any:
+    """Return the tags of the first image of a file; None if they cannot be read."""
+    stream = io.BytesIO(data)
+    head = stream.read(8)
+    head += stream.read(8) if head[2:3] == b"+" else b""  # BigTIFF
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+        stream.seek(tags.next)
+        tags.load(stream)
+        return dict(tags)
+    except DECODER_ERRORS:
+        return None
+
+
+def _unsupported_type(tags: Any) -> str | None:
+    """Say why the type of the values is not supported; None if it is.
+
+    Integers without a sign of at most 16 bits are supported. The range of others is not known from
+    the file, so any scaling of them could make the image black or white.
+    """
+    kinds, bits = _numbers(tags, _SAMPLE_FORMAT, _UNSIGNED), _numbers(tags, _BITS_PER_SAMPLE, 1)
+    other = next((kind for kind in kinds if kind in _OTHER_TYPES), None)
+    if other is None and max(bits) <= _MOST_BITS:
+        return None
+    name = "unsigned integers" if other is None else _OTHER_TYPES[other]
+    return (
+        f"a TIFF of {max(bits)}-bit {name}, expected unsigned integers of 8 or 16 bits: convert "
+        "it first"
+    )
+
+
+def _samples(tags: Any) -> str:
+    bits = _numbers(tags, _BITS_PER_SAMPLE, 1)
+    count = max(len(bits), *_numbers(tags, _SAMPLES_PER_PIXEL, 1))
+    return f"{count} channel{'s' * (count != 1)} of {max(bits)} bits"
+
+
+def _numbers(tags: Any, tag: int, default: int) -> tuple[int, ...]:
+    """Return the numbers of a tag, or the default if it has none."""
+    value = tags.get(tag, default)
+    found = value if isinstance(value, tuple) else (value,)
+    return tuple(each for each in found if isinstance(each, int)) or (default,)
 
 
 def _tags(image: Image.Image) -> Any:

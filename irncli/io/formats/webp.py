@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
@@ -19,7 +20,9 @@ class Webp(WritableFormat):
     pillow_names: ClassVar[tuple[str, ...]] = ("WEBP",)
     name: ClassVar[Format] = "webp"
     suffixes: ClassVar[tuple[str, ...]] = (".webp",)
+    beginning = re.compile(rb"RIFF.{4}WEBP", re.DOTALL)
     spoken: ClassVar[str] = "WebP"
+    one: ClassVar[str] = "a WebP"
     longest: ClassVar[int] = 16_383
 
     def stores_gray(self, picture: Picture) -> bool:

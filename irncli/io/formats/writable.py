@@ -60,7 +60,6 @@ class WritableFormat(FileFormat):
         name: irn's name of the format.
         suffixes: file name suffixes; new files get the first one.
         spoken: name of the format in messages.
-        article: `a` or `an`, to precede `spoken`.
         longest: longest side of an image in pixels.
         most_pixels: largest number of pixels of an image.
     """
@@ -68,7 +67,6 @@ class WritableFormat(FileFormat):
     name: ClassVar[Format]
     suffixes: ClassVar[tuple[str, ...]]
     spoken: ClassVar[str]
-    article: ClassVar[str] = "a"
     longest: ClassVar[int] = MAX_SIDE
     most_pixels: ClassVar[int] = 1 << 60
 
@@ -118,7 +116,7 @@ class WritableFormat(FileFormat):
             space = icc[16:20].decode("ascii", "replace").strip() or "nothing"
             kind = "gray" if self.stores_gray(picture) else "RGB"
             why = (
-                f"its colour profile is one for {space} and was left out: {self._one} with {kind} "
+                f"its colour profile is one for {space} and was left out: {self.one} with {kind} "
                 f"pixels needs one for {kind}"
             )
         lost.append(why)
@@ -148,22 +146,18 @@ class WritableFormat(FileFormat):
         if not 1 <= settings.quality <= 100:
             raise UsageError(f"quality is {settings.quality}, expected 1 to 100")
         if picture.bits > 8:
-            raise UsageError(f"16 bits per channel do not fit {self._one}: use PNG, or 8 bits")
+            raise UsageError(f"16 bits per channel do not fit {self.one}: use PNG, or 8 bits")
         width, height = picture.size
         if max(width, height) > self.longest:
             raise ImageError(
-                f"{width}x{height} is larger than {self._one} may be ({self.longest} pixels a "
+                f"{width}x{height} is larger than {self.one} may be ({self.longest} pixels a "
                 "side): use PNG"
             )
         if width * height > self.most_pixels:
             raise ImageError(
-                f"{width}x{height} is larger than {self._one} may be ({self.most_pixels} pixels): "
+                f"{width}x{height} is larger than {self.one} may be ({self.most_pixels} pixels): "
                 "use PNG"
             )
-
-    @property
-    def _one(self) -> str:
-        return f"{self.article} {self.spoken}"
 
     def options(self, picture: Picture, settings: EncoderSettings) -> dict[str, object]:  # noqa: ARG002
         """Return the options for Pillow's encoder, except metadata."""

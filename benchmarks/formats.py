@@ -224,6 +224,10 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
   also be WebP, AVIF and, with its plug-in, JPEG XL.
 - Files with several frames (GIF, APNG, WebP, TIFF, AVIF, JPEG XL) are refused. Of a JPEG that holds
   several images (MPO) the first is used, with a note.
+- What a file holds besides its image is left out, with a note: the gain map of an HDR photograph,
+  the video of a motion photo, depth maps and other auxiliary images, subordinate images and layers
+  of a TIFF, and data behind the end of the image. XMP properties that describe it (hdrgm,
+  Container, GCamera:MotionPhoto and MicroVideo, ...) are left out, too. Thumbnails are ignored.
 
 ## Pixels
 
@@ -246,12 +250,12 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
 ## Metadata
 
 - The colour profile, EXIF and the text of a PNG are carried byte for byte, and XMP of others
-  unchanged. DPI are accurate to 0.1; JPEG stores whole numbers, with a note if they differ. Gamma
-  and colour chunks of a PNG are carried unchanged. Colours that AVIF and HEIC specify by numbers
-  (Display P3, HDR) become such a chunk (`cICP`). A profile that does not fit the colours of the
-  file is left out, with a note: gray pixels need a profile for gray, and RGB pixels one for RGB.
-  `irn decolor` keeps the profile of a colour image in the tag. Pixels are not rotated: the
-  orientation stays in EXIF.
+  unchanged, except what it says of parts that are left out. DPI are accurate to 0.1; JPEG stores
+  whole numbers, with a note if they differ. Gamma and colour chunks of a PNG are carried unchanged.
+  Colours that AVIF and HEIC specify by numbers (Display P3, HDR) become such a chunk (`cICP`). A
+  profile that does not fit the colours of the file is left out, with a note: gray pixels need a
+  profile for gray, and RGB pixels one for RGB. `irn decolor` keeps the profile of a colour image in
+  the tag. Pixels are not rotated: the orientation stays in EXIF.
 - TIFF and HEIC are the exception: their decoders rotate the pixels upright. TIFF tags (description,
   camera, date, artist, copyright, exposure, place) become EXIF.
 - What a format cannot store is left out, with a note: text and gamma in anything but PNG, DPI in

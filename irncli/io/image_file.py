@@ -34,6 +34,7 @@ from irncli.io.pillow import (
     shallow,
 )
 from irncli.io.tag import NAMESPACE, Tag, extract
+from irncli.io.xmp import checked_xmp
 from irncli.limits import DEFAULT_MAX_PIXELS
 
 __all__ = ["Header", "ImageFile", "decode"]
@@ -205,7 +206,7 @@ class ImageFile:
             metadata = Metadata(
                 icc=None if image.mode in CONVERTED_MODES else icc,
                 exif=checked_exif(format_.exif(image), notes),
-                xmp=self.header.xmp or None,
+                xmp=checked_xmp(self.header.xmp, notes) or None,
                 dpi=resolution_of(image),
                 chunks=format_.chunks(image, data),
             )

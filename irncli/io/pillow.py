@@ -20,6 +20,7 @@ from irncli.io.formats.writable import stored
 from irncli.io.libraries import DECODER_ERRORS, DEEP_MODES
 from irncli.io.metadata import checked_exif, dpi_of, profile_of
 from irncli.io.picture import Deep, Metadata, Picture
+from irncli.io.xmp import checked_xmp
 from irncli.pixels import Pixels
 
 __all__ = [
@@ -187,7 +188,7 @@ def from_pillow(image: PillowImage) -> Picture:
         metadata = Metadata(
             icc=None if image.mode in CONVERTED_MODES else icc,
             exif=checked_exif(format_of(image).exif(image), notes),
-            xmp=xmp if isinstance(xmp, bytes) else None,
+            xmp=checked_xmp(xmp, notes) if isinstance(xmp, bytes) else None,
             dpi=resolution_of(image),
         )
     return replace(picture, metadata=metadata, notes=tuple(notes))

@@ -19,6 +19,7 @@ from PIL import Image
 from irncli.errors import ImageError
 from irncli.io import opencv
 from irncli.io.formats.base import FileFormat
+from irncli.io.formats.extras import iso_extras
 from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
 from irncli.io.libraries import DECODER_ERRORS, heif_is_here
 from irncli.io.metadata import ORIENTATION
@@ -96,6 +97,11 @@ class Avif(WritableFormat):
         """See FileFormat."""
         return _chunks_unless_profile(image, data)
 
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        return iso_extras(data)
+
     def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:
         """See FileFormat."""
         return None if bits <= 8 else opencv.spread(opencv.read(data), image, bits)
@@ -158,6 +164,11 @@ class Heif(FileFormat):
     def chunks(self, image: Image.Image, data: bytes) -> tuple[Chunk, ...]:
         """See FileFormat."""
         return _chunks_unless_profile(image, data)
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        return iso_extras(data)
 
     def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:
         """See FileFormat."""

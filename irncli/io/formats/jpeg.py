@@ -15,6 +15,7 @@ from typing import ClassVar
 from PIL import Image
 
 from irncli.errors import ImageError, UsageError
+from irncli.io.formats import extras
 from irncli.io.formats.writable import (
     JPEG_EXIF,
     EncoderSettings,
@@ -73,6 +74,16 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise ImageError("damaged JPEG: it ends within a segment")
         yield marker, position, stop
         position = stop
+
+
+def end_of_image(data: bytes) -> int:
+    """Return the position behind the marker EOI; the length of the data if there is no EOI."""
+    with suppress(ImageError):
+        last = max((stop for _, _, stop in _segments(data)), default=2)
+        found = _MARKER.search(data, last)
+        if found is not None and data[found.start() + 1] == _EOI:
+            return found.end()
+    return len(data)
 
 
 def has_many_scans(data: bytes) -> bool:
@@ -225,12 +236,17 @@ class Jpeg(WritableFormat):
     def left_out(self, image: Image.Image, data: bytes) -> list[str]:
         """See FileFormat."""
         resources = image.info.get("photoshop")
+        xmp = self.xmp(image, data) or b""
+        more = extras.behind(
+            data, end_of_image(data), end_of_image, counted=image.format == "MPO",
+            gain_map=b"ns.adobe.com/hdr-gain-map/" in xmp,
+        )  # fmt: skip
         found = {
             "its comment was left out": image.info.get("comment"),
             "its IPTC was left out": isinstance(resources, dict) and resources.get(_PHOTOSHOP_IPTC),
             "its extended XMP, of more than 64 KB, was left out": has_extended_xmp(data),
         }
-        return [sentence for sentence, there in found.items() if there]
+        return more + [sentence for sentence, there in found.items() if there]
 
     def coded_sha256(self, data: bytes) -> str | None:
         """See FileFormat."""

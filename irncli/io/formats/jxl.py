@@ -14,6 +14,7 @@ from PIL import Image, ImageFile
 
 from irncli.errors import ImageError, UnavailableError
 from irncli.io.formats.base import check_size
+from irncli.io.formats.extras import GAIN_MAP, iso_boxes
 from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
 from irncli.io.libraries import jxl_is_here
 from irncli.io.picture import Picture
@@ -163,6 +164,7 @@ def _extra_fields(bits: _Bits) -> bool:
     return animated
 
 
+_GAIN_MAP_BOX = b"jhgm"
 _BY_LIBJXL = b"jxl "
 _NAMES_OF_SRGB = tuple(
     name.encode("utf-16-be") for name in ("sRGB", "RGB_D65_SRG_Rel_SRG", "Gra_D65_Rel_SRG")
@@ -206,6 +208,12 @@ class Jxl(WritableFormat):
         """See FileFormat."""
         del image
         return find_xmp(data)
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        kinds = {kind for kind, _, _ in iso_boxes(data)} if data.startswith(_CONTAINER) else set()
+        return [GAIN_MAP] * (_GAIN_MAP_BOX in kinds)
 
     def check_writable(self, picture: Picture, settings: EncoderSettings) -> None:
         """See WritableFormat."""

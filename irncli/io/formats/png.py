@@ -18,6 +18,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 from irncli.errors import ImageError
 from irncli.io import opencv
 from irncli.io.formats.base import pixel_sha256
+from irncli.io.formats.extras import behind_end
 from irncli.io.formats.writable import (
     EncoderSettings,
     Format,
@@ -111,6 +112,17 @@ def bare(data: bytes) -> bytes:
     """Return the file with only the chunks for pixels: a decoder may print warnings on others."""
     kept = (framed(*chunk) for chunk in chunks(data) if chunk[0] in _CRITICAL)
     return SIGNATURE + b"".join(kept)
+
+
+def end_of_image(data: bytes) -> int:
+    """Return the position behind the last chunk; the length of the data if there is none."""
+    at = len(SIGNATURE)
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        last, at = data[at + 4 : at + 8] == b"IEND", at + 12 + length
+        if last:
+            return at
+    return len(data)
 
 
 def is_whole(data: bytes) -> bool:
@@ -240,6 +252,11 @@ class Png(WritableFormat):
         """See FileFormat."""
         del image
         return carried_chunks(data)
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        return behind_end(data, end_of_image(data))
 
     def check(self, data: bytes) -> None:
         """See FileFormat."""

@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 from irncli.errors import ImageError
 from irncli.io import opencv
 from irncli.io.formats.base import FileFormat
+from irncli.io.formats.extras import further_images
 from irncli.io.libraries import DECODER_ERRORS
 from irncli.io.picture import Deep
 
@@ -29,6 +30,7 @@ _OTHER_TYPES = {
 }  # fmt: skip
 """Types of values that are not supported, by SampleFormat."""
 _MOST_BITS = 16
+_SUBFILE_TYPE, _SUBORDINATE, _PHOTOSHOP_LAYERS = 254, 330, 37724
 _UNSIGNED, _WHITE_IS_ZERO, _RGB, _TOGETHER = 1, 0, 2, 1
 _UNSPECIFIED, _ASSOCIATED = 0, 1
 """Types of an extra channel: unspecified, or alpha by which the colours are premultiplied."""
@@ -88,12 +90,18 @@ class Tiff(FileFormat):
         """See FileFormat."""
         del data
         tags = _tags(image)
+        subordinate = len(_numbers(tags, _SUBORDINATE, 0)) if _SUBORDINATE in tags else 0
         found = {
+            "what was read is a small version of an image in the file": (
+                _numbers(tags, _SUBFILE_TYPE, 0)[0] & 1
+            ),
+            "its Photoshop layers were left out": _PHOTOSHOP_LAYERS in tags,
             "its IPTC was left out": _IPTC in tags,
             "an extra channel that is not alpha was left out": _UNSPECIFIED
             in tags.get(_EXTRA_SAMPLES, ()),
         }
-        return [sentence for sentence, there in found.items() if there]
+        said = [sentence for sentence, there in found.items() if there]
+        return further_images(subordinate) + said
 
     def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:
         """See FileFormat."""

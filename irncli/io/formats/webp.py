@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from PIL import Image
+
+from irncli.io.formats.extras import behind_end
 from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
 from irncli.io.picture import Picture
 
@@ -24,6 +27,13 @@ class Webp(WritableFormat):
     spoken: ClassVar[str] = "WebP"
     one: ClassVar[str] = "a WebP"
     longest: ClassVar[int] = 16_383
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        # Chunks have even sizes.
+        size = int.from_bytes(data[4:8], "little")
+        return behind_end(data, 8 + size + size % 2)
 
     def stores_gray(self, picture: Picture) -> bool:
         """See WritableFormat."""

@@ -191,13 +191,14 @@ class ImageFile:
             notes = [*self._damage]
             notes += [f"{frames} images in one file: the first was taken"] * (frames > 1)
             notes += format_.left_out(image, data)
-            icc = profile_of(image, notes)
+            gray = format_.gray_with_alpha(data)
+            icc = profile_of(image, notes, gray=gray)
             channels = format_.deep(image, data, bits)
             if self._is_tagged and self._coded(data) is None:
                 # Cache the hash, which restoring needs, while the pixels are in memory.
                 self.content_sha256 = _content(image, channels)
             if channels is not None:
-                picture = of_channels(channels, image, gray=format_.gray_with_alpha(data))
+                picture = of_channels(channels, image, gray=gray)
             elif image.mode in DEEP_MODES:
                 picture = deep_gray(image)
             else:

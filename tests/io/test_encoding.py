@@ -363,9 +363,13 @@ def test_no_file_holds_a_profile_for_other_pixels(pixels, space, gray, alpha, fo
 
 @pytest.mark.parametrize("space", ["RGB", "GRAY"])
 @pytest.mark.parametrize("gray", [False, True])
-def test_the_profile_of_a_png_of_16_bits_fits_too(pixels, gray, space):
+@pytest.mark.parametrize("alpha", [False, True])
+def test_the_profile_of_a_png_of_16_bits_fits_too(pixels, gray, space, alpha):
     icc = ICC[:16] + space.encode().ljust(4) + ICC[20:]
-    values = pixels[:, :, :1].repeat(3, axis=2) if gray else pixels
-    deep = Picture(values.astype(np.uint16), gray=gray, metadata=Metadata(icc=icc))
-    held, lost = fitted(deep, "png")
-    assert (held.metadata.icc == icc) == (lost == []) == (gray == (space == "GRAY"))
+    values = (pixels[:, :, :1].repeat(3, axis=2) if gray else pixels).astype(np.uint16)
+    plane = np.full(values.shape[:2], 900, np.uint16) if alpha else None
+    held, lost = fitted(Picture(values, plane, gray=gray, metadata=Metadata(icc=icc)), "png")
+    fits = gray == (space == "GRAY")
+    assert (held.metadata.icc == icc) == (lost == []) == fits
+    back = decode(encode(held, image_format="png"), deep=True)
+    assert (back.metadata.icc, back.notes) == (icc if fits else None, ())

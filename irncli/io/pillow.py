@@ -43,6 +43,8 @@ CONVERTED_MODES = ("CMYK", "YCbCr", "LAB")
 _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB", "RGBX")
 _FLOAT_MODES = ("F", "F;16", "F;32")
 _MEGABYTE = 1 << 20
+_UNSUPPORTED = re.compile(r"unsupported|not supported|unimplemented|not available", re.IGNORECASE)
+"""What decoders say of an image that they cannot read although it is not damaged."""
 
 
 @contextmanager
@@ -73,7 +75,10 @@ def limited(max_pixels: int, *, inside: bool = False) -> Iterator[None]:
             "raise it if you trust the file"
         ) from error
     except DECODER_ERRORS as error:
-        raise ImageError(f"damaged image: {_reason(error)}") from error
+        reason = _reason(error)
+        known = _UNSUPPORTED.search(reason) is not None
+        what = "an image of a kind that irn does not read" if known else "damaged image"
+        raise ImageError(f"{what}: {reason}") from error
     finally:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = (
             saved

@@ -115,6 +115,13 @@ def test_16_bit_images_of_pillow_are_read():
     assert np.array_equal(from_pillow(Image.open(io.BytesIO(pgm))).pixels[:, :, 0], values)
 
 
+def test_a_bitmap_of_an_unusual_depth_is_not_called_damaged():
+    data = bytearray(saved(Image.new("RGB", (4, 4)), "BMP"))
+    data[28] = 2
+    with pytest.raises(ImageError, match=r"^an image of a kind that irn does not read: Unsupp"):
+        decode(bytes(data))
+
+
 def frame(data):
     """Where the frame of a baseline JPEG begins, behind its marker and length."""
     return data.index(b"\xff\xc0") + 4

@@ -72,13 +72,18 @@ class ImageFile:
         data: content of the file.
         max_pixels: largest number of pixels; larger images are refused before memory is allocated.
 
+    Attributes:
+        data: content of the file.
+        damage: damaged parts that were left out, one sentence each.
+
     Raises:
         ImageError: the file is not an image, is damaged, or is too large.
     """
 
     def __init__(self, data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
         self.data = data
-        self._sound, self._damage = mended(data)
+        self._sound, damage = mended(data)
+        self.damage = tuple(damage)
         self._max_pixels = max_pixels
         self._unread: PillowFile.ImageFile | None
         with self._limited():
@@ -188,7 +193,7 @@ class ImageFile:
             format_.check(data)
             # Pillow loads the image before OpenCV may read it, because only Pillow reports damage.
             image.load()
-            notes = [*self._damage]
+            notes = [*self.damage]
             notes += [f"{frames} images in one file: the first was taken"] * (frames > 1)
             notes += format_.left_out(image, data)
             gray = format_.gray_with_alpha(data)

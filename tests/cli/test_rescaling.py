@@ -128,6 +128,16 @@ def test_an_opaque_alpha_channel_is_no_edit(irn, small, mode):
     assert json.loads(irn("info", edited, "--json").out)["unchanged"]
 
 
+def test_a_tag_with_a_wrong_checksum_is_said(irn, small):
+    data = bytearray(small.read_bytes())
+    at = data.index(b"iTXt")
+    data[at + 4 + int.from_bytes(data[at - 4 : at], "big")] ^= 1
+    small.write_bytes(data)
+    result = irn("upscale", small, "--seed", 0)
+    assert result.status == 65
+    assert "no irn tag: its chunk iTXt (text) has a wrong checksum" in result.err
+
+
 def test_quality_has_an_effect(irn, picture):
     sizes = []
     for quality in (30, 95):

@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "formats.md"
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GRAY_ICC = ICC[:16] + b"GRAY" + ICC[20:]
+"""The profile with the header of one for gray, since no file may hold one for RGB with gray."""
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
     b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
@@ -110,7 +112,7 @@ def _deep(format_: str, mode: str, width: int, height: int) -> bytes:
     gray = mode.startswith("L")
     if format_ in ("tiff", "jpeg2000") and gray:
         buffer = io.BytesIO()
-        options = {"dpi": DPI, "icc_profile": ICC} if format_ == "tiff" else {}
+        options = {"dpi": DPI, "icc_profile": GRAY_ICC} if format_ == "tiff" else {}
         Image.fromarray(values[:, :, 0]).save(buffer, format_, **options)
         return buffer.getvalue()
     if format_ == "avif":
@@ -120,7 +122,7 @@ def _deep(format_: str, mode: str, width: int, height: int) -> bytes:
         return iio.imwrite("<bytes>", values, extension=".tiff", plugin="opencv")
     alpha = _mask(width, height).astype(np.uint16) * 257 if "A" in mode else None
     pixels = values[:, :, :1].repeat(3, axis=2) if gray else values
-    metadata = Metadata(icc=ICC, exif=_exif(), xmp=XMP, dpi=DPI)
+    metadata = Metadata(icc=GRAY_ICC if gray else ICC, exif=_exif(), xmp=XMP, dpi=DPI)
     return encode(Picture(pixels, alpha, gray, metadata), image_format="png")
 
 
@@ -129,7 +131,8 @@ def _shallow(format_: str, mode: str, width: int, height: int) -> bytes:
     options: dict[str, Any] = {}
     if format_ in _WITH_METADATA:
         options = {"exif": _exif(), "dpi": DPI}
-        options |= {} if mode == "CMYK" else {"icc_profile": ICC}
+        icc = GRAY_ICC if mode in ("1", "L", "LA") else ICC
+        options |= {} if mode == "CMYK" else {"icc_profile": icc}
         if format_ == "png":
             options["pnginfo"] = PngImagePlugin.PngInfo()
             options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
@@ -222,6 +225,10 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
   TIFF (lossless, 8 or 16 bits, with the content of EXIF but not its bytes).
 - Files with several frames (GIF, APNG, WebP, TIFF, AVIF, JPEG XL) are refused. Of a JPEG that holds
   several images (MPO) the first is used, with a note.
+- What a file holds besides its image is left out, with a note: the gain map of an HDR photograph,
+  the video of a motion photo, depth maps and other auxiliary images, subordinate images and layers
+  of a TIFF, and data behind the end of the image. XMP properties that describe it (hdrgm,
+  Container, GCamera:MotionPhoto and MicroVideo, ...) are left out, too. Thumbnails are ignored.
 
 ## Pixels
 
@@ -229,9 +236,11 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
   channel. The small image has 8 bits, or 16 with `--bits 16` (PNG only). The restored image has
   16 bits if the original had more than 8, as recorded in the tag. `irn compress` works with 8 bits.
   Colour images in JPEG XL, PPM and SGI, and TIFF files other than RGB, are reduced to 8 bits, with
-  a note. Refused are floating-point and 32-bit pixels, 16-bit TIFF files with a separate plane for
-  each colour, and JPEG 2000 files of more than 8 bits with gray and alpha, with components that
-  differ, or with luma and colour differences: no available library reads those correctly.
+  a note. Of TIFF files, unsigned integers of at most 16 bits are read; the type alone decides.
+  Refused are signed integers, floating-point and 32-bit pixels, whose range the file does not say,
+  JPEG with 12 bits, 16-bit TIFF files with a separate plane for each colour, and JPEG 2000 files
+  of more than 8 bits with gray and alpha, with components that differ, or with luma and colour
+  differences: no available library reads those correctly.
 - **Gray stays gray**: the small image and the restored one have one channel. Black-and-white images
   become gray. A palette becomes RGB, or gray if all its colours are gray.
 - **CMYK** is converted to sRGB through its profile if it has one, and Lab by its definition.
@@ -242,16 +251,18 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
 ## Metadata
 
 - The colour profile, EXIF and the text of a PNG are carried byte for byte, and XMP of others
-  unchanged. DPI are accurate to 0.1; JPEG stores whole numbers, with a note if they differ. Gamma
-  and colour chunks of a PNG are carried unchanged. Colours that AVIF and HEIC specify by numbers
-  (Display P3, HDR) become such a chunk (`cICP`). A profile that does not fit the colours of the
-  file is left out. Pixels are not rotated: the orientation stays in EXIF.
+  unchanged, except what it says of parts that are left out. DPI are accurate to 0.1; JPEG stores
+  whole numbers, with a note if they differ. Gamma and colour chunks of a PNG are carried unchanged.
+  Colours that AVIF and HEIC specify by numbers (Display P3, HDR) become such a chunk (`cICP`). A
+  profile that does not fit the colours of the file is left out, with a note: gray pixels need a
+  profile for gray, and RGB pixels one for RGB. `irn decolor` keeps the profile of a colour image in
+  the tag. Pixels are not rotated: the orientation stays in EXIF.
 - TIFF and HEIC are the exception: their decoders rotate the pixels upright. TIFF tags (description,
   camera, date, artist, copyright, exposure, place) become EXIF.
 - What a format cannot store is left out, with a note: text and gamma in anything but PNG, DPI in
   WebP and AVIF. The same holds for comments of JPEG and GIF, IPTC, XMP of more than 64 KB in a
-  JPEG, a channel of a TIFF that is not declared as alpha, and profiles that are truncated or larger
-  than 4 MiB.
+  JPEG, a channel of a TIFF that is not declared as alpha, profiles that are truncated or larger
+  than 4 MiB, and parts of a PNG that the pixels do not need and whose checksum is wrong.
 - `--strip` leaves out everything except what says how to show the image (profile, gamma,
   orientation) and, in a small image, the tag. `--preserve-times` gives an output the times of its
   input.

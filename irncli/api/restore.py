@@ -14,7 +14,7 @@ from irncli.io.image_file import ImageFile
 from irncli.io.pillow import PillowImage, to_pillow
 from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.models import Models
-from irncli.operations.resolve import Request
+from irncli.operations.resolve import Request, why_untagged
 from irncli.operations.restore import Restore
 from irncli.operations.result import Source
 from irncli.pixels import Pixels
@@ -98,7 +98,7 @@ def restore(
     found = plan.restoration
     if found.tag is None:
         raise TagError(
-            "no irn tag: irn did not make this file, or it was stripped. If irn made it, use "
+            f"no irn tag: {why_untagged(source.file.damage)}. If irn made it, use "
             "load(NAME).upscale(image)"
         )
     notes: tuple[str, ...] = ()

@@ -14,12 +14,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL import ImageFile as PillowFile
 
 from irncli.errors import ImageError
-from irncli.io.formats import FORMATS, format_of, pillow_names
-from irncli.io.formats.base import check_size, hash_of, pixel_sha256
+from irncli.io.formats import FORMATS, format_of, mended, pillow_names, unreadable
+from irncli.io.formats.base import check_size, equal_hashes, hash_of, pixel_sha256
 from irncli.io.formats.others import is_icon
 from irncli.io.libraries import DEEP_MODES
 from irncli.io.metadata import checked_exif, profile_of
@@ -34,6 +34,7 @@ from irncli.io.pillow import (
     shallow,
 )
 from irncli.io.tag import NAMESPACE, Tag, extract
+from irncli.io.xmp import checked_xmp
 from irncli.limits import DEFAULT_MAX_PIXELS
 
 __all__ = ["Header", "ImageFile", "decode"]
@@ -71,27 +72,33 @@ class ImageFile:
         data: content of the file.
         max_pixels: largest number of pixels; larger images are refused before memory is allocated.
 
+    Attributes:
+        data: content of the file.
+        damage: damaged parts that were left out, one sentence each.
+
     Raises:
         ImageError: the file is not an image, is damaged, or is too large.
     """
 
     def __init__(self, data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
         self.data = data
+        self._sound, damage = mended(data)
+        self.damage = tuple(damage)
         self._max_pixels = max_pixels
         self._unread: PillowFile.ImageFile | None
         with self._limited():
-            image = self._unread = _open(data, max_pixels)
+            image = self._unread = _open(self._sound, max_pixels)
             format_ = format_of(image)
             self._coded = format_.coded_sha256
-            xmp = format_.xmp(image, data)
-            chunks = format_.chunks(image, data)
+            xmp = format_.xmp(image, self._sound)
+            chunks = format_.chunks(image, self._sound)
             self._tables = format_.tables(image)
             self.header = Header(
                 format=(image.format or "").lower(),
                 width=image.width,
                 height=image.height,
                 mode=image.mode,
-                bits=format_.bits(image, data),
+                bits=format_.bits(image, self._sound),
                 xmp=xmp,
                 carries=_carried(image, xmp, resolution_of(image), chunks),
             )
@@ -104,7 +111,7 @@ class ImageFile:
         """Yield the image that was opened for the header or, if it was already used, a new one."""
         with self._limited():
             opened, self._unread = self._unread, None
-            with opened or _open(self.data, self._max_pixels) as image:
+            with opened or _open(self._sound, self._max_pixels) as image:
                 yield image
 
     @cached_property
@@ -126,13 +133,31 @@ class ImageFile:
         Raises:
             ImageError: the file is damaged.
         """
-        coded = self._coded(self.data)
+        coded = self._coded(self._sound)
         if coded is not None:
             return coded
         with self._opened() as image:
             image.load()
             format_ = format_of(image)
-            return _content(image, format_.deep(image, self.data, self.header.bits))
+            return _content(image, format_.deep(image, self._sound, self.header.bits))
+
+    def holds(self, content_sha256: str) -> bool:
+        """Tell whether the pixels are those of a `content_sha256`.
+
+        Alpha that is opaque and was added or removed, and gray stored as colour or the reverse, are
+        not a difference.
+
+        Raises:
+            ImageError: the file is damaged.
+        """
+        if self.content_sha256 == content_sha256:
+            return True
+        if self._coded(self._sound) is not None:
+            return False
+        with self._opened() as image:
+            image.load()
+            channels = format_of(image).deep(image, self._sound, self.header.bits)
+            return content_sha256 in equal_hashes(image, channels)
 
     @property
     def tables(self) -> NDArray[np.uint8]:
@@ -159,7 +184,7 @@ class ImageFile:
             ImageError: the file is damaged, has several frames, or has pixels that cannot be
                 converted to 8 or 16 bits.
         """
-        data, bits = self.data, self.header.bits
+        data, bits = self._sound, self.header.bits
         with self._opened() as image:
             format_ = format_of(image)
             frames = getattr(image, "n_frames", 1)
@@ -168,15 +193,17 @@ class ImageFile:
             format_.check(data)
             # Pillow loads the image before OpenCV may read it, because only Pillow reports damage.
             image.load()
-            notes = [f"{frames} images in one file: the first was taken"] * (frames > 1)
+            notes = [*self.damage]
+            notes += [f"{frames} images in one file: the first was taken"] * (frames > 1)
             notes += format_.left_out(image, data)
-            icc = profile_of(image, notes)
+            gray = format_.gray_with_alpha(data)
+            icc = profile_of(image, notes, gray=gray)
             channels = format_.deep(image, data, bits)
             if self._is_tagged and self._coded(data) is None:
                 # Cache the hash, which restoring needs, while the pixels are in memory.
                 self.content_sha256 = _content(image, channels)
             if channels is not None:
-                picture = of_channels(channels, image, gray=format_.gray_with_alpha(data))
+                picture = of_channels(channels, image, gray=gray)
             elif image.mode in DEEP_MODES:
                 picture = deep_gray(image)
             else:
@@ -185,7 +212,7 @@ class ImageFile:
             metadata = Metadata(
                 icc=None if image.mode in CONVERTED_MODES else icc,
                 exif=checked_exif(format_.exif(image), notes),
-                xmp=self.header.xmp or None,
+                xmp=checked_xmp(self.header.xmp, notes) or None,
                 dpi=resolution_of(image),
                 chunks=format_.chunks(image, data),
             )
@@ -231,7 +258,10 @@ def _open(data: bytes, max_pixels: int) -> PillowFile.ImageFile:
         raise ImageError("0 bytes, expected an image")
     for each in FORMATS:
         each.refuse(data, max_pixels)
-    image = Image.open(io.BytesIO(data), formats=pillow_names(data))
+    try:
+        image = Image.open(io.BytesIO(data), formats=pillow_names(data))
+    except UnidentifiedImageError as error:
+        raise ImageError(unreadable(data)) from error
     check_size(*image.size, max_pixels)
     format_of(image).complete(image, data)
     return image

@@ -48,10 +48,15 @@ def checked_exif(exif: bytes | None, notes: list[str]) -> bytes | None:
     return exif
 
 
-def profile_of(image: Image.Image, notes: list[str]) -> bytes | None:
+def profile_of(image: Image.Image, notes: list[str], *, gray: bool = False) -> bytes | None:
     """Return the colour profile if it matches the colours of the image; otherwise None.
 
-    A note is added if the file has a profile that is left out.
+    A gray image may have a profile for RGB, which formats that store gray as colour can hold.
+
+    Args:
+        image: the image.
+        notes: receives a sentence if a profile is left out.
+        gray: True if the file is gray although its pixels were opened as colour.
     """
     icc = image.info.get("icc_profile")
     if not icc or not isinstance(icc, bytes):
@@ -60,7 +65,7 @@ def profile_of(image: Image.Image, notes: list[str]) -> bytes | None:
         notes.append(f"its colour profile, of {len(icc)} bytes, is damaged or too large: left out")
         return None
     space = icc[16:20].decode("ascii", "replace").strip()
-    gray = image.mode in ("1", "L", "LA", *DEEP_MODES)
+    gray = gray or image.mode in ("1", "L", "LA", *DEEP_MODES)
     mine = {"CMYK": ["CMYK"], "LAB": ["Lab"]}.get(image.mode, ["RGB"] + ["GRAY"] * gray)
     if space in mine:
         return icc

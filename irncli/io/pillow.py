@@ -20,6 +20,7 @@ from irncli.io.formats.writable import stored
 from irncli.io.libraries import DECODER_ERRORS, DEEP_MODES
 from irncli.io.metadata import checked_exif, dpi_of, profile_of
 from irncli.io.picture import Deep, Metadata, Picture
+from irncli.io.xmp import checked_xmp
 from irncli.pixels import Pixels
 
 __all__ = [
@@ -42,6 +43,8 @@ CONVERTED_MODES = ("CMYK", "YCbCr", "LAB")
 _KEPT_MODES = ("RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "YCbCr", "LAB", "RGBX")
 _FLOAT_MODES = ("F", "F;16", "F;32")
 _MEGABYTE = 1 << 20
+_UNSUPPORTED = re.compile(r"unsupported|not supported|unimplemented|not available", re.IGNORECASE)
+"""What decoders say of an image that they cannot read although it is not damaged."""
 
 
 @contextmanager
@@ -72,7 +75,10 @@ def limited(max_pixels: int, *, inside: bool = False) -> Iterator[None]:
             "raise it if you trust the file"
         ) from error
     except DECODER_ERRORS as error:
-        raise ImageError(f"damaged image: {_reason(error)}") from error
+        reason = _reason(error)
+        known = _UNSUPPORTED.search(reason) is not None
+        what = "an image of a kind that irn does not read" if known else "damaged image"
+        raise ImageError(f"{what}: {reason}") from error
     finally:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = (
             saved
@@ -133,11 +139,14 @@ def of_channels(values: Deep, image: Image.Image, *, gray: bool) -> Picture:
 
 
 def deep_gray(image: Image.Image) -> Picture:
-    """Convert an image with a single 16-bit channel."""
-    wide = np.array(image)
-    if int(wide.min()) < 0 or int(wide.max()) > 65535:
+    """Convert an image with a single 16-bit channel.
+
+    Raises:
+        ImageError: the values have 32 bits, whatever they are: their range is not known.
+    """
+    if image.mode == "I" and not format_of(image).scales_integers:
         raise ImageError("32-bit integer pixels, expected 8 or 16 bits: convert it first")
-    values, clear = wide.astype(np.uint16), image.info.get("transparency")
+    values, clear = np.array(image).astype(np.uint16), image.info.get("transparency")
     alpha = np.where(values == clear, 0, 65535).astype(np.uint16) if clear is not None else None
     return Picture(values[:, :, None].repeat(3, axis=2), alpha, gray=True)
 
@@ -184,7 +193,7 @@ def from_pillow(image: PillowImage) -> Picture:
         metadata = Metadata(
             icc=None if image.mode in CONVERTED_MODES else icc,
             exif=checked_exif(format_of(image).exif(image), notes),
-            xmp=xmp if isinstance(xmp, bytes) else None,
+            xmp=checked_xmp(xmp, notes) if isinstance(xmp, bytes) else None,
             dpi=resolution_of(image),
         )
     return replace(picture, metadata=metadata, notes=tuple(notes))

@@ -13,14 +13,20 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
-
-from defusedxml import DefusedXmlException
-from defusedxml import ElementTree as SafeET
 
 from irncli.errors import TagError
 from irncli.geometry import Blocks, lr_size, unpack
+from irncli.io.xmp import (
+    META,
+    RDF,
+    descriptions,
+    parse,
+    rdf_of,
+    remove_properties,
+    serialise,
+    serialise_unless_empty,
+)
 from irncli.limits import MAX_SCALE
 
 __all__ = ["FORMAT", "PLAIN", "Tag", "embed", "extract", "remove"]
@@ -29,14 +35,6 @@ FORMAT = 2
 """Newest format of a tag. A tag is written in the oldest format that can represent the tag: 1,
 unless blocks are marked."""
 NAMESPACE = "urn:irn:tag:1"
-MAX_XMP_BYTES = 16 << 20
-MAX_ELEMENTS = 1_000_000
-"""Largest number of elements and attributes of a packet, counted together."""
-MAX_DEPTH = 100
-MAX_PREFIXES = 200
-
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_META = "adobe:ns:meta/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 TASKS = ("rescale", "color", "plain")
@@ -53,7 +51,7 @@ PLAIN: dict[str, Any] = {
 }
 """Fields of the tag of a file that contains the image itself."""
 
-_PREFIXES = {"rdf": _RDF, "x": _META, "irn": NAMESPACE}
+_PREFIXES = {"irn": NAMESPACE}
 
 
 def _require(condition: bool, message: str) -> None:
@@ -193,63 +191,6 @@ class Tag:
         return {f"{{{NAMESPACE}}}{key}": str(value) for key, value in values.items()}
 
 
-class _Packet(BytesIO):
-    """A packet that is read in large pieces: expat rescans an incomplete tag for each piece."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        return super().read(-1 if size is None or size < 0 else max(size, 1 << 20))
-
-
-def _parse(xmp: bytes) -> ET.Element:
-    """Return the root of a packet after registering the prefixes that the packet uses.
-
-    Raises:
-        TagError: the packet is too large, is not well-formed, or has a document type, whose default
-            attributes and entities can expand a few kilobytes to gigabytes.
-    """
-    if len(xmp) > MAX_XMP_BYTES:
-        raise TagError(f"XMP of {len(xmp)} bytes, expected at most {MAX_XMP_BYTES}")
-    try:
-        root, prefixes = _checked(_Packet(xmp.rstrip(b"\x00 \r\n\t")))
-    except TagError:
-        raise
-    except DefusedXmlException as error:
-        raise TagError("the XMP of this file has a document type, which XMP never has") from error
-    except (ET.ParseError, ValueError, LookupError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise TagError(f"the XMP of this file cannot be read: {reason}") from error
-    for prefix, uri in prefixes.items():
-        ET.register_namespace(prefix, uri)
-    return root
-
-
-def _checked(packet: _Packet) -> tuple[ET.Element, dict[str, str]]:
-    """Return the root and the prefixes of a packet; refuse one that is too deep or too large."""
-    prefixes: dict[str, str] = {}
-    opened: list[ET.Element] = []
-    root: ET.Element | None = None
-    count = 0
-    events = ("start-ns", "start", "end")
-    for event, found in SafeET.iterparse(packet, events=events, forbid_dtd=True):
-        if event == "start":
-            root = found if root is None else root
-            opened.append(found)
-            count += 1 + len(found.attrib)
-        elif event == "end":
-            opened.pop()
-        elif found[0] and not re.fullmatch(r"ns\d+", found[0]):
-            prefixes[found[0]] = found[1]
-        if count > MAX_ELEMENTS or len(opened) > MAX_DEPTH or len(prefixes) > MAX_PREFIXES:
-            raise TagError("the XMP of this file is nested too deeply or has too many elements")
-    assert root is not None  # noqa: S101
-    return root, prefixes
-
-
-def _descriptions(root: ET.Element) -> list[ET.Element]:
-    rdf = root if root.tag == f"{{{_RDF}}}RDF" else root.find(f"{{{_RDF}}}RDF")
-    return [] if rdf is None else rdf.findall(f"{{{_RDF}}}Description")
-
-
 def _ours(key: str) -> bool:
     return key.startswith(f"{{{NAMESPACE}}}")
 
@@ -265,7 +206,7 @@ def extract(xmp: bytes | None) -> Tag | None:
             raise TagError("the irn tag of this file has a newer format: update irn")
         return None
     found: dict[str, str] = {}
-    for description in _descriptions(_parse(xmp)):
+    for description in descriptions(parse(xmp)):
         found |= {k: v for k, v in description.attrib.items() if _ours(k)}
         found |= {child.tag: child.text or "" for child in description if _ours(child.tag)}
     values = {key.partition("}")[2]: value for key, value in found.items()}
@@ -316,35 +257,6 @@ def _tint(text: str) -> tuple[float, float, float] | None:
     return red, green, blue
 
 
-def _strip(root: ET.Element) -> None:
-    """Remove the properties of irn, and descriptions that contain nothing else."""
-    rdf = root if root.tag == f"{{{_RDF}}}RDF" else root.find(f"{{{_RDF}}}RDF")
-    for description in _descriptions(root):
-        had = len(description.attrib) + len(description)
-        for key in [key for key in description.attrib if _ours(key)]:
-            del description.attrib[key]
-        for child in [child for child in description if _ours(child.tag)]:
-            description.remove(child)
-        left = [key for key in description.attrib if key != f"{{{_RDF}}}about"]
-        changed = len(description.attrib) + len(description) < had
-        if rdf is not None and changed and not left and not len(description):
-            rdf.remove(description)
-
-
-def _serialise(root: ET.Element) -> bytes:
-    # Register these prefixes last, since a packet may have used them for something else.
-    for prefix, uri in _PREFIXES.items():
-        ET.register_namespace(prefix, uri)
-    body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=False)
-    head = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'.encode()
-    packet = head + body + b'\n<?xpacket end="w"?>'
-    if len(packet) > MAX_XMP_BYTES:
-        raise TagError(
-            f"XMP of {len(packet)} bytes, including the irn tag: expected at most {MAX_XMP_BYTES}"
-        )
-    return packet
-
-
 def embed(xmp: bytes | None, tag: Tag) -> bytes:
     """Return an XMP packet with a tag, which replaces any previous tag.
 
@@ -355,14 +267,14 @@ def embed(xmp: bytes | None, tag: Tag) -> bytes:
     Raises:
         TagError: the packet cannot be read or becomes too large.
     """
-    root = _parse(xmp) if xmp else ET.Element(f"{{{_META}}}xmpmeta")
-    _strip(root)
-    rdf = root if root.tag == f"{{{_RDF}}}RDF" else root.find(f"{{{_RDF}}}RDF")
+    root = parse(xmp) if xmp else ET.Element(f"{{{META}}}xmpmeta")
+    remove_properties(root, _ours)
+    rdf = rdf_of(root)
     if rdf is None:
-        rdf = ET.SubElement(root, f"{{{_RDF}}}RDF")
-    attributes = {f"{{{_RDF}}}about": "", **tag._properties()}
-    ET.SubElement(rdf, f"{{{_RDF}}}Description", attributes)
-    return _serialise(root)
+        rdf = ET.SubElement(root, f"{{{RDF}}}RDF")
+    attributes = {f"{{{RDF}}}about": "", **tag._properties()}
+    ET.SubElement(rdf, f"{{{RDF}}}Description", attributes)
+    return serialise(root, _PREFIXES)
 
 
 def remove(xmp: bytes | None) -> bytes | None:
@@ -373,9 +285,6 @@ def remove(xmp: bytes | None) -> bytes | None:
     """
     if not xmp or NAMESPACE.encode() not in xmp:
         return xmp
-    root = _parse(xmp)
-    _strip(root)
-    rdf = root.find(f"{{{_RDF}}}RDF")
-    if rdf is not None and not len(rdf):
-        root.remove(rdf)
-    return _serialise(root) if len(root) else None
+    root = parse(xmp)
+    remove_properties(root, _ours)
+    return serialise_unless_empty(root, _PREFIXES)

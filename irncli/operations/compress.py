@@ -396,12 +396,14 @@ class _Compression:
             return len(self._wrapped(plain)) < size
         return plain.psnr > float(made.report["psnr"])
 
-    def _whole(self) -> Picture:
-        return replace(self.image, metadata=replace(self.image.metadata, icc=self.icc))
+    def _whole(self) -> tuple[Picture, list[str]]:
+        """Return the image with what a JPEG of it can hold, and what that leaves out."""
+        given = replace(self.image, metadata=replace(self.image.metadata, icc=self.icc))
+        return fitted(given, "jpeg")
 
     def _wrapped(self, plain: Plain) -> bytes:
         """Return the file of a plain JPEG with metadata and a tag that says what it is."""
-        whole = self._whole()
+        whole, _ = self._whole()
 
         def tag(content_sha256: str) -> Tag:
             return Tag(content_sha256=content_sha256, hr_size=whole.size, **PLAIN)
@@ -413,7 +415,9 @@ class _Compression:
 
     def _with_plain(self, plain: Plain, made: Result | None) -> Result:
         """Return a plain JPEG as the result, with what the network would have made."""
-        data, whole = self._wrapped(plain), self._whole()
+        data, (whole, lost) = self._wrapped(plain), self._whole()
+        for text in lost:
+            self._warn_once(text)
         report = self._sizes("plain jpeg", plain.quality, len(data))
         report["psnr"] = round(plain.psnr, 3)
         report["ssim"] = round(ssim(decode(plain.data).pixels, self.image.pixels), 5)

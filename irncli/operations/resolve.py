@@ -17,7 +17,7 @@ from irncli.operations.models import (
 from irncli.operations.result import check_scale
 from irncli.zoo.named import other_weights, require_named
 
-__all__ = ["COMMANDS", "Request", "Restoration", "resolve"]
+__all__ = ["COMMANDS", "Request", "Restoration", "resolve", "why_untagged"]
 
 COMMANDS = {"rescale": "irn upscale", "color": "irn colorize"}
 """Command that restores the images of each task."""
@@ -86,12 +86,12 @@ def resolve(models: Models, request: Request, file: ImageFile, bits: int) -> Res
     warnings = _Warnings(strict=request.strict)
     size, tag = (file.header.width, file.header.height), file.tag
     if tag is None:
-        return _resolve_untagged(models, request, size, bits, warnings)
+        return _resolve_untagged(models, request, size, bits, warnings, file.damage)
     if request.scale not in (None, tag.scale):
         warnings.add_unconditional(
             f"--scale {request.scale:g} was ignored: the tag of the file says {tag.scale:g}"
         )
-    changed = tag.content_sha256 != file.content_sha256
+    changed = not file.holds(tag.content_sha256)
     if tag.task == "plain":
         if changed:
             warnings.add("the pixels were changed since irn wrote them")
@@ -148,15 +148,23 @@ class _Warnings:
         return self.texts
 
 
+def why_untagged(damage: tuple[str, ...]) -> str:
+    """Say why a file has no tag, given the damaged parts that were left out on reading."""
+    return damage[0] if damage else "irn did not make this file, or it was stripped"
+
+
 def _resolve_untagged(
-    models: Models, request: Request, size: tuple[int, int], bits: int, warnings: _Warnings
+    models: Models,
+    request: Request,
+    size: tuple[int, int],
+    bits: int,
+    warnings: _Warnings,
+    damage: tuple[str, ...],
 ) -> Restoration:
     color = request.task == "color"
     if not color and request.model is None and request.scale is None:
-        raise TagError(
-            "no irn tag: irn did not make this file, or it was stripped. If irn made it, name the "
-            "model with --model or --scale"
-        )
+        why = why_untagged(damage)
+        raise TagError(f"no irn tag: {why}. If irn made it, name the model with --model or --scale")
     if color:
         warnings.add("no irn tag: irn restores colours and does not guess them")
         warnings.checked()  # called for its error, before a model is loaded

@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import bicubic
@@ -109,6 +109,34 @@ def test_jpeg_lr(irn, picture, quality):
     sizes = {75: 0, 95: 0}
     sizes[quality] = low.stat().st_size
     assert 300 < sizes[quality] < 20_000
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "RGB"])
+def test_an_opaque_alpha_channel_is_no_edit(irn, small, mode):
+    """As editors add it, or as optimisers remove it."""
+    had, edited = small.with_name("had.png"), small.with_name("edited.png")
+    with Image.open(small) as image:
+        image.convert("RGBA").save(had)
+    if mode == "RGB":
+        assert irn("downscale", had, "--scale", 2, "-o", small, "--overwrite").status == 0
+    with Image.open(small) as image:
+        assert image.mode == {"RGBA": "RGB", "RGB": "RGBA"}[mode]
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", ImageFile(small.read_bytes()).header.xmp.decode())
+        image.convert(mode).save(edited, pnginfo=text)
+    result = irn("upscale", edited, "--seed", 0, "--strict", "-o", small.with_name("back.png"))
+    assert (result.status, result.lines) == (0, [])
+    assert json.loads(irn("info", edited, "--json").out)["unchanged"]
+
+
+def test_a_tag_with_a_wrong_checksum_is_said(irn, small):
+    data = bytearray(small.read_bytes())
+    at = data.index(b"iTXt")
+    data[at + 4 + int.from_bytes(data[at - 4 : at], "big")] ^= 1
+    small.write_bytes(data)
+    result = irn("upscale", small, "--seed", 0)
+    assert result.status == 65
+    assert "no irn tag: its chunk iTXt (text) has a wrong checksum" in result.err
 
 
 def test_quality_has_an_effect(irn, picture):

@@ -336,3 +336,40 @@ def test_a_profile_for_gray_stays_with_gray(pixels, format, alpha, held):
     fitting, lost = fitted(Picture(gray, plane, gray=True, metadata=Metadata(icc=icc)), format)
     assert (fitting.metadata.icc == icc, lost == []) == (held, held)
     assert decode(encode(fitting, image_format=format)).metadata.icc == (icc if held else None)
+
+
+@pytest.mark.parametrize(
+    ("format", "alpha"),
+    [("jpeg", False), *((name, alpha) for name in ("png", "webp", "avif") for alpha in (0, 1))],
+)
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("space", ["RGB", "GRAY"])
+def test_no_file_holds_a_profile_for_other_pixels(pixels, space, gray, alpha, format):
+    """As PNG demands for its colour types, and as every profile says in its header."""
+    icc = ICC[:16] + space.encode().ljust(4) + ICC[20:]
+    values = pixels[:, :, :1].repeat(3, axis=2) if gray else pixels
+    plane = np.full(values.shape[:2], 128, np.uint8) if alpha else None
+    held, lost = fitted(Picture(values, plane, gray=gray, metadata=Metadata(icc=icc)), format)
+    with Image.open(io.BytesIO(encode(held, image_format=format))) as image:
+        stored_gray = image.mode in ("L", "LA")
+        fits = space == ("GRAY" if stored_gray else "RGB")
+        assert image.info.get("icc_profile") == (icc if fits else None)
+    assert len(lost) == (not fits)
+    if not fits and not (space == "GRAY" and gray):
+        kind = "gray" if stored_gray else "RGB"
+        assert f"is one for {space} and was left out" in lost[0]
+        assert lost[0].endswith(f"with {kind} pixels needs one for {kind}")
+
+
+@pytest.mark.parametrize("space", ["RGB", "GRAY"])
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_the_profile_of_a_png_of_16_bits_fits_too(pixels, gray, space, alpha):
+    icc = ICC[:16] + space.encode().ljust(4) + ICC[20:]
+    values = (pixels[:, :, :1].repeat(3, axis=2) if gray else pixels).astype(np.uint16)
+    plane = np.full(values.shape[:2], 900, np.uint16) if alpha else None
+    held, lost = fitted(Picture(values, plane, gray=gray, metadata=Metadata(icc=icc)), "png")
+    fits = gray == (space == "GRAY")
+    assert (held.metadata.icc == icc) == (lost == []) == fits
+    back = decode(encode(held, image_format="png"), deep=True)
+    assert (back.metadata.icc, back.notes) == (icc if fits else None, ())

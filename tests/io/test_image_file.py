@@ -215,7 +215,15 @@ def test_stripping_keeps_how_the_picture_is_shown(pixels):
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "EPS"),
         (b"\x89PNG\r\n\x1a\n", "."),
         (b"\xff\xd8\xff\xe0", "."),
-        (b"%PDF-1.4", "not an image"),
+        (b"%PDF-1.4", "a PDF, not an image"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (b"<!DOCTYPE html><html></html>", "web page"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "a video"),
+        (b"PK\x03\x04", "ZIP"),
+        (b"GIF89a", "a GIF that cannot be read"),
+        (b"II*\0", "a TIFF that cannot be read"),
+        (b"RIFF\0\0\0\0WEBP", "a WebP that cannot be read"),
     ],
 )
 def test_what_is_no_image_is_refused(data, part):
@@ -280,6 +288,39 @@ def test_content_of_a_jpeg_is_its_coded_data(pixels):
     assert ImageFile(data).content_sha256 == ImageFile(with_metadata).content_sha256
     again = saved(Image.open(io.BytesIO(data)), "JPEG", quality=80)
     assert ImageFile(data).content_sha256 != ImageFile(again).content_sha256
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("gray", [False, True])
+def test_an_opaque_alpha_and_stored_gray_are_no_change(pixels, gray, bits):
+    values = (pixels[:, :, :1].repeat(3, axis=2) if gray else pixels).astype(f"u{bits // 8}")
+    opaque = np.full((20, 30), 2**bits - 1, values.dtype)
+    kinds = [
+        encode(Picture(values, alpha, stored_gray), image_format="png")
+        for alpha in (None, opaque)
+        for stored_gray in {False, gray}
+    ]
+    assert len(kinds) == (4 if gray else 2)
+    changed, clear = values.copy(), opaque.copy()
+    changed[3, 4], clear[3, 4] = changed[3, 4] ^ 1, opaque[3, 4] - 1
+    others = [
+        encode(picture, image_format="png")
+        for picture in (Picture(changed), Picture(values, clear), Picture(values.swapaxes(0, 1)))
+    ]
+    for data in kinds:
+        file = ImageFile(data)
+        assert all(file.holds(identity(other)) for other in kinds)
+        assert not any(file.holds(identity(other)) for other in others)
+    assert not any(ImageFile(other).holds(identity(kinds[0])) for other in others)
+
+
+def test_few_colours_with_an_opaque_alpha_are_no_change():
+    values = np.random.default_rng(0).integers(0, 2, (20, 20, 1), dtype=np.uint8) * 255
+    first = identity(saved(Image.fromarray(values[:, :, 0])))
+    image = Image.fromarray(values.repeat(3, axis=2))
+    for other in (image, image.convert("RGBA"), image.convert("1"), image.quantize(4)):
+        assert ImageFile(saved(other)).holds(first)
+    assert ImageFile(saved(image.quantize(4), transparency=b"\xff" * 2)).holds(first)
 
 
 @pytest.mark.slow

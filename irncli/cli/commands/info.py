@@ -69,7 +69,7 @@ def _described(file: ImageFile) -> dict[str, Any]:
     return {
         **tag.as_record(),
         "lr_size": facts["size"],
-        "unchanged": file.content_sha256 == tag.content_sha256,
+        "unchanged": file.holds(tag.content_sha256),
         "file": facts,
         "restoring": _restoring(tag),
     }

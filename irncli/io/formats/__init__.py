@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PIL import Image
 
 from irncli.io.formats.avif_heif import Avif, Heif, is_iso_media
@@ -16,7 +18,15 @@ from irncli.io.formats.webp import Webp
 from irncli.io.formats.writable import Format, WritableFormat
 from irncli.io.libraries import heif_is_here, jxl_is_here
 
-__all__ = ["FORMATS", "WRITABLE", "format_of", "pillow_names", "readable_suffixes"]
+__all__ = [
+    "FORMATS",
+    "WRITABLE",
+    "format_of",
+    "mended",
+    "pillow_names",
+    "readable_suffixes",
+    "unreadable",
+]
 
 WRITABLE: dict[Format, WritableFormat] = {
     each.name: each for each in (Png(), Jpeg(), Webp(), Avif(), Jxl(), Tiff())
@@ -32,6 +42,40 @@ _PNG_OR_JPEG = (SIGNATURE, b"\xff\xd8\xff")
 # Formats that irn does not read: programs rather than images, formats without a decoder in Pillow,
 # and IPTC, for which Pillow opens whatever the file contains.
 _UNREAD = ("EPS", "PSD", "FPX", "MIC", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG", "IPTC")
+# Files that are often taken for images that irn reads, by their first bytes.
+_OTHERS = (
+    (rb"%PDF", "a PDF"),
+    (rb"8BPS", "a Photoshop document (PSD)"),
+    (rb"gimp xcf", "a GIMP document (XCF)"),
+    (rb"\x76\x2f\x31\x01", "an OpenEXR file"),
+    (rb"#\?R(?:ADIANCE|GBE)", "a Radiance HDR file"),
+    (rb"(?:FUJIFILMCCD-RAW|IIU\0|IIR[OS]|MMOR|.{4}ftypcrx )", "a raw photograph of a camera"),
+    (rb".{4}ftypm(?:if1|sf1|iaf)", "a HEIF with an unsupported codec"),
+    (rb"(?:.{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI )", "a video"),
+    (rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?<svg", "an SVG drawing"),
+    (rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html)", "a web page (HTML)"),
+    (rb"PK\x03\x04", "a ZIP archive"),
+)
+
+
+def mended(data: bytes) -> tuple[bytes, list[str]]:
+    """Return a file without damaged parts that the pixels do not need, and notes on them."""
+    notes: list[str] = []
+    for each in FORMATS:
+        data = each.mended(data, notes)
+    return data, notes
+
+
+def unreadable(data: bytes) -> str:
+    """Say what a file is that Pillow cannot open, and why irn does not read it."""
+    for each in FORMATS:
+        trouble = each.unreadable(data)
+        if trouble is not None:
+            return trouble
+    for beginning, what in _OTHERS:
+        if re.match(beginning, data[:1000], re.DOTALL | re.IGNORECASE):
+            return f"{what}, not an image in a format irn reads: convert it to PNG first"
+    return "not an image in a format irn reads: give a PNG, JPEG, ..."
 
 
 def format_of(image: Image.Image) -> FileFormat:

@@ -7,6 +7,7 @@ section 12.1.5, for the colr box; ITU-T H.273 for the code points; PNG, third ed
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from os import cpu_count
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from PIL import Image
 from irncli.errors import ImageError
 from irncli.io import opencv
 from irncli.io.formats.base import FileFormat
+from irncli.io.formats.extras import iso_extras
 from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
 from irncli.io.libraries import DECODER_ERRORS, heif_is_here
 from irncli.io.metadata import ORIENTATION
@@ -78,7 +80,8 @@ class Avif(WritableFormat):
     name: ClassVar[Format] = "avif"
     suffixes: ClassVar[tuple[str, ...]] = (".avif",)
     spoken: ClassVar[str] = "AVIF"
-    article: ClassVar[str] = "an"
+    one: ClassVar[str] = "an AVIF"
+    beginning = re.compile(rb".{4}ftypavi[fs]", re.DOTALL)
     # AV1 allows 65536, but libavif, the most common decoder, refuses more than 32768.
     longest: ClassVar[int] = 32_768
     most_pixels: ClassVar[int] = 1 << 28
@@ -94,14 +97,18 @@ class Avif(WritableFormat):
         """See FileFormat."""
         return _chunks_unless_profile(image, data)
 
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        return iso_extras(data)
+
     def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:
         """See FileFormat."""
         return None if bits <= 8 else opencv.spread(opencv.read(data), image, bits)
 
-    def holds_profile(self, picture: Picture) -> bool:
+    def stores_gray(self, picture: Picture) -> bool:
         """See WritableFormat."""
-        icc = picture.metadata.icc
-        return picture.alpha is None or icc is None or icc[16:20] != b"GRAY"
+        return picture.gray and picture.alpha is None
 
     def fitted_exif(self, metadata: Metadata, lost: list[str]) -> Metadata:
         """See WritableFormat. Pillow removes the orientation and rewrites the remaining EXIF."""
@@ -140,6 +147,8 @@ class Heif(FileFormat):
     """HEIC, read by Pillow's plug-in."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("HEIF",)
+    beginning = re.compile(rb".{4}ftyp(?:hei[cxms]|hev[cxms])", re.DOTALL)
+    one: ClassVar[str] = "a HEIC"
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
         """See FileFormat."""
@@ -155,6 +164,11 @@ class Heif(FileFormat):
     def chunks(self, image: Image.Image, data: bytes) -> tuple[Chunk, ...]:
         """See FileFormat."""
         return _chunks_unless_profile(image, data)
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        return iso_extras(data)
 
     def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:
         """See FileFormat."""

@@ -15,6 +15,7 @@ from typing import ClassVar
 from PIL import Image
 
 from irncli.errors import ImageError, UsageError
+from irncli.io.formats import extras
 from irncli.io.formats.writable import (
     JPEG_EXIF,
     EncoderSettings,
@@ -43,6 +44,9 @@ DPI_TOLERANCE = 0.1
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\x00"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
 _SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of a frame (SOF); the others are tables and an extension."""
+_HIERARCHICAL = frozenset((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF))
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 _X_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x0128
 _INCH, _CENTIMETRE = 1, 2
@@ -72,6 +76,16 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         position = stop
 
 
+def end_of_image(data: bytes) -> int:
+    """Return the position behind the marker EOI; the length of the data if there is no EOI."""
+    with suppress(ImageError):
+        last = max((stop for _, _, stop in _segments(data)), default=2)
+        found = _MARKER.search(data, last)
+        if found is not None and data[found.start() + 1] == _EOI:
+            return found.end()
+    return len(data)
+
+
 def has_many_scans(data: bytes) -> bool:
     """Tell whether a JPEG has more than MAX_SCANS scans; data after the image are ignored."""
     if data.count(b"\xff\xda") <= MAX_SCANS:
@@ -83,6 +97,34 @@ def has_many_scans(data: bytes) -> bool:
             if count > MAX_SCANS:
                 return True
     return False
+
+
+def unsupported_frame(data: bytes) -> str | None:
+    """Say why the coding of a JPEG is not supported; None if it is.
+
+    Supported are baseline, extended and progressive JPEG with 8 bits per channel, in one, three or
+    four channels.
+    """
+    with suppress(ImageError):
+        for marker, start, stop in _segments(data):
+            if marker == _SOS:
+                break
+            if marker not in _FRAMES or stop - start < 10:
+                continue
+            bits, channels = data[start + 4], data[start + 9]
+            if marker in _HIERARCHICAL:
+                return "a hierarchical JPEG, which irn does not read: convert it to PNG first"
+            if bits != 8:
+                return (
+                    f"a JPEG with {bits} bits per channel, expected 8: convert it to a 16-bit PNG "
+                    "first"
+                )
+            if channels not in (1, 3, 4):
+                return (
+                    f"a JPEG with {channels} channels, expected 1, 3 or 4: convert it to PNG first"
+                )
+            break
+    return None
 
 
 def has_extended_xmp(data: bytes) -> bool:
@@ -156,7 +198,9 @@ class Jpeg(WritableFormat):
     pillow_names: ClassVar[tuple[str, ...]] = ("JPEG", "MPO")
     name: ClassVar[Format] = "jpeg"
     suffixes: ClassVar[tuple[str, ...]] = (".jpg", ".jpeg", ".jpe")
+    beginning = re.compile(rb"\xff\xd8\xff")
     spoken: ClassVar[str] = "JPEG"
+    one: ClassVar[str] = "a JPEG"
     longest: ClassVar[int] = 65_500
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
@@ -166,6 +210,18 @@ class Jpeg(WritableFormat):
             raise ImageError(
                 f"a JPEG with more than {MAX_SCANS} scans is refused: decoding it may take hours"
             )
+
+    def unreadable(self, data: bytes) -> str | None:
+        """See FileFormat."""
+        return (unsupported_frame(data) if data[:2] == b"\xff\xd8" else None) or super().unreadable(
+            data
+        )
+
+    def check(self, data: bytes) -> None:
+        """See FileFormat. Of a frame that it does not support, libjpeg says that it is damaged."""
+        trouble = unsupported_frame(data)
+        if trouble is not None:
+            raise ImageError(trouble)
 
     def states_resolution(self, image: Image.Image) -> bool:
         """See FileFormat. Pillow reports 72 DPI if there is EXIF without a resolution."""
@@ -180,12 +236,17 @@ class Jpeg(WritableFormat):
     def left_out(self, image: Image.Image, data: bytes) -> list[str]:
         """See FileFormat."""
         resources = image.info.get("photoshop")
+        xmp = self.xmp(image, data) or b""
+        more = extras.behind(
+            data, end_of_image(data), end_of_image, counted=image.format == "MPO",
+            gain_map=b"ns.adobe.com/hdr-gain-map/" in xmp,
+        )  # fmt: skip
         found = {
             "its comment was left out": image.info.get("comment"),
             "its IPTC was left out": isinstance(resources, dict) and resources.get(_PHOTOSHOP_IPTC),
             "its extended XMP, of more than 64 KB, was left out": has_extended_xmp(data),
         }
-        return [sentence for sentence, there in found.items() if there]
+        return more + [sentence for sentence, there in found.items() if there]
 
     def coded_sha256(self, data: bytes) -> str | None:
         """See FileFormat."""

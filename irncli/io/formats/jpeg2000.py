@@ -6,6 +6,7 @@ section 1.1.5, for XMP.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from PIL import Image, ImageFile
 from irncli.errors import ImageError
 from irncli.io import opencv
 from irncli.io.formats.base import FileFormat
+from irncli.io.formats.extras import further_images
 from irncli.io.picture import Deep
 
 __all__ = ["Component", "Jpeg2000", "boxed_metadata", "components", "is_sycc"]
@@ -103,6 +105,8 @@ class Jpeg2000(FileFormat):
     """JPEG 2000."""
 
     pillow_names: ClassVar[tuple[str, ...]] = ("JPEG2000",)
+    beginning = re.compile(rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51")
+    one: ClassVar[str] = "a JPEG 2000"
 
     def complete(self, image: ImageFile.ImageFile, data: bytes) -> None:
         """See FileFormat."""
@@ -113,6 +117,11 @@ class Jpeg2000(FileFormat):
         if image.mode in ("P", "PA"):  # components are indices into a palette
             return 8
         return max((8, *(each.bits for each in components(data))))
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        return further_images(data.count(b"jp2c" + _BEGIN) - 1)
 
     def deep(self, image: Image.Image, data: bytes, bits: int) -> Deep | None:
         """See FileFormat. Pillow is not used, because it turns the brightest values black."""

@@ -5,6 +5,7 @@ Source: ISO/IEC 18181-1, annex D, for the headers; 18181-2 for the boxes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,6 +14,7 @@ from PIL import Image, ImageFile
 
 from irncli.errors import ImageError, UnavailableError
 from irncli.io.formats.base import check_size
+from irncli.io.formats.extras import GAIN_MAP, iso_boxes
 from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
 from irncli.io.libraries import jxl_is_here
 from irncli.io.picture import Picture
@@ -162,6 +164,7 @@ def _extra_fields(bits: _Bits) -> bool:
     return animated
 
 
+_GAIN_MAP_BOX = b"jhgm"
 _BY_LIBJXL = b"jxl "
 _NAMES_OF_SRGB = tuple(
     name.encode("utf-16-be") for name in ("sRGB", "RGB_D65_SRG_Rel_SRG", "Gra_D65_Rel_SRG")
@@ -174,7 +177,9 @@ class Jxl(WritableFormat):
     pillow_names: ClassVar[tuple[str, ...]] = ("JXL",)
     name: ClassVar[Format] = "jxl"
     suffixes: ClassVar[tuple[str, ...]] = (".jxl",)
+    beginning = re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL ")
     spoken: ClassVar[str] = "JPEG XL"
+    one: ClassVar[str] = "a JPEG XL"
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
         """See FileFormat. Check the header first: the plug-in decodes pixels on opening a file."""
@@ -203,6 +208,12 @@ class Jxl(WritableFormat):
         """See FileFormat."""
         del image
         return find_xmp(data)
+
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        kinds = {kind for kind, _, _ in iso_boxes(data)} if data.startswith(_CONTAINER) else set()
+        return [GAIN_MAP] * (_GAIN_MAP_BOX in kinds)
 
     def check_writable(self, picture: Picture, settings: EncoderSettings) -> None:
         """See WritableFormat."""

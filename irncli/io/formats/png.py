@@ -5,9 +5,11 @@ Source: PNG (Portable Network Graphics) specification, third edition.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +18,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 from irncli.errors import ImageError
 from irncli.io import opencv
 from irncli.io.formats.base import pixel_sha256
+from irncli.io.formats.extras import behind_end
 from irncli.io.formats.writable import (
     EncoderSettings,
     Format,
@@ -52,6 +55,14 @@ _PASSES = (
 )
 """Passes of an interlaced file: first column, first row, horizontal step, vertical step."""
 _PIECE = 1 << 20
+_PIXEL_DATA = (b"IDAT", b"fdAT")
+_MEANINGS = {
+    **dict.fromkeys(("tEXt", "zTXt", "iTXt"), " (text)"),
+    **dict.fromkeys(("gAMA", "cHRM", "sRGB", "cICP"), " (gamma)"),
+    "iCCP": " (colour profile)", "eXIf": " (EXIF)", "tRNS": " (transparency)",
+    "pHYs": " (resolution)",
+}  # fmt: skip
+"""Content of chunks, for messages."""
 _CRITICAL = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
@@ -67,6 +78,29 @@ def chunks(data: bytes) -> Iterator[Chunk]:
         at += 12 + length
 
 
+def with_wrong_checksum(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield (type, start, stop) of each chunk whose checksum is wrong, except pixel data.
+
+    Decoders do not check pixel data, which have a checksum of their own. The search ends where the
+    file ends or no longer consists of chunks.
+    """
+    at, view = len(SIGNATURE), memoryview(data)
+    while at + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        kind, stop = data[at + 4 : at + 8], at + 12 + length
+        if stop > len(data) or not kind.isalpha():
+            return
+        if kind not in _PIXEL_DATA:
+            (told,) = struct.unpack_from(">I", data, stop - 4)
+            if zlib.crc32(view[at + 4 : stop - 4]) != told:
+                yield kind, at, stop
+        at = stop
+
+
+def _is_ancillary(kind: bytes) -> bool:
+    return bool(kind[0] & 0x20)
+
+
 def depth_and_type(data: bytes) -> tuple[int, int]:
     """Return the bits per channel and the colour type; (0, 0) if the header is incomplete."""
     if data[: len(SIGNATURE)] != SIGNATURE or len(data) < _HEADER_END:
@@ -78,6 +112,17 @@ def bare(data: bytes) -> bytes:
     """Return the file with only the chunks for pixels: a decoder may print warnings on others."""
     kept = (framed(*chunk) for chunk in chunks(data) if chunk[0] in _CRITICAL)
     return SIGNATURE + b"".join(kept)
+
+
+def end_of_image(data: bytes) -> int:
+    """Return the position behind the last chunk; the length of the data if there is none."""
+    at = len(SIGNATURE)
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        last, at = data[at + 4 : at + 8] == b"IEND", at + 12 + length
+        if last:
+            return at
+    return len(data)
 
 
 def is_whole(data: bytes) -> bool:
@@ -152,7 +197,36 @@ class Png(WritableFormat):
     pillow_names: ClassVar[tuple[str, ...]] = ("PNG",)
     name: ClassVar[Format] = "png"
     suffixes: ClassVar[tuple[str, ...]] = (".png",)
+    beginning = re.compile(re.escape(SIGNATURE))
     spoken: ClassVar[str] = "PNG"
+    one: ClassVar[str] = "a PNG"
+
+    def mended(self, data: bytes, notes: list[str]) -> bytes:
+        """See FileFormat. Ancillary chunks with a wrong checksum are left out, as by libpng."""
+        if not data.startswith(SIGNATURE):
+            return data
+        wrong = [part for part in with_wrong_checksum(data) if _is_ancillary(part[0])]
+        if not wrong:
+            return data
+        kinds = sorted({kind.decode() for kind, _, _ in wrong})
+        named = [f"{kind}{_MEANINGS.get(kind, '')}" for kind in kinds]
+        one = len(wrong) == 1
+        notes.append(
+            f"its chunk{'' if one else 's'} {' and '.join(named)} {'has' if one else 'have'} a "
+            f"wrong checksum, so {'it was' if one else 'they were'} left out: the file is damaged"
+        )
+        kept, at = [], 0
+        for _, start, stop in wrong:
+            kept.append(data[at:start])
+            at = stop
+        return b"".join((*kept, data[at:]))
+
+    def unreadable(self, data: bytes) -> str | None:
+        """See FileFormat."""
+        if data.startswith(SIGNATURE):
+            for kind, _, _ in with_wrong_checksum(data):
+                return f"a damaged PNG: its chunk {kind.decode()} has a wrong checksum"
+        return super().unreadable(data)
 
     def complete(self, image: ImageFile.ImageFile, data: bytes) -> None:
         """See FileFormat."""
@@ -179,6 +253,11 @@ class Png(WritableFormat):
         del image
         return carried_chunks(data)
 
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        return behind_end(data, end_of_image(data))
+
     def check(self, data: bytes) -> None:
         """See FileFormat."""
         if not is_whole(data):
@@ -196,8 +275,10 @@ class Png(WritableFormat):
         return depth_and_type(data)[1] == GRAY_WITH_ALPHA
 
     def fitted(self, picture: Picture) -> tuple[Picture, list[str]]:
-        """See WritableFormat. PNG can store everything."""
-        return picture, []
+        """See WritableFormat. PNG can store everything except a profile of other colours."""
+        lost: list[str] = []
+        metadata = self.fitted_profile(picture, lost)
+        return replace(picture, metadata=metadata) if lost else picture, lost
 
     def check_writable(self, picture: Picture, settings: EncoderSettings) -> None:
         """See WritableFormat. PNG can store everything and has no quality."""

@@ -5,23 +5,35 @@ Source: TIFF, revision 6.0.
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from irncli.errors import ImageError
 from irncli.io import opencv
+from irncli.io.formats.extras import further_images
 from irncli.io.formats.tiff_writer import write_tiff
 from irncli.io.formats.writable import EncoderSettings, Format, Packet, WritableFormat
+from irncli.io.libraries import DECODER_ERRORS
 from irncli.io.picture import Deep, Metadata, Picture
 
 __all__ = ["Tiff"]
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 258, 262, 284
 _EXTRA_SAMPLES, _SAMPLE_FORMAT, _IPTC = 338, 339, 33723
+_WIDTH, _COMPRESSION, _SAMPLES_PER_PIXEL = 256, 259, 277
+_OTHER_TYPES = {
+    2: "signed integers", 3: "floating-point numbers", 5: "complex integers",
+    6: "complex floating-point numbers",
+}  # fmt: skip
+"""Types of values that are not supported, by SampleFormat."""
+_MOST_BITS = 16
+_SUBFILE_TYPE, _SUBORDINATE, _PHOTOSHOP_LAYERS = 254, 330, 37724
 _UNSIGNED, _WHITE_IS_ZERO, _RGB, _TOGETHER = 1, 0, 2, 1
 _UNSPECIFIED, _ASSOCIATED = 0, 1
 """Types of an extra channel: unspecified, or alpha by which the colours are premultiplied."""
@@ -38,6 +50,26 @@ class Tiff(WritableFormat):
     spoken: ClassVar[str] = "TIFF"
     most_bits: ClassVar[int] = 16
     most_pixels: ClassVar[int] = 500_000_000  # offsets have 32 bits
+    beginning = re.compile(rb"II[*+]\x00|MM\x00[*+]")
+    one: ClassVar[str] = "a TIFF"
+
+    def unreadable(self, data: bytes) -> str | None:
+        """See FileFormat."""
+        tags = _first_directory(data) if self.beginning.match(data) else None
+        if tags is None or _WIDTH not in tags:
+            return super().unreadable(data)
+        return _unsupported_type(tags) or (
+            f"a TIFF with {_samples(tags)}, photometric interpretation "
+            f"{tags.get(_PHOTOMETRIC, 'unknown')} and compression {tags.get(_COMPRESSION, 1)}, "
+            "which irn cannot read: convert it to PNG first"
+        )
+
+    def check(self, data: bytes) -> None:
+        """See FileFormat. The type of the values alone decides, not the values."""
+        tags = _first_directory(data)
+        trouble = None if tags is None else _unsupported_type(tags)
+        if trouble is not None:
+            raise ImageError(trouble)
 
     def bits(self, image: Image.Image, data: bytes) -> int:
         """See FileFormat."""
@@ -66,12 +98,18 @@ class Tiff(WritableFormat):
         """See FileFormat."""
         del data
         tags = _tags(image)
+        subordinate = len(_numbers(tags, _SUBORDINATE, 0)) if _SUBORDINATE in tags else 0
         found = {
+            "what was read is a small version of an image in the file": (
+                _numbers(tags, _SUBFILE_TYPE, 0)[0] & 1
+            ),
+            "its Photoshop layers were left out": _PHOTOSHOP_LAYERS in tags,
             "its IPTC was left out": _IPTC in tags,
             "an extra channel that is not alpha was left out": _UNSPECIFIED
             in tags.get(_EXTRA_SAMPLES, ()),
         }
-        return [sentence for sentence, there in found.items() if there]
+        said = [sentence for sentence, there in found.items() if there]
+        return further_images(subordinate) + said
 
     def fitted(self, picture: Picture) -> tuple[Picture, list[str]]:
         """See WritableFormat. Opaque alpha stays, as in a PNG."""
@@ -85,10 +123,9 @@ class Tiff(WritableFormat):
         del dpi, lost
         return metadata
 
-    def holds_profile(self, picture: Picture) -> bool:
+    def stores_gray(self, picture: Picture) -> bool:
         """See WritableFormat."""
-        icc = picture.metadata.icc
-        return not _is_stored_as_colour(picture) or icc is None or icc[16:20] != b"GRAY"
+        return picture.gray and not _is_stored_as_colour(picture)
 
     def write(
         self,
@@ -99,8 +136,7 @@ class Tiff(WritableFormat):
     ) -> bytes:
         """See WritableFormat."""
         del settings
-        gray = picture.gray and not _is_stored_as_colour(picture)
-        values = picture.pixels[:, :, :1] if gray else picture.pixels
+        values = picture.pixels[:, :, :1] if self.stores_gray(picture) else picture.pixels
         if picture.alpha is not None:
             values = np.dstack((values, picture.alpha))
         if xmp is None:
@@ -123,6 +159,50 @@ class Tiff(WritableFormat):
 def _is_stored_as_colour(picture: Picture) -> bool:
     """Tell whether a gray image is stored as RGB: few programs read 16-bit gray with alpha."""
     return picture.bits > 8 and picture.alpha is not None
+
+
+def _first_directory(data: bytes) -> Any:
+    """Return the tags of the first image of a file; None if they cannot be read."""
+    stream = io.BytesIO(data)
+    head = stream.read(8)
+    head += stream.read(8) if head[2:3] == b"+" else b""  # BigTIFF
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+        stream.seek(tags.next)
+        tags.load(stream)
+        return dict(tags)
+    except DECODER_ERRORS:
+        return None
+
+
+def _unsupported_type(tags: Any) -> str | None:
+    """Say why the type of the values is not supported; None if it is.
+
+    Integers without a sign of at most 16 bits are supported. The range of others is not known from
+    the file, so any scaling of them could make the image black or white.
+    """
+    kinds, bits = _numbers(tags, _SAMPLE_FORMAT, _UNSIGNED), _numbers(tags, _BITS_PER_SAMPLE, 1)
+    other = next((kind for kind in kinds if kind in _OTHER_TYPES), None)
+    if other is None and max(bits) <= _MOST_BITS:
+        return None
+    name = "unsigned integers" if other is None else _OTHER_TYPES[other]
+    return (
+        f"a TIFF of {max(bits)}-bit {name}, expected unsigned integers of 8 or 16 bits: convert "
+        "it first"
+    )
+
+
+def _samples(tags: Any) -> str:
+    bits = _numbers(tags, _BITS_PER_SAMPLE, 1)
+    count = max(len(bits), *_numbers(tags, _SAMPLES_PER_PIXEL, 1))
+    return f"{count} channel{'s' * (count != 1)} of {max(bits)} bits"
+
+
+def _numbers(tags: Any, tag: int, default: int) -> tuple[int, ...]:
+    """Return the numbers of a tag, or the default if it has none."""
+    value = tags.get(tag, default)
+    found = value if isinstance(value, tuple) else (value,)
+    return tuple(each for each in found if isinstance(each, int)) or (default,)
 
 
 def _tags(image: Image.Image) -> Any:

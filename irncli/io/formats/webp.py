@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
+from PIL import Image
+
+from irncli.io.formats.extras import behind_end
 from irncli.io.formats.writable import EncoderSettings, Format, WritableFormat
 from irncli.io.picture import Picture
 
@@ -24,13 +28,22 @@ class Webp(WritableFormat):
     pillow_names: ClassVar[tuple[str, ...]] = ("WEBP",)
     name: ClassVar[Format] = "webp"
     suffixes: ClassVar[tuple[str, ...]] = (".webp",)
+    beginning = re.compile(rb"RIFF.{4}WEBP", re.DOTALL)
     spoken: ClassVar[str] = "WebP"
+    one: ClassVar[str] = "a WebP"
     longest: ClassVar[int] = 16_383
 
-    def holds_profile(self, picture: Picture) -> bool:
+    def left_out(self, image: Image.Image, data: bytes) -> list[str]:
+        """See FileFormat."""
+        del image
+        # Chunks have even sizes.
+        size = int.from_bytes(data[4:8], "little")
+        return behind_end(data, 8 + size + size % 2)
+
+    def stores_gray(self, picture: Picture) -> bool:
         """See WritableFormat."""
-        icc = picture.metadata.icc
-        return icc is None or icc[16:20] != b"GRAY"
+        del picture
+        return False
 
     def options(self, picture: Picture, settings: EncoderSettings) -> dict[str, object]:
         """See WritableFormat."""

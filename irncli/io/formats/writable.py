@@ -32,6 +32,8 @@ Subsampling = Literal["4:4:4", "4:2:0"]
 Packet = Callable[[str], bytes | None]
 """Function from the `content_sha256` of a file to the XMP packet to store in the file."""
 
+GRAY, RGB = b"GRAY", b"RGB "
+"""Colour spaces in the header of an ICC profile."""
 JPEG_EXIF = b"Exif\0\0"
 """Prefix of EXIF in a JPEG; other formats do not have it."""
 
@@ -60,7 +62,6 @@ class WritableFormat(FileFormat):
         name: irn's name of the format.
         suffixes: file name suffixes; new files get the first one.
         spoken: name of the format in messages.
-        article: `a` or `an`, to precede `spoken`.
         most_bits: largest number of bits per channel.
         longest: longest side of an image in pixels.
         most_pixels: largest number of pixels of an image.
@@ -69,7 +70,6 @@ class WritableFormat(FileFormat):
     name: ClassVar[Format]
     suffixes: ClassVar[tuple[str, ...]]
     spoken: ClassVar[str]
-    article: ClassVar[str] = "a"
     most_bits: ClassVar[int] = 8
     longest: ClassVar[int] = MAX_SIDE
     most_pixels: ClassVar[int] = 1 << 60
@@ -80,15 +80,11 @@ class WritableFormat(FileFormat):
         Transparency that a format cannot store is not dropped here; `check_writable` refuses such
         an image.
         """
-        lost, metadata = [], picture.metadata
+        lost: list[str] = []
         if picture.bits > self.most_bits:
             lost.append(f"16 bits per channel were reduced to 8: {self.spoken} stores at most 8")
             picture = picture.reduced()
-        if not self.holds_profile(picture):
-            lost.append(
-                f"its gray colour profile was left out: {self.spoken} stores gray images as colour"
-            )
-            metadata = replace(metadata, icc=None)
+        metadata = self.fitted_profile(picture, lost)
         if metadata.chunks:
             lost.append(_without(metadata.chunks, self.spoken))
             metadata = replace(metadata, chunks=())
@@ -99,9 +95,36 @@ class WritableFormat(FileFormat):
             picture = replace(picture, alpha=None)
         return replace(picture, metadata=metadata), lost
 
-    def holds_profile(self, picture: Picture) -> bool:  # noqa: ARG002
+    def stores_gray(self, picture: Picture) -> bool:
+        """Tell whether an image is stored with one colour channel."""
+        return picture.gray
+
+    def holds_profile(self, picture: Picture) -> bool:
         """Tell whether an image is stored in the colour space of its profile."""
-        return True
+        icc = picture.metadata.icc
+        return icc is None or icc[16:20] == (GRAY if self.stores_gray(picture) else RGB)
+
+    def fitted_profile(self, picture: Picture, lost: list[str]) -> Metadata:
+        """Return the metadata without a profile of another colour space; add a note on losses.
+
+        No format may hold a profile for RGB with gray pixels, or one for gray with RGB pixels.
+        """
+        icc = picture.metadata.icc
+        if icc is None or self.holds_profile(picture):
+            return picture.metadata
+        if icc[16:20] == GRAY and picture.gray:
+            why = (
+                f"its gray colour profile was left out: {self.spoken} stores gray images as colour"
+            )
+        else:
+            space = icc[16:20].decode("ascii", "replace").strip() or "nothing"
+            kind = "gray" if self.stores_gray(picture) else "RGB"
+            why = (
+                f"its colour profile is one for {space} and was left out: {self.one} with {kind} "
+                f"pixels needs one for {kind}"
+            )
+        lost.append(why)
+        return replace(picture.metadata, icc=None)
 
     def fitted_exif(self, metadata: Metadata, lost: list[str]) -> Metadata:  # noqa: ARG002
         """Return the metadata with the EXIF that the format can store; add a note on losses."""
@@ -127,22 +150,18 @@ class WritableFormat(FileFormat):
         if not 1 <= settings.quality <= 100:
             raise UsageError(f"quality is {settings.quality}, expected 1 to 100")
         if picture.bits > self.most_bits:
-            raise UsageError(f"16 bits per channel do not fit {self._one}: use PNG, or 8 bits")
+            raise UsageError(f"16 bits per channel do not fit {self.one}: use PNG, or 8 bits")
         width, height = picture.size
         if max(width, height) > self.longest:
             raise ImageError(
-                f"{width}x{height} is larger than {self._one} may be ({self.longest} pixels a "
+                f"{width}x{height} is larger than {self.one} may be ({self.longest} pixels a "
                 "side): use PNG"
             )
         if width * height > self.most_pixels:
             raise ImageError(
-                f"{width}x{height} is larger than {self._one} may be ({self.most_pixels} pixels): "
+                f"{width}x{height} is larger than {self.one} may be ({self.most_pixels} pixels): "
                 "use PNG"
             )
-
-    @property
-    def _one(self) -> str:
-        return f"{self.article} {self.spoken}"
 
     def options(self, picture: Picture, settings: EncoderSettings) -> dict[str, object]:  # noqa: ARG002
         """Return the options for Pillow's encoder, except metadata."""

@@ -446,7 +446,8 @@ def test_a_scale_of_one_is_refused(irn, lying):
 
 @pytest.mark.parametrize("key", ["model", "restorer"])
 def test_a_tag_opens_nothing_but_the_models_there_are(irn, lying, monkeypatch, key):
-    path = lying(**{key: "stranger.safetensors", f"{key}_sha256": "c" * 64})
+    weights = "weights_sha256" if key == "model" else "restorer_sha256"
+    path = lying(**{key: "stranger.safetensors", weights: "c" * 64})
     shutil.copyfile(ROOT / "weights" / "irn-x2.safetensors", path.parent / "stranger.safetensors")
     monkeypatch.chdir(path.parent)
     opened = []

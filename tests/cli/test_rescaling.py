@@ -251,7 +251,11 @@ def test_an_imported_model_restores_what_it_made(irn, picture, tmp_path):
     assert size(low) == (21, 16)
     assert irn("upscale", low, "--seed", 0, "--strict", "-o", back).status == 0
     assert size(back) == (61, 47)
-    retagged(low, model="gone")
+    retagged(low, model="renamed since")
+    again = irn("upscale", low, "--seed", 0, "--strict", "-o", tmp_path / "again.png")
+    assert again.status == 0
+    assert (tmp_path / "again.png").read_bytes() == back.read_bytes()
+    retagged(low, weights_sha256="c" * 64)
     result = irn("upscale", low, "--seed", 0)
     assert result.status == 69
     assert "irn models import" in result.err

@@ -79,7 +79,7 @@ def test_several_files_have_a_total(irn, folder):
 
 
 def test_compression_says_what_it_gained_on_the_same_line(irn, folder):
-    words = ("compress", "a.png", "--model", "tiny.safetensors", "--scale", 4)
+    words = ("compress", "a.png", "--model", "tiny.safetensors", "--scale", 4, "--always-irn")
     result = irn(*words, "-o", "c.jpg")
     assert result.err.startswith("a.png -> c.jpg: 61x47 to 16x12 by tiny, ")
     assert f" to {size_of(folder / 'c.jpg')} bytes, " in result.lines[0]

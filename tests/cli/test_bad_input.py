@@ -163,7 +163,7 @@ def test_absurd_options(irn, picture, arguments):
         ("downscale", "--scale", "2", "--quality", "101"),
         ("downscale", "--scale", "2", "--precision", "fp8"),
         ("downscale", "--scale", "2", "--max-pixels", "0"),
-        ("downscale", "--scale", "two"),
+        ("compress", "--target-bpp", "two"),
         ("upscale", "--seed", "-1"),
         ("upscale", "--temperature", "-1"),
         ("upscale", "--temperature", "101"),

@@ -187,7 +187,9 @@ def test_a_wrong_option_says_where_help_is(irn):
     refused(
         irn("upscale", "a.png", "--seed", -1), 2, "'--seed': -1 should be greater than or equal"
     )
-    refused(irn("downscale", "a.png", "--scale", "x\ny"), 2, "'--scale': x\\ny should be a valid")
+    refused(irn("downscale", "a.png", "--scale", "x\ny"), 2, "--scale x\\ny: expected a number")
+    bits = "'--target-bpp': x\\ny should be a valid"
+    refused(irn("compress", "a.png", "--target-bpp", "x\ny"), 2, bits)
     refused(irn("compress", "a.png", "--codec", "gif"), 2, "'gif' is not one of 'png', 'jpeg'")
     refused(irn("models", "frob"), 2, "No such command 'frob'", "'irn models --help'")
 

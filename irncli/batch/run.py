@@ -29,7 +29,7 @@ from irncli.engine.device import use_threads
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.encoding import Format, format_for_suffix
 from irncli.io.inputs import Input, expand_inputs, listed
-from irncli.io.paths import STREAM, times_of
+from irncli.io.paths import STREAM, refuse_terminal, times_of
 from irncli.operations.models import Models
 from irncli.operations.result import Operation
 from irncli.wording import counted
@@ -228,6 +228,8 @@ def _planned_files(
         console.say(f"irn: {counted(left_out, 'image')} left out: {why}")
     if options.json and any(each.output == STREAM for each in files):
         raise UsageError("--json and an image cannot both go to standard output: give -o FILE")
+    if not options.dry_run and any(each.output == STREAM for each in files):
+        refuse_terminal()
     if options.quality is not None and all(each.format == "png" for each in files):
         raise UsageError(f"--quality {options.quality} with PNG: PNG has no quality, leave it out")
     if to.makes_directories and not options.dry_run:

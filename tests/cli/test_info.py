@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
+from irncli.cli.commands.info import _text
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
 
@@ -115,3 +116,19 @@ def test_it_needs_no_torch(small, tmp_path):
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "model here" in result.stdout
+
+
+def test_a_plain_file_has_no_placeholders(irn, tmp_path):
+    path, out = tmp_path / "flat.png", tmp_path / "flat.jpg"
+    Image.new("RGB", (64, 64), (10, 20, 30)).save(path)
+    assert irn("compress", path, "--auto", "--quality", 90, "-o", out).status == 0
+    shown = irn("info", out).out.decode()
+    assert "task            plain" in shown
+    assert "0000" not in shown
+    assert "model" not in shown
+
+
+def test_one_megapixel_is_singular():
+    needed = {"possible": True, "model": None, "restorer": None}
+    assert _text("restoring", {**needed, "megapixels": 1.0}).endswith(" 1 megapixel")
+    assert _text("restoring", {**needed, "megapixels": 0.5}).endswith(" 0.5 megapixels")

@@ -168,11 +168,16 @@ class EvalOptions:
         Raises:
             UsageError: a baseline is unknown.
         """
+        from irncli.wording import did_you_mean
+
         text = self.baseline
         names = [] if text is None else [name.strip() for name in text.split(",")]
         for name in names:
             if name not in BASELINES:
-                raise UsageError(f"unknown baseline {name!r}: expected {', '.join(BASELINES)}")
+                raise UsageError(
+                    f"unknown baseline {name!r}{did_you_mean(name, BASELINES)}: expected "
+                    f"{', '.join(BASELINES)}"
+                )
         return list(dict.fromkeys(names))
 
     def chosen_qualities(self) -> tuple[int, ...] | None:

@@ -132,8 +132,10 @@ def _print(path: Path, described: dict[str, Any]) -> None:
     import typer
 
     typer.echo(f"{path}")
+    # A file that holds the image itself has no model, only a placeholder for one.
+    without = ("model", "weights_sha256", "sampling") if described["task"] == "plain" else ()
     for key, value in described.items():
-        if value is not None:
+        if value is not None and key not in without:
             typer.echo(f"  {key:<15} {_text(key, value)}")
 
 
@@ -143,8 +145,9 @@ def _text(key: str, value: Any) -> str:
     if key == "restoring":
         needed = {name: value[name] for name in ("model", "restorer") if value[name] is not None}
         states = "".join(f", {name} {state}" for name, state in needed.items())
+        plural = "megapixel" if value["megapixels"] == 1 else "megapixels"
         verdict = "possible here" if value["possible"] else "not possible here"
-        return f"{verdict}: {value['megapixels']:g} megapixels{states}"
+        return f"{verdict}: {value['megapixels']:g} {plural}{states}"
     if isinstance(value, dict):
         return ", ".join(f"{name} {part:g}" for name, part in value.items())
     if isinstance(value, bool):

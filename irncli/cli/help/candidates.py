@@ -5,7 +5,7 @@ Only file names are examined, since importing torch would be too slow for a shel
 
 from __future__ import annotations
 
-__all__ = ["devices", "models", "presets"]
+__all__ = ["devices", "imported", "models", "presets"]
 
 
 def models(incomplete: str) -> list[str]:
@@ -13,6 +13,14 @@ def models(incomplete: str) -> list[str]:
     from irncli.zoo.model_dirs import entries, imported_folder, shipped_folder
 
     names = [entry.name for entry in entries(shipped_folder(), imported_folder())]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def imported(incomplete: str) -> list[str]:
+    """Return the names of the imported models that complete `incomplete`."""
+    from irncli.zoo.model_dirs import imported_folder, scan
+
+    names = [entry.name for entry in scan(imported_folder(), "imported")]
     return [name for name in names if name.startswith(incomplete)]
 
 

@@ -43,7 +43,7 @@ class EvalOptions:
             MEASURED,
             "--model M",
             "Name or path of a model; repeatable.",
-            autocompletion=candidates.models,
+            autocompletion=candidates.invertible_models,
         ),
     ] = None
     scale: Annotated[
@@ -82,7 +82,7 @@ class EvalOptions:
             MEASURED,
             "--restorer M",
             "Restoration module for --task compress, or none.",
-            autocompletion=candidates.models,
+            autocompletion=candidates.restorers,
         ),
     ] = None
     perceptual: Annotated[
@@ -105,7 +105,12 @@ class EvalOptions:
     ] = None
     save: Annotated[
         Path | None,
-        option(FILES, "--save DIR", "Save LR, restored images and comparisons."),
+        option(
+            FILES,
+            "--save DIR",
+            "Save LR, restored images and comparisons.",
+            autocompletion=candidates.directories,
+        ),
     ] = None
     remark: Annotated[
         str | None,

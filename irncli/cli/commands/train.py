@@ -41,7 +41,10 @@ class TrainOptions:
             RECIPE, "--data PATH", "Directory, pattern, tar shard or image to train on; repeatable."
         ),
     ] = None
-    out: Annotated[Path | None, option(RECIPE, "--out RUN", "Directory of the run.")] = None
+    out: Annotated[
+        Path | None,
+        option(RECIPE, "--out RUN", "Directory of the run.", autocompletion=candidates.directories),
+    ] = None
     recipe: Annotated[
         Literal["irn", "paper"],
         option(RECIPE, "--recipe", "irn: our recipe; paper: that of the paper."),
@@ -119,7 +122,6 @@ def train(settings: TrainOptions) -> int:
       irn train --list
       irn train --preset irn-x2 --data photos/ --out runs/x2 --minutes 60
       irn train --resume --out runs/x2 --minutes 90
-      irn train --preset irn-x2 --init irn-x2 --data photos/ --out runs/tuned --minutes 20
       irn train --show irn-x4 > recipe.toml
 
     Exit status:

@@ -42,6 +42,12 @@ def test_what_is_here(irn, small):
     assert "possible here: 0.003 megapixels, model here" in shown
     assert f"PNG of 16x12, RGB, 8 bits, with XMP, {small.stat().st_size} bytes" in shown
     assert "unchanged       yes" in shown
+    assert shown.startswith(f"input           {small}\n")
+    assert max(len(line) for line in shown.splitlines()[1:]) <= 80
+    copy = small.with_name("copy.png")
+    copy.write_bytes(small.read_bytes())
+    both = irn("info", small, copy).out.decode()
+    assert both == f"{shown}\n{shown.replace(str(small), str(copy))}"
 
 
 def test_a_model_that_is_gone_or_another(irn, foreign):

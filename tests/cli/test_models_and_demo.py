@@ -112,7 +112,9 @@ def test_info_states_data_recipe_and_table(irn, name):
 
 
 def test_verify(irn, foreign, tmp_path):
-    assert irn("models", "verify").status == 0
+    outcome = irn("models", "verify")
+    assert outcome.status == 0
+    assert all(len(line) <= 80 for line in outcome.out.decode().splitlines())
     assert irn("models", "import", foreign).status == 0
     (tmp_path / "xdg" / "irn" / "models" / "mine.safetensors").write_bytes(b"damaged")
     outcome = irn("models", "verify")

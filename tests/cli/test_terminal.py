@@ -134,7 +134,6 @@ def test_a_forecast_and_a_page_may_be_shown_at_a_terminal(at_terminal, batch):
     assert at_terminal("compare", image, image, "-o", "-", "--format", "html", out=True)[0] == 0
 
 
-@pytest.mark.slow
 def test_the_doctor_says_what_it_is_doing(at_terminal):
     _, seen, *_ = at_terminal("doctor", out=True)
     assert "loading torch ..." in seen

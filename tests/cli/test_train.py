@@ -34,7 +34,8 @@ def test_list_names_every_preset_and_whether_weights_are_here(irn):
     outcome = irn("train", "--list")
     assert outcome.status == 0
     lines = outcome.out.decode().splitlines()
-    assert [line.split()[0] for line in lines] == list(PRESETS)
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(PRESETS)
     assert "weights here" in lines[0]
     assert any("no weights yet" in line for line in lines)
 
@@ -207,3 +208,9 @@ def test_models_that_wait_for_weights_say_how_to_get_them(irn):
     assert outcome.status == 69
     assert "irn train --preset irn-x8" in outcome.err
     assert len(outcome.lines) == 1
+
+
+def test_a_mistyped_preset_is_said_before_what_is_missing(irn):
+    outcome = irn("train", "--preset", "irn-x22")
+    assert outcome.status == 2
+    assert "did you mean irn-x2?" in outcome.err

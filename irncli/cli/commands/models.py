@@ -187,7 +187,7 @@ def verify() -> int:
             typer.echo(f"irn: {each.name}: {error}", err=True)
             failed += 1
         else:
-            typer.echo(f"{each.name:<13} ok {checkpoint.weights_sha256}")
+            typer.echo(entry(each.name, f"ok {checkpoint.weights_sha256}", 13, terminal_width()))
     return int(ExitStatus.SOME_FAILED if failed else ExitStatus.OK)
 
 

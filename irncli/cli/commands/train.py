@@ -136,6 +136,8 @@ def train(settings: TrainOptions) -> int:
     if settings.show is not None:
         typer.echo(_recipe(settings.show, settings).as_toml(), nl=False)
         return int(ExitStatus.OK)
+    if settings.preset is not None:
+        _recipe(settings.preset, settings)  # a mistyped name is said before what is missing
     if settings.out is None or not (settings.resume or (settings.preset and settings.data)):
         raise UsageError("give --preset P, --data PATH and --out RUN (or --list, or --show P)")
     return _train(settings, settings.out)
@@ -163,13 +165,14 @@ def _changed(chosen: "Recipe", settings: TrainOptions) -> "Recipe":
 
 
 def _list() -> int:
+    from irncli.cli.tables import entry, terminal_width
     from irncli.zoo.catalogue import CATALOGUE
     from irncli.zoo.registry import default_registry
 
-    here = {entry.name for entry in default_registry().entries()}
+    here = {each.name for each in default_registry().entries()}
     for name, purpose in CATALOGUE.items():
         weights = "weights here" if name in here else "no weights yet"
-        typer.echo(f"{name:<14} {weights:<15} {purpose}")
+        typer.echo(entry(f"{name:<14} {weights}", purpose, 31, terminal_width()))
     return int(ExitStatus.OK)
 
 

@@ -19,6 +19,13 @@ def model(tmp_path_factory):
     return irncli.load(path, device="cpu")
 
 
+def test_a_model_says_what_it_is(model):
+    sha256 = model.weights_sha256[:12]
+    assert repr(model) == (
+        f"Model('small', task='rescale', scale=2, device='cpu', weights='{sha256}')"
+    )
+
+
 def test_arrays(model, noise):
     hr = noise(21, 30)
     low = model.downscale(hr)

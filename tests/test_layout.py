@@ -23,8 +23,8 @@ ALLOWED = {
     "wording": set(),
     "config": {"limits", "errors"},
     "model": {"config", "errors"},
-    "io": {"pixels", "geometry", "limits", "errors"},
-    "zoo": {"model", "io", "config", "errors"},
+    "io": {"wording", "pixels", "geometry", "limits", "errors"},
+    "zoo": {"wording", "model", "io", "config", "errors"},
     "kernels": {"model", "errors"},
     "engine": {"pixels", "geometry", "kernels", "model", "config", "errors"},
     "operations": {

@@ -69,6 +69,12 @@ class Model:
         self.network, self.card = network, checkpoint.card
         self.weights_sha256 = checkpoint.weights_sha256
 
+    def __repr__(self) -> str:
+        """Return the name, the task, the scale, the device and the start of the weights' hash."""
+        parts = [repr(self.name), f"task={self.task!r}", f"scale={self.scale}"]
+        parts.append(f"device={str(self.network.latent_sigma.device)!r}")
+        return f"Model({', '.join(parts)}, weights={self.weights_sha256[:12]!r})"
+
     @property
     def name(self) -> str:
         """Name by which the model was loaded; for a path, the file name without its suffix."""

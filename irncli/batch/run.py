@@ -32,7 +32,7 @@ from irncli.engine.device import use_threads
 from irncli.errors import ImageError, InputMissingError, IrnError, UsageError
 from irncli.io.encoding import Format, format_for_suffix
 from irncli.io.inputs import Input, expand_inputs, listed, unsearched
-from irncli.io.paths import STREAM, times_of
+from irncli.io.paths import STREAM, refuse_terminal, times_of
 from irncli.operations.models import Models
 from irncli.operations.result import Operation
 from irncli.wording import counted
@@ -265,6 +265,8 @@ def _planned_files(
         why = "it is the output of another input" if one else "they are outputs of other inputs"
         console.say(f"irn: {counted(left_out, 'image')} left out: {why}")
     refuse_ineffective(options, job.operation, files)
+    if not options.dry_run and any(each.output == STREAM for each in files):
+        refuse_terminal()
     if to.makes_directories and not options.dry_run:
         make_directories(files)
     return files

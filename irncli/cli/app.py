@@ -113,7 +113,7 @@ COMMANDS = (
     ),
     Listed(
         "models", "models.app", MODELS,
-        "List, describe, verify and import models.",
+        "List, describe, verify, import, rename and remove models.",
     ),
     Listed(
         "eval", "evaluate.evaluate", LOOKING,
@@ -228,12 +228,30 @@ def _run(arguments: list[str] | None) -> int:
 
 def _mistake(error: Any) -> str:
     """Return an error of Typer about the arguments as one line, with the value that was found."""
-    said = str(error.format_message()).rstrip(".").replace("Value error, ", "")
+    said = _with_nearest(error) or str(error.format_message())
+    said = said.rstrip(".").replace("Value error, ", "")
     if error.__cause__ is not None and hasattr(error.__cause__, "errors"):
         got = error.__cause__.errors()[0]["input"]
         said = said.replace("Input should be", f"{got} should be")
     command = error.ctx.command_path if error.ctx else NAME
     return f"{said}; see '{command} --help'"
+
+
+def _with_nearest(error: Any) -> str | None:
+    """Return the message for an unknown option or command, which names a similar one, if any."""
+    from irncli.wording import did_you_mean
+
+    if error.ctx is None:
+        return None
+    if hasattr(error, "option_name") and type(error).__name__ == "NoSuchOption":
+        parameters = error.ctx.command.get_params(error.ctx)
+        names = [name for each in parameters for name in (*each.opts, *each.secondary_opts)]
+        known = [name for name in names if name.startswith("--")]
+        return f"No such option: {error.option_name}{did_you_mean(error.option_name, known)}"
+    found = re.match(r"No such command '(.*?)'\.", error.message)
+    if found is None:
+        return None
+    return f"No such command {found[1]!r}{did_you_mean(found[1], error.ctx.command.commands)}"
 
 
 def _unmistakable(arguments: list[str] | None) -> list[str] | None:

@@ -45,9 +45,14 @@ class Finding:
     text: str
 
 
-def examine() -> Iterator[Finding]:
-    """Run all checks and yield their findings; an exception in a check is also a finding."""
+def examine(begun: Callable[[str], None] = lambda _: None) -> Iterator[Finding]:
+    """Run all checks and yield their findings; an exception in a check is also a finding.
+
+    Args:
+        begun: called before each check with a text that says what is being done.
+    """
     for name, check in CHECKS.items():
+        begun(BEGUN.get(name, f"checking {name}"))
         try:
             for verdict, text in check():
                 yield Finding(verdict, name, text)
@@ -251,3 +256,10 @@ CHECKS: dict[str, Callable[[], Found]] = {
     "models": _models,
     "self-test": _self_test,
 }
+
+BEGUN = {
+    "CPU": "loading torch",
+    "models": "reading the weights of all models",
+    "self-test": "making an image small and restoring it",
+}
+"""What is being done in the checks that take long."""

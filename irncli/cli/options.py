@@ -27,7 +27,15 @@ Output = Annotated[
         "ends in / is a directory.",
     ),
 ]
-OutputDir = Annotated[Path | None, option(FILES, "--output-dir DIR", "Directory for the outputs.")]
+OutputDir = Annotated[
+    Path | None,
+    option(
+        FILES,
+        "--output-dir DIR",
+        "Directory for the outputs.",
+        autocompletion=candidates.directories,
+    ),
+]
 FilesFrom = Annotated[
     Path | None,
     option(
@@ -56,10 +64,15 @@ DryRun = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, option(FILES, "--overwrite", "Replace existing outputs.")]
-Model = Annotated[
-    str | None,
-    option(RESULT, "--model M", "Name or path of a model.", autocompletion=candidates.models),
-]
+
+
+def _model(offered: Callable[[str], list[str]]) -> Any:
+    return option(RESULT, "--model M", "Name or path of a model.", autocompletion=offered)
+
+
+Model = Annotated[str | None, _model(candidates.rescaling_models)]
+ColorModel = Annotated[str | None, _model(candidates.color_models)]
+CodecModel = Annotated[str | None, _model(candidates.codec_models)]
 FileFormat = Annotated[
     Literal["png", "jpeg", "webp"] | None,
     option(

@@ -43,15 +43,20 @@ _FACTS = (
 )
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return an aligned table with a row for each set, contestant and quality, and comparisons."""
+def table(records: Sequence[Record], width: int | None = None) -> str:
+    """Return an aligned table with a row for each set, contestant and quality, and comparisons.
+
+    Args:
+        records: records of compression.
+        width: width in characters; wider tables are folded, see `aligned`.
+    """
     titles = [title for title, _, _ in _FIGURES]
     rows = [["set", "contestant", "quality", "images", *titles]]
     rows += [[record["set"], *_cells(record)] for record in records]
     header = ["set", "curves", *_comparison_titles()]
     compared = [[name, *cells] for name, cells in comparisons(records)]
-    below = aligned([header, *compared]) if compared else []
-    return "\n".join([*aligned(rows), *below, *_notes(records)])
+    below = aligned([header, *compared], width) if compared else []
+    return "\n".join([*aligned(rows, width, keys=3), *below, *_notes(records)])
 
 
 def _cells(record: Record) -> list[str]:

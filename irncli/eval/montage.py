@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from irncli.io.text import draw_text
 from irncli.pixels import Pixels
 
-__all__ = ["CROP", "comparison", "enlarged", "shrunk", "side_by_side", "worst_places"]
+__all__ = [
+    "CROP",
+    "Panel",
+    "comparison",
+    "enlarged",
+    "labelled_row",
+    "shrunk",
+    "side_by_side",
+    "worst_places",
+]
 
 GAP = 8
 STRIP = 1 << 18
 """Approximate number of pixels in a strip."""
 CROP = 64
 """Side of a crop in HR pixels."""
+TEXT = 14
+"""Smallest size of the letters of a label in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """An image of a montage with its label.
+
+    Attributes:
+        pixels: uint8 [H, W, 3].
+        lines: lines of text above the image, such as its name, its PSNR and its bytes.
+    """
+
+    pixels: Pixels
+    lines: Sequence[str]
 
 
 def side_by_side(images: Sequence[Pixels]) -> Pixels:
@@ -115,30 +141,61 @@ def _corners(length: int, side: int) -> NDArray[np.int64]:
     return np.array(sorted({*starts, length - side}), np.int64)
 
 
-def comparison(low: Pixels, bicubic: Pixels, restored: Pixels, original: Pixels) -> Pixels:
-    """Return a montage of LR (pixels repeated), bicubic, restored and original, and enlarged crops.
+def comparison(panels: Sequence[Panel], plain: Pixels, crop: int = CROP, count: int = 2) -> Pixels:
+    """Return a montage of labelled images, with the places where `plain` is worst below them.
 
-    The crops show the two places where bicubic differs most from the original. Each row below the
-    images shows one place in all four images, enlarged to about the width of the images above.
+    Each row below the images shows one place in all images, enlarged to about their width. The
+    places are those where `plain` differs most from the last image, the original.
 
     Args:
-        low: LR, uint8 [h, w, 3], where H = scale * h.
-        bicubic: bicubic interpolation, uint8 [H, W, 3].
-        restored: restored image, uint8 [H, W, 3].
-        original: original image, uint8 [H, W, 3].
+        panels: the images; a small image is enlarged by repeating its pixels. The last image is
+            the original.
+        plain: image to compare with the original, uint8 [H, W, 3].
+        crop: side of a place in pixels.
+        count: number of places.
     """
+    original = panels[-1].pixels
     height, width = original.shape[:2]
-    images = [enlarged(low, height // low.shape[0]), bicubic, restored, original]
-    side = min(CROP, height, width)
+    images = [enlarged(each.pixels, height // each.pixels.shape[0]) for each in panels]
+    side = min(crop, height, width)
     times = max(1, width // side)
-    rows = [side_by_side(images)]
-    for y, x in worst_places(bicubic, original, side):
+    large = [replace(each, pixels=pixels) for each, pixels in zip(panels, images, strict=True)]
+    columns, _ = _columns(large)
+    rows = [labelled_row(large)]
+    for y, x in worst_places(plain, original, side, count):
         crops = [enlarged(p[y : y + side, x : x + side], times) for p in images]
-        rows.append(side_by_side([_padded(crop, width) for crop in crops]))
+        rows.append(side_by_side([_padded(*pair) for pair in zip(crops, columns, strict=True)]))
     return np.ascontiguousarray(_stacked(rows))
 
 
-def _padded(crop: Pixels, width: int) -> Pixels:
-    """Pad a crop with white at the right, so that crops are aligned with the images above."""
-    missing = ((0, 0), (0, max(0, width - crop.shape[1])), (0, 0))
-    return np.pad(crop, missing, constant_values=255)
+def labelled_row(panels: Sequence[Panel]) -> Pixels:
+    """Return images in a row on white, each below its lines of text."""
+    widths, size = _columns(panels)
+    columns = []
+    for panel, width in zip(panels, widths, strict=True):
+        lines = [_padded(_line(text, size), width) for text in panel.lines]
+        columns.append(np.concatenate([*lines, _padded(panel.pixels, width)]))
+    return side_by_side(columns)
+
+
+def _columns(panels: Sequence[Panel]) -> tuple[list[int], int]:
+    """Return the widths of the columns of a row, and the size of its letters, in pixels.
+
+    A column is as wide as its image, or as its text if that is wider.
+    """
+    size = max(TEXT, max(panel.pixels.shape[1] for panel in panels) // 32)
+    return [
+        max([panel.pixels.shape[1], *(_line(text, size).shape[1] for text in panel.lines)])
+        for panel in panels
+    ], size
+
+
+def _line(text: str, size: int) -> Pixels:
+    """Return a line of black text on white, uint8 [H, W, 3]."""
+    return np.repeat(255 - draw_text(text, size)[:, :, None], 3, axis=2)
+
+
+def _padded(pixels: Pixels, width: int) -> Pixels:
+    """Pad an image with white at the right, so that images in a column are aligned."""
+    missing = ((0, 0), (0, max(0, width - pixels.shape[1])), (0, 0))
+    return np.pad(pixels, missing, constant_values=255)

@@ -7,7 +7,6 @@ unavailable or fails is null in the record, with a note; the other metrics are n
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from irncli.eval.records import PERCEPTUAL, mean, plain
 from irncli.eval.rescaling import Sample
 from irncli.io.encoding import encode
 from irncli.io.picture import Picture
+from irncli.wording import did_you_mean
 
 __all__ = ["PerceptualMetrics", "PerceptualSetMetrics", "parse_names"]
 
@@ -39,10 +39,9 @@ def parse_names(text: str) -> list[str]:
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in PERCEPTUAL:
-            near = difflib.get_close_matches(name, PERCEPTUAL, n=1, cutoff=0.4)
-            hint = f" (did you mean {near[0]}?)" if near else ""
             raise UsageError(
-                f"unknown perceptual metric {name!r}{hint}: expected {', '.join(PERCEPTUAL)}"
+                f"unknown perceptual metric {name!r}{did_you_mean(name, PERCEPTUAL)}: expected "
+                f"{', '.join(PERCEPTUAL)}"
             )
     return list(dict.fromkeys(names))
 

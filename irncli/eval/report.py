@@ -43,8 +43,13 @@ def figure(record: Mapping[str, Any], key: str, style: str) -> str:
     return "inf" if record.get("identical", {}).get(key) else "-"
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return an aligned table with a row for each set and method, without empty columns."""
+def table(records: Sequence[Record], width: int | None = None) -> str:
+    """Return an aligned table with a row for each set and method, without empty columns.
+
+    Args:
+        records: records of rescaling and colour.
+        width: width in characters; a wider table is folded, see `aligned`.
+    """
     columns = [
         column
         for column in _COLUMNS
@@ -56,13 +61,36 @@ def table(records: Sequence[Record]) -> str:
         rows.append(
             [record["set"], record["model"], f"x{record['scale']}", str(record["images"]), *cells]
         )
-    return "\n".join([*aligned(rows), *notes(records)])
+    return "\n".join([*aligned(rows, width, keys=3), *notes(records)])
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table: two left-aligned columns, then right-aligned ones."""
+def aligned(rows: Sequence[Sequence[str]], width: int | None = None, keys: int = 2) -> list[str]:
+    """Return the lines of a table: two left-aligned columns, then right-aligned ones.
+
+    Args:
+        rows: cells of the rows, the header first.
+        width: width in characters. A wider table is folded: the columns that do not fit follow in
+            another table, with the first columns repeated.
+        keys: number of columns that are repeated.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [_aligned(row, widths) for row in rows]
+    lines: list[str] = []
+    for chosen in _folded(widths, width, keys):
+        parts = [[row[place] for place in chosen] for row in rows]
+        lines += [""] * bool(lines)
+        lines += [_aligned(part, [widths[place] for place in chosen]) for part in parts]
+    return lines
+
+
+def _folded(widths: Sequence[int], width: int | None, keys: int) -> list[list[int]]:
+    """Return the columns of each table into which a table is folded."""
+    first, tables = list(range(keys)), [list(range(keys))]
+    for place in range(keys, len(widths)):
+        taken = sum(widths[each] + 2 for each in tables[-1]) + widths[place]
+        if width is not None and taken > width and len(tables[-1]) > keys:
+            tables.append([*first])
+        tables[-1].append(place)
+    return tables
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

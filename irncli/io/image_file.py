@@ -36,6 +36,7 @@ from irncli.io.pillow import (
 from irncli.io.tag import NAMESPACE, Tag, extract
 from irncli.io.xmp import checked_xmp
 from irncli.limits import DEFAULT_MAX_PIXELS
+from irncli.wording import with_article
 
 __all__ = ["Header", "ImageFile", "decode"]
 
@@ -169,10 +170,10 @@ class ImageFile:
             ImageError: the file is not a JPEG or has no usable tables.
         """
         if not self._tables:
-            kind = self.header.format.upper()
-            raise ImageError(f"a {kind} file has no quantisation tables, expected a JPEG")
-        found = [self._tables[key] for key in sorted(self._tables)]
-        return np.array([found[0], found[min(1, len(found) - 1)]]).clip(1, 255).astype(np.uint8)
+            found = with_article(f"{self.header.format.upper()} file")
+            raise ImageError(f"{found} has no quantisation tables, expected a JPEG")
+        tables = [self._tables[key] for key in sorted(self._tables)]
+        return np.array([tables[0], tables[min(1, len(tables) - 1)]]).clip(1, 255).astype(np.uint8)
 
     def decode(self, *, deep: bool = False) -> Picture:
         """Decode the pixels.

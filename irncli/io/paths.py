@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = [
     "STREAM",
     "Times",
     "atomic_write",
+    "delete_file",
     "identity",
     "is_directory",
     "make_directory",
@@ -24,7 +26,9 @@ __all__ = [
     "read_input",
     "real",
     "refuse_existing",
+    "refuse_terminal",
     "remove_partials",
+    "rename_file",
     "times_of",
 ]
 
@@ -175,6 +179,33 @@ def _publish(partial: Path, path: Path, overwrite: bool) -> None:
         partial.rename(path)
 
 
+def rename_file(old: Path, new: Path) -> None:
+    """Rename a file without ever replacing another one.
+
+    Raises:
+        OutputError: the new name is taken, or the file cannot be renamed.
+    """
+    try:
+        _publish(old, new, overwrite=False)
+        old.unlink(missing_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"{new} exists already: choose another name") from error
+    except OSError as error:
+        raise OutputError(f"cannot rename {old} to {new}: {error.strerror}") from error
+
+
+def delete_file(path: Path) -> None:
+    """Delete a file.
+
+    Raises:
+        OutputError: the file cannot be deleted.
+    """
+    try:
+        path.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot delete {path}: {error.strerror}") from error
+
+
 def make_directory(path: Path) -> None:
     """Create a directory and its missing parents.
 
@@ -187,6 +218,19 @@ def make_directory(path: Path) -> None:
         raise OutputError(
             f"cannot create the directory {path}: {error.strerror}; choose another"
         ) from error
+
+
+def refuse_terminal() -> None:
+    """Raise an error if an image would be printed on a terminal.
+
+    Raises:
+        UsageError: standard output is a terminal.
+    """
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError(
+            "standard output is a terminal: write the image to a file with -o FILE, or redirect "
+            "the output with > FILE"
+        )
 
 
 def remove_partials(directory: Path) -> None:

@@ -21,6 +21,7 @@ from irncli.train.log import RunLog
 from irncli.train.parallel import Ranks
 from irncli.train.recipe import Recipe
 from irncli.train.setup import LoadedNetworks, build_trainer
+from irncli.train.started import Start
 from irncli.train.state import RunDirectory
 from irncli.train.step import StepResult, Trainer
 from irncli.train.validate import measure_sigma, sample, validator
@@ -123,6 +124,7 @@ class Run:
         seed: random seed of all draws, those of fresh weights included.
         resume: continue the run in the directory.
         ranks: position of this process among those of the run.
+        start: what to save for continuing the run without being told again; None: nothing.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Run:
     seed: int = 0
     resume: bool = False
     ranks: Ranks = field(default_factory=Ranks)
+    start: Start | None = None
 
 
 def train(
@@ -215,6 +218,8 @@ class _Loop:
         if self.directory:
             self.log = RunLog(self.directory, self.trainer.step, hooks.say)
             self.directory.save_recipe(recipe)
+            if run.start is not None:
+                self.directory.save_start(run.start)
         names = f" ({', '.join(held_out.names)})" if len(held_out) <= FEW else ""
         hooks.say(
             f"{counted(len(training), 'image')} to train on, {len(held_out)} held out{names}, "

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from irncli.errors import CheckpointError, InputMissingError, UnavailableError
+from irncli.wording import with_article
 
 __all__ = ["Vgg19Features", "load_vgg19"]
 
@@ -87,7 +88,9 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise CheckpointError(f"{path} is not a file of plain tensors; no code was run") from error
     if not isinstance(state, dict):
-        raise CheckpointError(f"{path} holds a {type(state).__name__}, expected a state dict")
+        raise CheckpointError(
+            f"{path} holds {with_article(type(state).__name__)}, expected a state dict"
+        )
     return state
 
 

@@ -12,7 +12,6 @@ Source of the paper's values: the public option files of the reference implement
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 
 from irncli.errors import UsageError
 from irncli.train.recipe import Recipe
@@ -27,6 +26,7 @@ from irncli.train.sections import (
     Optimiser,
     Report,
 )
+from irncli.wording import did_you_mean
 
 __all__ = ["PRESETS", "VARIANTS", "preset"]
 
@@ -277,11 +277,12 @@ def preset(name: str, variant: str = "irn") -> Recipe:
     """Return the recipe of a preset.
 
     Raises:
-        UsageError: the preset or the variant does not exist; the nearest preset is named.
+        UsageError: the preset or the variant does not exist; a similar preset is named.
     """
     if name not in PRESETS:
-        near = get_close_matches(name, PRESETS, 1, 0)[0]
-        raise UsageError(f"no preset {name!r}; the nearest is {near!r} (see 'irn train --list')")
+        raise UsageError(
+            f"no preset {name!r}{did_you_mean(name, PRESETS)}: 'irn train --list' lists all presets"
+        )
     if variant not in VARIANTS:
         raise UsageError(f"no recipe {variant!r}: expected {' or '.join(VARIANTS)}")
     return PRESETS[name][variant]

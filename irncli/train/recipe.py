@@ -12,7 +12,6 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -31,6 +30,7 @@ from irncli.train.sections import (
     Report,
     require,
 )
+from irncli.wording import nearest
 
 __all__ = ["Recipe", "parse_assignments", "parse_toml"]
 
@@ -119,7 +119,7 @@ class Recipe:
             changes: new values by field name, such as `batch` or `data.batch`.
 
         Raises:
-            UsageError: a name is unknown (the nearest is named), or a value is of the wrong type
+            UsageError: a name is unknown (a similar one is named), or a value is of the wrong type
                 or out of range.
         """
         by_section: dict[str, dict[str, object]] = {}
@@ -161,10 +161,9 @@ def _resolve(key: str) -> tuple[str, str]:
     if name in hints and section in ("", hints[name][0]):
         return hints[name][0], name
     known = [*hints, *(f"{section}.{name}" for name, (section, _) in hints.items())]
-    near = get_close_matches(key, known, 1) or get_close_matches(name, known, 1, 0)
-    raise UsageError(
-        f"no recipe field {key!r}; the nearest is {near[0]!r} (see 'irn train --show')"
-    )
+    near = nearest(key, known) or nearest(name, hints)
+    hint = f" (did you mean {near}?)" if near else ""
+    raise UsageError(f"no recipe field {key!r}{hint}: 'irn train --show PRESET' shows all fields")
 
 
 def _checked(name: str, value: object) -> Any:

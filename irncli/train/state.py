@@ -19,6 +19,7 @@ from irncli.io.encoding import encode
 from irncli.io.paths import atomic_write, make_directory, remove_partials
 from irncli.io.picture import Picture
 from irncli.train.recipe import Recipe
+from irncli.train.started import START_FILE, Start
 
 __all__ = ["RunDirectory"]
 
@@ -28,6 +29,7 @@ class RunDirectory:
 
     - `state.pt`: everything that the next step depends on (read by the weights-only loader).
     - `recipe.toml`: the recipe, as `--config` reads it.
+    - `run.json`: what else the run was started with.
     - `last.safetensors`, `best.safetensors`: checkpoints of the averaged weights.
     - `log.jsonl`: one record per line; `tensorboard/`: the same records for TensorBoard.
     - `samples/`: held-out images, side by side, at each validation.
@@ -107,6 +109,10 @@ class RunDirectory:
     def save_recipe(self, recipe: Recipe) -> None:
         """Save the recipe in readable form."""
         atomic_write(self.path / "recipe.toml", recipe.as_toml().encode(), overwrite=True)
+
+    def save_start(self, start: Start) -> None:
+        """Save what the run was started with."""
+        atomic_write(self.path / START_FILE, start.as_json(), overwrite=True)
 
     def save_checkpoint(self, name: str, data: bytes) -> None:
         """Replace `{name}.safetensors`."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 from irncli.engine.metrics import luma, psnr
 from irncli.engine.rescaler import to_gray
 from irncli.engine.tensors import Pixels, to_pixels, to_tensor
-from irncli.eval.montage import side_by_side
+from irncli.eval.montage import Panel, labelled_row
 from irncli.model import CompressionRestoration, InvertibleNetwork, Network
 from irncli.model.bicubic import resize, shrink
 from irncli.model.quantize import quantize
@@ -219,7 +219,7 @@ def validator(
 
 @torch.no_grad()
 def sample(network: InvertibleNetwork, pixels: Pixels) -> Pixels:
-    """Return LR, bicubic, restored (z = 0) and original image side by side.
+    """Return LR, bicubic, restored (z = 0) and original image side by side, with labels.
 
     For colour these are the gray, the restored and the original image.
     """
@@ -228,7 +228,18 @@ def sample(network: InvertibleNetwork, pixels: Pixels) -> Pixels:
     low = quantize(low)
     restored = to_pixels(network.inverse(low, torch.zeros_like(z)))
     small = np.ascontiguousarray(np.broadcast_to(to_pixels(low), (*low.shape[2:], 3)))
+
+    def panel(name: str, shown: Pixels) -> Panel:
+        return Panel(
+            shown, (name, f"{psnr(luma(pixels), luma(shown), network.config.scale):.2f} dB")
+        )
+
+    original = Panel(pixels, ("original", ""))
     if network.config.task == "color":
-        return side_by_side([small, restored, pixels])
-    enlarged = resize(quantize(shrink(hr, network.config.scale)), *pixels.shape[:2])
-    return side_by_side([small, to_pixels(enlarged), restored, pixels])
+        gray = Panel(small, ("gray image", ""))
+        return labelled_row([gray, panel("restored", restored), original])
+    plain = to_pixels(resize(quantize(shrink(hr, network.config.scale)), *pixels.shape[:2]))
+    return labelled_row([
+        Panel(small, ("small image", "")), panel("bicubic", plain), panel("restored", restored),
+        original,
+    ])  # fmt: skip

@@ -15,6 +15,7 @@ import torch
 
 from irncli.config import Architecture, CrmConfig, InvertibleConfig, Level
 from irncli.errors import CheckpointError
+from irncli.wording import with_article
 
 __all__ = ["adapt_reference"]
 
@@ -48,7 +49,7 @@ def _tensors(state: Mapping[str, object]) -> State:
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise CheckpointError(
-                f"entry {key!r} holds a {type(value).__name__}, expected a tensor: "
+                f"entry {key!r} holds {with_article(type(value).__name__)}, expected a tensor: "
                 "give the state dict of the network (the reference's *_G.pth)"
             )
         if not value.is_floating_point() or value.layout != torch.strided:

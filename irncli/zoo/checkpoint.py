@@ -29,6 +29,7 @@ from torch.overrides import TorchFunctionMode
 from irncli.config import Architecture, from_json, to_json
 from irncli.errors import CheckpointError, InputMissingError, StorageError
 from irncli.model import Network, build
+from irncli.wording import with_article
 from irncli.zoo.adapter import adapt_reference
 
 __all__ = [
@@ -231,7 +232,9 @@ def _load_pth(path: Path) -> dict[str, object]:
         if isinstance(data, dict) and isinstance(data.get(key), dict):
             data = data[key]
     if not isinstance(data, dict):
-        raise CheckpointError(f"{path.name} holds a {type(data).__name__}, expected a state dict")
+        raise CheckpointError(
+            f"{path.name} holds {with_article(type(data).__name__)}, expected a state dict"
+        )
     return data
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from irncli.errors import CheckpointError, UnavailableError, UsageError
-from irncli.io.paths import atomic_write, make_directory
+from irncli.io.paths import atomic_write, delete_file, make_directory, rename_file
+from irncli.wording import did_you_mean
 from irncli.zoo.catalogue import CATALOGUE, how_to_train
 from irncli.zoo.checkpoint import Checkpoint, read_checkpoint, read_summary, serialise
 from irncli.zoo.model_dirs import Entry, entries, imported_folder, shipped_folder
@@ -75,10 +76,11 @@ class Registry:
             raise UnavailableError(
                 f"{name_or_path} has no weights yet; train it: {how_to_train(name_or_path)}"
             )
-        names = ", ".join(entry.name for entry in self.entries()) or "none"
+        here = [entry.name for entry in self.entries()]
         raise UnavailableError(
-            f"no model {name_or_path!r}; available: {names} (or give the path of a .safetensors "
-            "or .pth file, or import one with 'irn models import FILE')"
+            f"no model {name_or_path!r}{did_you_mean(name_or_path, here)}; available: "
+            f"{', '.join(here) or 'none'} (or give the path of a .safetensors or .pth file, or "
+            "import one with 'irn models import FILE')"
         )
 
     def load(self, name_or_path: str) -> Checkpoint:
@@ -156,16 +158,7 @@ class Registry:
             StorageError: the disk is full or fails.
         """
         chosen = name or re.sub(r"[^A-Za-z0-9._-]", "-", name_of_file(source)).strip("-.")[:64]
-        if not _NAME.fullmatch(chosen):
-            raise UsageError(
-                f"model name {chosen!r}: expected letters, digits, '.', '_' and '-', at most 64; "
-                "give one with --name"
-            )
-        for entry in self.entries():
-            if entry.name == chosen:
-                raise UsageError(
-                    f"model {chosen!r} already exists ({entry.origin}): give another with --name"
-                )
+        self._refuse_name(chosen, "with --name")
         checkpoint = read_checkpoint(source)
         digest = hashlib.sha256(source.read_bytes()).hexdigest()
         card = replace(checkpoint.card, name=chosen, source=f"{source.name}, SHA-256 {digest}")
@@ -173,6 +166,63 @@ class Registry:
         make_directory(self.imported)
         atomic_write(target, serialise(checkpoint.network, card), overwrite=False)
         return Entry(chosen, target, "imported")
+
+    def remove(self, name: str) -> Path:
+        """Delete an imported model, and return the path of its file.
+
+        Raises:
+            UsageError: the model was shipped.
+            UnavailableError: there is no such model.
+            OutputError: the file cannot be deleted.
+        """
+        entry = self._own(name, "removed")
+        delete_file(entry.path)
+        return entry.path
+
+    def rename(self, old: str, new: str) -> Entry:
+        """Rename an imported model.
+
+        The file is renamed in one step, so that the model has the old name or the new one whenever
+        this is interrupted. Names in tags and in the card are not changed.
+
+        Raises:
+            UsageError: the model was shipped, or the new name is invalid or taken.
+            UnavailableError: there is no such model.
+            OutputError: the file cannot be renamed.
+        """
+        entry = self._own(old, "renamed")
+        self._refuse_name(new, "as NEW")
+        target = entry.path.with_name(f"{new}.safetensors")
+        rename_file(entry.path, target)
+        return Entry(new, target, "imported")
+
+    def _own(self, name: str, action: str) -> Entry:
+        """Return an imported model by its name."""
+        found = {entry.origin: entry for entry in self.entries() if entry.name == name}
+        if "imported" in found:
+            return found["imported"]
+        if "shipped" in found:
+            raise UsageError(
+                f"{name} was shipped with irn and cannot be {action}: expected an imported model"
+            )
+        mine = [entry.name for entry in self.entries() if entry.origin == "imported"]
+        raise UnavailableError(
+            f"no imported model {name!r}{did_you_mean(name, mine)}; imported: "
+            f"{', '.join(mine) or 'none'}"
+        )
+
+    def _refuse_name(self, name: str, how: str) -> None:
+        """Raise UsageError if a name is invalid or taken; `how` says how to give another one."""
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"model name {name!r}: expected letters, digits, '.', '_' and '-', at most 64; "
+                f"give one {how}"
+            )
+        for entry in self.entries():
+            if entry.name == name:
+                raise UsageError(
+                    f"model {name!r} already exists ({entry.origin}): give another {how}"
+                )
 
 
 def default_registry() -> Registry:

@@ -1,5 +1,6 @@
 """Completion in real shells, at terminals of their own."""
 
+import json
 import os
 import re
 import select
@@ -10,6 +11,8 @@ import time
 
 import pytest
 from test_startup import LIMIT_SECONDS
+
+from irncli.cli.help import candidates
 
 pty = pytest.importorskip("pty", reason="needs terminals of Unix")
 SHELLS = ("bash", "zsh", "fish")
@@ -28,8 +31,19 @@ def on_path(tmp_path, monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     models = tmp_path / "xdg" / "irn" / "models"
     models.mkdir(parents=True)
-    (models / "mine.safetensors").write_bytes(b"")
+    for name, architecture, card in (
+        ("mine", {"kind": "invertible", "low_channels": 3}, {"summary": "mine"}),
+        ("mint", {"kind": "invertible", "low_channels": 16}, {"summary": "colours"}),
+        ("mijpeg", {"kind": "invertible", "low_channels": 3}, {"recipe": "{'jpeg_least': 25}"}),
+        ("minor", {"kind": "crm"}, {"summary": "JPEG"}),
+    ):
+        metadata = {"architecture": json.dumps(architecture), "card": json.dumps(card)}
+        header = json.dumps({"__metadata__": metadata}).encode()
+        data = len(header).to_bytes(8, "little") + header
+        (models / f"{name}.safetensors").write_bytes(data)
+    (models / "midamaged.safetensors").write_bytes(b"damaged")
     (tmp_path / "holiday.png").write_bytes(b"")
+    (tmp_path / "holidays of mine" / "inner").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
 
 
@@ -101,12 +115,15 @@ def terminal(request, on_path):
         ("irn down", "irn downscale"),
         ("irn downscale --pres", "irn downscale --preserve-times"),
         ("irn downscale --model min", "irn downscale --model mine"),
+        ("irn decolor --model mi", "irn decolor --model mint"),
+        ("irn compress --model mi", "irn compress --model mijpeg"),
+        ("irn models remove mid", "irn models remove midamaged"),
         ("irn upscale --device cu", "irn upscale --device cuda"),
         ("irn upscale --format we", "irn upscale --format webp"),
         ("irn train --preset irn-pl", "irn train --preset irn-plus-x4"),
         ("irn models ver", "irn models verify"),
         ("irn models info irn-co", "irn models info irn-color"),
-        ("irn downscale holi", "irn downscale holiday.png"),
+        ("irn downscale holiday.", "irn downscale holiday.png"),
     ],
 )
 def test_a_line_is_completed(terminal, typed, line):
@@ -115,6 +132,56 @@ def test_a_line_is_completed(terminal, typed, line):
     terminal.until(re.escape(line[-3:]))
     terminal.type("\x01echo heard: \n")
     terminal.until(rf"\nheard: {re.escape(line)}\s*\r")
+
+
+@pytest.mark.parametrize("option", ["downscale --output-dir", "train --out", "eval --save"])
+def test_only_directories_are_offered_where_one_is_wanted(terminal, option):
+    terminal.type(f"irn {option} hol\t")
+    terminal.until(r"mine")
+    terminal.type("\x01echo heard: \n")
+    terminal.until(r"\nheard: irn [^\r]* holidays of mine/\s*\r")
+
+
+CANDIDATES = {
+    "downscale": ["mijpeg", "mine"],
+    "upscale": ["mijpeg", "mine"],
+    "decolor": ["mint"],
+    "colorize": ["mint"],
+    "compress": ["mijpeg"],
+    "eval": ["mijpeg", "mine", "mint"],
+    "info": ["midamaged", "mijpeg", "mine", "minor", "mint"],
+}
+
+
+@pytest.mark.parametrize("command", CANDIDATES)
+def test_only_models_that_fit_the_command_are_offered(on_path, command):
+    words = "models info mi" if command == "info" else f"{command} --model mi"
+    assert completed(f"irn {words}") == CANDIDATES[command]
+
+
+def test_models_that_ship_are_offered_by_their_use(on_path):
+    assert completed("irn decolor --model irn") == ["irn-color"]
+    assert completed("irn compress --model irn") == ["irn-jpeg-x2"]
+    assert completed("irn compress --model irn-x") == ["irn-x2", "irn-x3", "irn-x4"]
+    assert "irn-color" not in completed("irn upscale --model irn")
+    assert completed("irn eval --restorer ") == ["minor", "none"]
+
+
+def test_directories_of_other_shells(on_path, tmp_path):
+    assert candidates.directories("hol") == ["holidays of mine/"]
+    assert candidates.directories("holidays of mine/") == ["holidays of mine/inner/"]
+    assert candidates.directories("holiday.") == []
+    assert candidates.directories("no/where") == []
+    assert candidates.directories("~/hol") == ["~/holidays of mine/"]
+    assert f"{tmp_path}/bin/" in candidates.directories(f"{tmp_path}/")
+
+
+def completed(line):
+    environment = {**os.environ, **asked("bash", line)}
+    result = subprocess.run(
+        [sys.executable, "-m", "irncli"], env=environment, capture_output=True, text=True
+    )
+    return result.stdout.split()
 
 
 def test_fish(on_path):
@@ -126,7 +193,8 @@ def test_fish(on_path):
         return [each.split("\t")[0] for each in result.stdout.decode().splitlines()]
 
     assert offered("irn down") == ["downscale"]
-    assert offered("irn downscale --model mi") == ["mine"]
+    assert offered("irn downscale --model min") == ["mine"]
+    assert offered("irn downscale --output-dir hol") == ["holidays of mine/"]
     assert "--preserve-times" in offered("irn downscale --pre")
     assert offered("irn downscale holi") == ["holiday.png"]
 

@@ -60,7 +60,8 @@ def test_several_contestants_side_by_side_in_all_formats(irn, data, model, tmp_p
     assert [r["seeds"] for r in records] == [1, 1, 2, 1, 1, 2]
     assert records[2]["precision"] == "fp32"
     assert len(records[2]["weights_sha256"]) == 64
-    table = outcome.out.decode().splitlines()
+    assert max(map(len, outcome.out.decode().splitlines())) <= 80
+    table = outcome.out.decode().split("\n\n")[0].splitlines()
     assert len(table) == 7
     assert f"{records[2]['psnr_y']:.2f}" in table[3]
     rows = list(csv.DictReader(names["csv"].read_text().splitlines()))
@@ -184,14 +185,24 @@ def test_saved_pictures(irn, data, model, tmp_path):
     assert size(out / "few" / "last" / "a.png") == (60, 46)
     assert size(out / "few" / "last" / "a_lr.png") == (30, 23)
     width, height = size(out / "few" / "last" / "a_montage.png")
-    assert width == 4 * 60 + 3 * 8
+    assert width > 4 * 60 + 3 * 8
     assert height > 2 * 46
     montage = values(out / "few" / "last" / "a_montage.png")
-    assert np.array_equal(montage[:46, -60:], values(data / "a.png")[:46, :60])
-    assert np.array_equal(montage[:46, 136:196], values(out / "few" / "last" / "a.png"))
+    for shown in (values(data / "a.png")[:46, :60], values(out / "few" / "last" / "a.png")):
+        top, left = place(shown, montage)
+        assert (montage[:top, left : left + 60] < 128).any()  # the label
     outcome = irn(*arguments)
     assert (outcome.status, outcome.out) == (73, b"")
     assert irn(*arguments, "--overwrite").status == 0
+
+
+def place(part, whole):
+    """Where an image is first in another one: the row and the column."""
+    corner = np.argwhere((whole == part[0, 0]).all(axis=2))
+    height, width = part.shape[:2]
+    return next(
+        (y, x) for y, x in corner if np.array_equal(whole[y : y + height, x : x + width], part)
+    )
 
 
 def test_pictures_of_one_name_cannot_both_be_saved(irn, data, model, tmp_path):

@@ -191,7 +191,12 @@ def test_a_wrong_option_says_where_help_is(irn):
     bits = "'--target-bpp': x\\ny should be a valid"
     refused(irn("compress", "a.png", "--target-bpp", "x\ny"), 2, bits)
     refused(irn("compress", "a.png", "--codec", "gif"), 2, "'gif' is not one of 'png', 'jpeg'")
-    refused(irn("models", "frob"), 2, "No such command 'frob'", "'irn models --help'")
+    refused(irn("models", "frob"), 2, "No such command 'frob'; see 'irn models --help'")
+    refused(irn("models", "lst"), 2, "No such command 'lst' (did you mean list?)")
+    refused(irn("upscal", "a.png"), 2, "No such command 'upscal' (did you mean upscale?)")
+    refused(irn("downscale", "a.png", "--sclae", 4), 2, "--sclae (did you mean --scale?)")
+    refused(irn("downscale", "a.png", "--width", 4), 2, "No such option: --width; see 'irn")
+    refused(irn("downscale", "a.png", "-Z"), 2, "No such option: -Z; see 'irn")
 
 
 def test_a_group_alone_shows_its_help(irn):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
+from irncli.cli.commands.info import _text
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
 
@@ -41,6 +42,12 @@ def test_what_is_here(irn, small):
     assert "possible here: 0.003 megapixels, model here" in shown
     assert f"PNG of 16x12, RGB, 8 bits, with XMP, {small.stat().st_size} bytes" in shown
     assert "unchanged       yes" in shown
+    assert shown.startswith(f"input           {small}\n")
+    assert max(len(line) for line in shown.splitlines()[1:]) <= 80
+    copy = small.with_name("copy.png")
+    copy.write_bytes(small.read_bytes())
+    both = irn("info", small, copy).out.decode()
+    assert both == f"{shown}\n{shown.replace(str(small), str(copy))}"
 
 
 def test_a_model_that_is_gone_or_another(irn, foreign):
@@ -115,3 +122,19 @@ def test_it_needs_no_torch(small, tmp_path):
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "model here" in result.stdout
+
+
+def test_a_plain_file_has_no_placeholders(irn, tmp_path):
+    path, out = tmp_path / "flat.png", tmp_path / "flat.jpg"
+    Image.new("RGB", (64, 64), (10, 20, 30)).save(path)
+    assert irn("compress", path, "--auto", "--quality", 90, "-o", out).status == 0
+    shown = irn("info", out).out.decode()
+    assert "task            plain" in shown
+    assert "0000" not in shown
+    assert "model" not in shown
+
+
+def test_one_megapixel_is_singular():
+    needed = {"possible": True, "model": None, "restorer": None}
+    assert _text("restoring", {**needed, "megapixels": 1.0}).endswith(" 1 megapixel")
+    assert _text("restoring", {**needed, "megapixels": 0.5}).endswith(" 0.5 megapixels")

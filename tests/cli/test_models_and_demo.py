@@ -2,12 +2,14 @@
 
 import json
 import sys
+from contextlib import contextmanager
 
 import pytest
 import torch
 from PIL import Image
 
 from irncli import __version__
+from irncli.batch.progress import Progress
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
 from tests.support.pictures import size
@@ -28,6 +30,71 @@ def test_list(irn):
     assert {"irn-x2": 2, "irn-x4": 4}.items() <= {r["name"]: r["scale"] for r in records}.items()
 
 
+def test_the_list_has_a_header_fits_80_columns_and_marks_the_defaults(irn, foreign, monkeypatch):
+    irn("models", "import", foreign, "--name", "a-name-that-is-longer-than-the-first-column")
+    lines = irn("models", "list").out.decode().splitlines()
+    assert lines[0].split() == ["NAME", "SCALE", "ORIGIN", "SIZE", "SUMMARY"]
+    assert max(map(len, lines)) <= 80
+    assert {line.split()[0] for line in lines[:-1] if " * " in line} == {
+        "irn-color", "irn-x2", "irn-x3", "irn-x4", "irn-jpeg-x2"
+    }  # fmt: skip
+    assert lines[-1] == "* used unless --model is given, for its scale and task"
+    column = lines[0].index("SUMMARY")
+    assert all(line[:column].strip() or line[column:] for line in lines[1:-1])
+    (place,) = [n for n, line in enumerate(lines) if line.startswith("a-name-that-is-longer")]
+    assert lines[place + 1].split()[:2] == ["x3", "imported"]
+    monkeypatch.setenv("COLUMNS", "200")
+    assert len(irn("models", "list").out.decode().splitlines()) < len(lines)
+
+
+@pytest.mark.parametrize("name", ["irn-x3", "irn-x4", "irn-jpeg-x2", "irn-color"])
+def test_a_card_is_readable(irn, name):
+    lines = irn("models", "info", name).out.decode().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line == line.rstrip() for line in lines)
+    labels = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert {"name", "recipe", "measured", "architecture"} <= set(labels)
+    # No field is empty.
+    assert all(len(line.split()) > 1 for line in lines if not line.startswith(" "))
+    assert not any(sign in line for line in lines for sign in "{}[]'")
+    assert not any("(" in line for line in lines if line.startswith("architecture"))
+
+
+def test_an_imported_model_is_renamed_and_removed(irn, foreign, tmp_path):
+    folder = tmp_path / "xdg" / "irn" / "models"
+    irn("models", "import", foreign)
+    data = (folder / "mine.safetensors").read_bytes()
+    outcome = irn("models", "rename", "mine", "yours")
+    assert (outcome.status, outcome.out.decode()) == (0, "mine renamed to yours\n")
+    assert [path.name for path in folder.iterdir()] == ["yours.safetensors"]
+    assert (folder / "yours.safetensors").read_bytes() == data
+    assert json.loads(irn("models", "info", "yours", "--json").out)["name"] == "yours"
+    assert irn("models", "remove", "yours").status == 0
+    assert list(folder.iterdir()) == []
+    assert irn("models", "info", "yours").status == 69
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["remove", "irn-x2"], 2, "irn-x2 was shipped with irn and cannot be removed"),
+        (["rename", "irn-x2", "mine"], 2, "irn-x2 was shipped with irn and cannot be renamed"),
+        (["remove", "nothing"], 69, "no imported model 'nothing'; imported: mine"),
+        (["remove", "../models/mine"], 69, "no imported model"),
+        (["rename", "mine", "irn-x2"], 2, "already exists (shipped)"),
+        (["rename", "mine", "mine"], 2, "already exists (imported)"),
+        (["rename", "mine", "../mine"], 2, "expected letters"),
+    ],
+)
+def test_what_cannot_be_renamed_or_removed(irn, foreign, tmp_path, words, status, said):
+    irn("models", "import", foreign)
+    outcome = irn("models", *words)
+    assert (outcome.status, outcome.out) == (status, b"")
+    assert said in outcome.err
+    assert len(outcome.lines) == 1
+    assert (tmp_path / "xdg" / "irn" / "models" / "mine.safetensors").exists()
+
+
 @pytest.mark.parametrize("name", ["irn-x2", "irn-x4"])
 def test_info_states_data_recipe_and_table(irn, name):
     card = json.loads(irn("models", "info", name, "--json").out)
@@ -45,7 +112,9 @@ def test_info_states_data_recipe_and_table(irn, name):
 
 
 def test_verify(irn, foreign, tmp_path):
-    assert irn("models", "verify").status == 0
+    outcome = irn("models", "verify")
+    assert outcome.status == 0
+    assert all(len(line) <= 80 for line in outcome.out.decode().splitlines())
     assert irn("models", "import", foreign).status == 0
     (tmp_path / "xdg" / "irn" / "models" / "mine.safetensors").write_bytes(b"damaged")
     outcome = irn("models", "verify")
@@ -87,8 +156,22 @@ def test_demo(irn, tmp_path, photo, monkeypatch):
     part = tmp_path / "photo.png"
     Image.fromarray(photo[128:320, 300:620]).save(part)
     monkeypatch.setattr("irncli.cli.commands.demo.PHOTO", part)
+    steps, shares = [], []
+    file = Progress.file
+
+    @contextmanager
+    def watched(progress, name):
+        steps.append(name)
+        with file(progress, name):
+            yield shares.append
+
+    monkeypatch.setattr(Progress, "file", watched)
     out = tmp_path / "demo.png"
+    assert irn("demo", "-o", tmp_path / "none" / "demo.png").status == 73
     outcome = irn("demo", "-o", out)
+    assert steps == ["loading the model", "making it small", "restoring it"]
+    assert sum(shares) == pytest.approx(3)
+    assert len(shares) > 3
     assert outcome.status == 0
     shown = outcome.out.decode()
     assert "bytes" in shown
@@ -98,8 +181,14 @@ def test_demo(irn, tmp_path, photo, monkeypatch):
         if " dB" in line
     }
     assert values["irn"] > values["bicubic"] + 2.5
-    assert size(out)[1] == 192
+    assert outcome.err == ""
+    width, height = size(out)
+    assert width == 4 * 320 + 3 * 8
+    assert height > 192 + 8 + 192  # images, their labels, and a detail of each
     assert irn("demo", "-o", out).status == 73
+    piped = irn("demo", "-o", "-")
+    assert (piped.status, piped.out) == (0, out.read_bytes())
+    assert piped.err == shown.rpartition("small, ")[0]
 
 
 def test_version_and_help(irn, spawn):

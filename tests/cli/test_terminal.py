@@ -107,6 +107,48 @@ def test_no_color_is_obeyed(at_terminal, batch):
     assert "100%" in seen or "%" in seen
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "downscale $IN --model $MODEL -o -",
+        "downscale - --model $MODEL",
+        "upscale $IN --model $MODEL -o - --seed 1",
+        "decolor $IN -o -",
+        "colorize $IN -o -",
+        "compress $IN -o -",
+        "compare $IN $IN -o -",
+        "eval $IN --model $MODEL --plot -",
+        "demo -o -",
+    ],
+)
+def test_a_terminal_gets_no_image(at_terminal, batch, words):
+    pytest.importorskip("matplotlib") if "--plot" in words else None
+    places = {"$IN": batch[1] / "a.png", "$MODEL": batch[3]}
+    status, seen, *_ = at_terminal(*(places.get(word, word) for word in words.split()), out=True)
+    assert status == 2
+    assert "standard output is a terminal: " in seen
+    assert len(seen.splitlines()) == 1
+
+
+def test_a_forecast_and_a_page_may_be_shown_at_a_terminal(at_terminal, batch):
+    image, model = batch[1] / "a.png", batch[3]
+    words = ["downscale", image, "--model", model, "-o", "-", "--dry-run"]
+    assert at_terminal(*words, out=True)[0] == 0
+    assert at_terminal("compare", image, image, "-o", "-", "--format", "html", out=True)[0] == 0
+
+
+def test_the_doctor_says_what_it_is_doing(at_terminal):
+    _, seen, *_ = at_terminal("doctor", out=True)
+    assert "loading torch ..." in seen
+    assert "making an image small and restoring it ..." in seen
+    plain = re.sub(r"[^\r\n]*\r\x1b\[K", "", seen)
+    assert "..." not in plain
+    assert "ok    self-test" in plain
+    _, seen, *_ = at_terminal("doctor", out=True, TERM="dumb")
+    assert ESCAPE not in seen
+    assert "..." not in seen
+
+
 def test_records_at_a_terminal_are_lines(at_terminal, batch):
     status, seen, _, _ = at_terminal(*batch, "--json", out=True)
     assert status == 1

@@ -1,6 +1,7 @@
 """`irn train` on the command line: presets shown, recipes changed, what is wrong said."""
 
 import json
+import shutil
 
 import pytest
 
@@ -33,7 +34,8 @@ def test_list_names_every_preset_and_whether_weights_are_here(irn):
     outcome = irn("train", "--list")
     assert outcome.status == 0
     lines = outcome.out.decode().splitlines()
-    assert [line.split()[0] for line in lines] == list(PRESETS)
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(PRESETS)
     assert "weights here" in lines[0]
     assert any("no weights yet" in line for line in lines)
 
@@ -83,15 +85,92 @@ def test_a_short_training_from_file_and_options(irn, tmp_path, data):
     assert json.loads(used.out)["name"] == "best"
 
 
+@pytest.fixture
+def started(irn, tmp_path, data):
+    """A run of two steps, and its directory."""
+    out = tmp_path / "run"
+    words = ["train", "--preset", "irn-x2", "--data", data, "--out", out, "--steps", 2,
+             "--seed", 3, "--validation", data / "1.png", "--init", "none", *fields()]  # fmt: skip
+    outcome = irn(*words)
+    assert outcome.status == 0, outcome.err
+    return words, out
+
+
+def steps_of(out):
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [r["step"] for r in log if "training" in r]
+
+
+def test_a_run_is_continued_by_its_directory_alone(irn, tmp_path, started, monkeypatch):
+    words, out = started
+    whole = tmp_path / "whole"
+    shutil.copytree(out, whole)
+    words[words.index(out)] = whole
+    words[words.index(2)] = 4
+    assert irn(*words, "--resume").status == 0
+    monkeypatch.chdir(tmp_path)
+    outcome = irn("train", "--resume", "--out", "run", "--steps", 4)
+    assert outcome.status == 0, outcome.err
+    assert "warning" not in outcome.err
+    assert steps_of(out) == [1, 2, 3, 4]
+    for name in ("last", "best"):
+        files = [folder / f"{name}.safetensors" for folder in (out, whole)]
+        assert len({read_checkpoint(path).weights_sha256 for path in files}) == 1
+        assert read_checkpoint(files[0]).card.name == "irn-x2"
+
+
+def test_a_run_that_was_killed_before_its_first_state_is_continued_too(irn, started):
+    _, out = started
+    (out / "state.pt").unlink()
+    assert irn("train", "--resume", "--out", out).status == 0
+    assert steps_of(out) == [1, 2]
+    # Its budget, which is spent, is known as well.
+    assert irn("train", "--resume", "--out", out).status == 0
+    assert steps_of(out) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--preset", "irn-x4"], "was started with another recipe"),
+        (["--preset", "irn-x2"], "was started with another recipe"),
+        (["--set", "batch=2"], "data.batch: 2, not 1"),
+        (["--recipe", "paper"], "was started with --recipe irn"),
+        (["--seed", "4"], "--seed: 4, not 3"),
+    ],
+)
+def test_options_must_agree_with_the_run_that_is_continued(irn, started, data, arguments, said):
+    _, out = started
+    state = {path: path.read_bytes() for path in out.glob("*.*") if path.is_file()}
+    more = ["--data", data] if "--preset" in arguments else []
+    outcome = irn("train", "--resume", "--out", out, "--steps", 3, *arguments, *more)
+    assert outcome.status == 2
+    assert said in outcome.lines[-1]
+    assert {path: path.read_bytes() for path in state} == state
+    assert irn("train", "--resume", "--out", out, "--set", "batch=1", "--steps", 3).status == 0
+
+
+def test_damaged_settings_of_a_run_are_said(irn, started):
+    _, out = started
+    for text in ("{", "[]", '{"preset": 3}'):
+        (out / "run.json").write_text(text)
+        outcome = irn("train", "--resume", "--out", out)
+        assert outcome.status == 65
+        assert "run.json is damaged" in outcome.lines[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["--preset", "irn-x22"], 2, "'irn-x2'"),
+        (["--preset", "irn-x22"], 2, "no preset 'irn-x22' (did you mean irn-x2?)"),
+        (["--preset", "photo"], 2, "no preset 'photo': 'irn train --list'"),
         (["--preset", "irn-x2", "--recipe", "mine"], 2, "mine"),
         (["--preset", "irn-x2", "--data", "{tmp}/no"], 66, "no images at"),
         (["--preset", "irn-x2", "--data", "{tmp}/empty"], 65, "no usable image"),
         (["--preset", "irn-x2", "--steps", "1", "--minutes", "1"], 2, "either"),
-        (["--preset", "irn-x2", "--set", "bacth=1"], 2, "'batch'"),
+        (["--preset", "irn-x2", "--set", "bacth=1"], 2, "did you mean batch?"),
+        (["--preset", "irn-x2", "--set", "data.bacth=1"], 2, "did you mean data.batch?"),
+        (["--preset", "irn-x2", "--set", "foo=1"], 2, "no recipe field 'foo': 'irn train --show"),
         (["--preset", "irn-x2", "--set", "batch=many"], 2, "whole number"),
         (["--preset", "irn-x2", "--config", "{tmp}/none.toml"], 66, "none.toml"),
         (["--preset", "irn-x2", "--config", "{tmp}/bad.toml"], 2, "TOML"),
@@ -102,6 +181,7 @@ def test_a_short_training_from_file_and_options(irn, tmp_path, data):
         (["--preset", "crm-jpeg", "--set", "rescaler=irn-x4"], 65, "x2"),
         (["--preset", "irn-x2", "--device", "cuda:9"], 69, "cuda:9"),
         ([], 2, "--preset"),
+        (["--resume"], 2, "does not say what to continue: give --preset P and --data PATH"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_made(
@@ -128,3 +208,9 @@ def test_models_that_wait_for_weights_say_how_to_get_them(irn):
     assert outcome.status == 69
     assert "irn train --preset irn-x8" in outcome.err
     assert len(outcome.lines) == 1
+
+
+def test_a_mistyped_preset_is_said_before_what_is_missing(irn):
+    outcome = irn("train", "--preset", "irn-x22")
+    assert outcome.status == 2
+    assert "did you mean irn-x2?" in outcome.err

@@ -13,7 +13,7 @@ from irncli.engine.metrics import luma
 from irncli.engine.rescaler import Rescaler
 from irncli.errors import InputMissingError, UnavailableError, UsageError
 from irncli.eval.methods import BASELINES, Baseline, Trained, choose, warm_up
-from irncli.eval.montage import comparison, side_by_side, worst_places
+from irncli.eval.montage import Panel, comparison, side_by_side, worst_places
 from irncli.eval.records import IMAGE_NUMBERS
 from irncli.eval.rescaling import MeasurementSettings, Rescaling
 from irncli.eval.runner import measure_set
@@ -394,12 +394,15 @@ def test_the_worst_places_are_found_and_do_not_overlap():
 def test_the_comparison_has_four_pictures_and_their_details():
     hr = np.zeros((128, 192, 3), np.uint8)
     low = np.full((32, 48, 3), 7, np.uint8)
-    shown = comparison(low, hr + 50, hr + 100, hr)
-    assert shown.shape == (128 + 2 * (8 + 192), 4 * 192 + 3 * 8, 3)
-    assert [shown[60, 100 + place * 200, 0] for place in range(4)] == [7, 50, 100, 0]
-    assert [shown[200, 100 + place * 200, 0] for place in range(4)] == [7, 50, 100, 0]
-    single = comparison(low[:1, :1], hr[:4, :4], hr[:4, :4], hr[:4, :4])
-    assert single.shape[1] == 4 * 4 + 3 * 8
+    panels = [Panel(each, ("a", "b")) for each in (low, hr + 50, hr + 100, hr)]
+    shown = comparison(panels, hr + 50)
+    assert shown.shape[1:] == (4 * 192 + 3 * 8, 3)
+    top = shown.shape[0] - (128 + 2 * (8 + 192))
+    assert top > 0
+    assert [shown[top + 60, 100 + place * 200, 0] for place in range(4)] == [7, 50, 100, 0]
+    assert [shown[top + 200, 100 + place * 200, 0] for place in range(4)] == [7, 50, 100, 0]
+    one = [Panel(each, ()) for each in (low[:1, :1], hr[:4, :4], hr[:4, :4], hr[:4, :4])]
+    assert comparison(one, hr[:4, :4]).shape[1] == 4 * 4 + 3 * 8
 
 
 def test_a_record_is_plain(folder):

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from irncli.eval import montage
-from irncli.eval.montage import shrunk, side_by_side, worst_places
+from irncli.eval.montage import (
+    Panel,
+    comparison,
+    labelled_row,
+    shrunk,
+    side_by_side,
+    worst_places,
+)
 
 
 def test_side_by_side_has_all_pictures():
@@ -58,3 +65,32 @@ def test_blocks_become_their_mean_or_root_mean_square():
     assert root[1, 2].tolist() == [64, 64, 64]
     assert np.array_equal(shrunk(lambda rows: pixels[rows], 4, 5, 1), pixels)
     assert shrunk(lambda rows: pixels[rows], 4, 5, 8).shape == (1, 1, 3)
+
+
+def test_images_have_labels_above_them_and_wide_labels_make_room(noise):
+    first, second = noise(40, 300), noise(30, 20)
+    shown = labelled_row([Panel(first, ("a", "b")), Panel(second, ("a", "31.20 dB, 1,234 bytes"))])
+    top = shown.shape[0] - 40
+    assert top >= 2 * 14
+    assert np.array_equal(shown[top:, :300], first)
+    assert np.array_equal(shown[top : top + 30, 308:328], second)
+    assert shown.shape[1] > 328
+    for column in (slice(0, 300), slice(308, None)):
+        above = shown[:top, column]
+        assert (above[: top // 2] < 128).any()
+        assert (above[top // 2 :] < 128).any()
+        assert (above == 255).any()
+
+
+def test_details_are_below_the_images_and_aligned_with_them(noise):
+    hr = noise(96, 96)
+    plain = hr.copy()
+    plain[64:, 64:] ^= 255
+    label = ("a name that is much wider than an image of 96 pixels", "")
+    panels = [Panel(hr[:24, :24], label), Panel(plain, label), Panel(hr, label)]
+    shown = comparison(panels, plain, crop=32, count=1)
+    step = (shown.shape[1] + 8) // 3
+    top = shown.shape[0] - 96
+    assert np.array_equal(shown[top:, step : step + 96], plain[64:, 64:].repeat(3, 0).repeat(3, 1))
+    assert np.array_equal(shown[top:, 2 * step :][:, :96], hr[64:, 64:].repeat(3, 0).repeat(3, 1))
+    assert np.array_equal(shown[top - 8 - 96 : top - 8, 2 * step :][:, :96], hr)

@@ -76,6 +76,24 @@ def test_the_table_is_aligned_and_leaves_out_what_nobody_has():
     assert "z=0" not in table([bicubic()])
 
 
+def test_a_table_that_is_too_wide_is_folded():
+    records = [record(set="BSD100", lpips=0.25, niqe=4.5), bicubic()]
+    whole, folded = table(records).splitlines(), table(records, 80).splitlines()
+    assert max(map(len, whole)) > 80 >= max(map(len, folded))
+    blocks = [block.splitlines() for block in "\n".join(folded).split("\n\n")]
+    assert len(blocks) > 1
+    assert {tuple(line.split()[0] for line in block) for block in blocks} == {
+        ("set", "BSD100", "Set5")
+    }
+    # Each table repeats the set, the model and the scale.
+    for number, line in enumerate(whole):
+        parts = [block[number].split() for block in blocks]
+        assert {tuple(part[:3]) for part in parts} == {tuple(line.split()[:3])}
+        assert [cell for part in parts for cell in part[3:]] == line.split()[3:]
+    assert table(records, 500).splitlines() == whole
+    assert len(table(records, 10).splitlines()) > len(folded)
+
+
 def test_the_table_says_what_is_missing():
     failed = [{"image": "bad.png", "error": "damaged"}]
     text = table([

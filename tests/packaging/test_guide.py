@@ -17,7 +17,12 @@ from tests.support.training import SMALL_RUN
 
 GUIDE = ROOT / "docs" / "guide"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GUIDE.glob("*.md"))}
-BRIEF = {"--minutes 60": f"--steps 2 {SMALL_RUN}"}
+BRIEF = {
+    "--minutes 60": f"--steps 2 {SMALL_RUN}",
+    # The network is that of irn-x2, from which the run starts.
+    "--minutes 20": f"--steps 1 {SMALL_RUN.replace('--set blocks=1 ', '')}",
+    "--minutes 40": "--steps 2",
+}
 LEFT = {
     "start": {"back.png": (63, 50), "plain.png": (63, 50), "colours.png": (63, 50)},
     "archives": {"back/a_x2_restored.png": (96, 96)},
@@ -30,6 +35,7 @@ LEFT = {
     "cluster": {"small/a_x2.png": (48, 48)},
     "compression": {"back.png": (63, 50), "whole.png": (63, 50)},
     "training": {"back.png": (63, 50)},
+    "finetuning": {"back.png": (63, 50)},
     "errors": {"out/a_x2.png": (48, 48)},
     "troubleshooting": {"back.png": (63, 50)},
 }

@@ -118,7 +118,8 @@ def test_the_run_directory_holds_everything(tmp_path, pictures):
     checkpoint = read_checkpoint(tmp_path / "a" / "last.safetensors")
     assert (checkpoint.network.latent_sigma > 0).all()
     with Image.open(tmp_path / "a" / "samples" / "step-0000004-0.png") as picture:
-        assert picture.size == (32 + 3 * 64 + 3 * 8, 64)
+        assert picture.size[0] >= 32 + 3 * 64 + 3 * 8
+        assert picture.size[1] > 64
     events = list((tmp_path / "a" / "tensorboard").iterdir())
     assert len(events) == 1
     assert events[0].stat().st_size > 1000
@@ -205,7 +206,10 @@ def test_colour_trains(tmp_path, pictures):
     measured = records(tmp_path / "a")[-1]["validation"]
     assert measured["score"] == measured["hr_psnr_z0"]
     picture = pictures.pixels[0].permute(1, 2, 0).numpy()
-    assert sample(checkpoint.network, picture).shape == (64, 3 * 64 + 2 * 8, 3)
+    shown = sample(checkpoint.network, picture)
+    assert shown.shape[1] >= 3 * 64 + 2 * 8
+    assert np.array_equal(shown[-64:, -64:], picture)
+    assert shown.shape[0] > 64
 
 
 def test_a_crm_trains_on_the_lr_of_its_rescaler(tmp_path, pictures):

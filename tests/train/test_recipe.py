@@ -151,9 +151,10 @@ def test_fields_are_changed_by_name_with_or_without_section():
         ("halve_at=5", "list"),
         ("halve_at=[2, 1]", "increasing"),
         ("vgg19=3", "text"),
-        ("bacth=3", "'batch'"),
-        ("data.bacth=3", "'data.batch'"),
-        ("loss.batch=3", "nearest"),
+        ("bacth=3", "did you mean batch?"),
+        ("data.bacth=3", "did you mean data.batch?"),
+        ("loss.batch=3", "did you mean batch?"),
+        ("foo=1", "no recipe field 'foo': 'irn train --show PRESET' shows all fields"),
         ("crop=47", "multiple of 2"),
         ("batch=0", "1 to"),
         ("draw_from=1.5", "0 to 1"),
@@ -191,7 +192,7 @@ def test_differences_are_named():
 
 
 def test_unknown_presets_name_the_nearest():
-    with pytest.raises(UsageError, match="'irn-x2'"):
+    with pytest.raises(UsageError, match=r"did you mean irn-x2\?"):
         preset("irnx2")
     with pytest.raises(UsageError, match="irn or paper"):
         preset("irn-x2", "mine")

@@ -126,3 +126,38 @@ def test_shipped_models_are_there():
         assert checkpoint.card.name == name
         assert torch.isfinite(checkpoint.network.latent_sigma).all()
         assert (checkpoint.network.latent_sigma > 0).all()
+
+
+def test_a_renamed_model_keeps_its_weights(registry, foreign):
+    before = registry.import_file(foreign, "mine")
+    sha256 = registry.load("mine").weights_sha256
+    assert registry.rename("mine", "yours").name == "yours"
+    assert registry.load("yours").weights_sha256 == sha256
+    assert not before.path.exists()
+    with pytest.raises(UnavailableError):
+        registry.load("mine")
+
+
+def test_renaming_never_replaces_a_file(registry, foreign, monkeypatch):
+    registry.import_file(foreign, "mine")
+    other = registry.imported / "yours.safetensors"
+    real = Registry._refuse_name
+
+    def appears(self, name, how):
+        real(self, name, how)
+        other.write_bytes(b"of another process")
+
+    monkeypatch.setattr(Registry, "_refuse_name", appears)
+    with pytest.raises(OutputError, match="exists already"):
+        registry.rename("mine", "yours")
+    assert other.read_bytes() == b"of another process"
+    assert registry.load("mine").card.name == "mine"
+
+
+def test_a_damaged_model_can_be_removed_and_a_shipped_one_of_its_name_stays(registry, foreign):
+    registry.imported.mkdir(parents=True)
+    (registry.imported / "two.safetensors").write_bytes(b"damaged")
+    registry.remove("two")
+    assert registry.load("two").architecture.scale == 2
+    with pytest.raises(UsageError, match="shipped"):
+        registry.remove("two")

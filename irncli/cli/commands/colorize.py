@@ -14,7 +14,7 @@ def colorize(
     settings: BatchSettings,
     seed: options.Seed = None,
     temperature: options.Temperature = None,
-    model: options.Model = None,
+    model: options.ColorModel = None,
     strict: options.Strict = False,
 ) -> int:
     """Restore the colours of images that 'irn decolor' made gray.

@@ -161,9 +161,7 @@ def _kind(settings: CompareOptions) -> Kind | None:
     for path in (settings.a, settings.b):
         plan_outputs([path], [output])
     if output == STREAM:
-        if settings.json:
-            raise UsageError("--json and -o - cannot both go to standard output: give -o FILE")
-        return settings.kind or "png"
+        return _streamed_kind(settings)
     if not output.suffix and settings.kind is not None:
         return settings.kind
     by_suffix = _SUFFIXES.get(output.suffix.lower())
@@ -187,6 +185,21 @@ def _refuse_without_output(settings: CompareOptions) -> None:
         raise UsageError(f"--format {settings.kind} without an output: give -o FILE, or -o -")
     if settings.gain is not None or settings.crops != CompareOptions.crops:
         raise UsageError("--crops and --amplify need an output: give -o FILE, or -o -")
+
+
+def _streamed_kind(settings: CompareOptions) -> Kind:
+    """Return the kind of output that goes to standard output.
+
+    Raises:
+        UsageError: the records go there as well, or it is a terminal, which cannot show an image.
+    """
+    from irncli.io.paths import refuse_terminal
+
+    if settings.json:
+        raise UsageError("--json and -o - cannot both go to standard output: give -o FILE")
+    if settings.kind != "html":
+        refuse_terminal()
+    return settings.kind or "png"
 
 
 def _compare(

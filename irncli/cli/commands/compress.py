@@ -89,7 +89,7 @@ def compress(
         ),
     ] = True,
     refine: options.Refine = 0,
-    model: options.Model = None,
+    model: options.CodecModel = None,
 ) -> int:
     """Make images small and encode them; 'irn upscale' restores them.
 

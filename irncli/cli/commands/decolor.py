@@ -12,7 +12,7 @@ __all__ = ["decolor"]
 def decolor(
     settings: BatchSettings,
     bits: options.Bits = "8",
-    model: options.Model = None,
+    model: options.ColorModel = None,
     refine: options.Refine = 0,
     guard: options.Guard = "on",
 ) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -42,14 +44,44 @@ def doctor(
     from irncli.cli.checks import examine
 
     findings = []
-    for finding in examine():
-        findings.append(finding)
-        if not json:
-            typer.echo(_shown(finding))
+    with _Waiting() as waiting:
+        for finding in examine(waiting.show):
+            findings.append(finding)
+            if not json:
+                waiting.clear()
+                typer.echo(_shown(finding))
     broken = any(finding.verdict == "fail" for finding in findings)
     if json:
         typer.echo(dumps({"healthy": not broken, "checks": [asdict(each) for each in findings]}))
     return int(ExitStatus.SOME_FAILED if broken else ExitStatus.OK)
+
+
+class _Waiting:
+    """A line on standard error that says which check is running, shown on terminals only.
+
+    rich is not used, since it may be broken.
+    """
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def __enter__(self) -> _Waiting:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.clear()
+
+    def show(self, text: str) -> None:
+        """Replace the line."""
+        self._write(f"\r{text} ...\x1b[K")
+
+    def clear(self) -> None:
+        """Remove the line."""
+        self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        if self._shown:
+            typer.echo(text, nl=False, err=True, color=True)
 
 
 def _shown(finding: Finding) -> str:

@@ -43,7 +43,7 @@ class EvalOptions:
             MEASURED,
             "--model M",
             "Name or path of a model; repeatable.",
-            autocompletion=candidates.models,
+            autocompletion=candidates.invertible_models,
         ),
     ] = None
     scale: Annotated[
@@ -82,7 +82,7 @@ class EvalOptions:
             MEASURED,
             "--restorer M",
             "Restoration module for --task compress, or none.",
-            autocompletion=candidates.models,
+            autocompletion=candidates.restorers,
         ),
     ] = None
     perceptual: Annotated[
@@ -105,7 +105,12 @@ class EvalOptions:
     ] = None
     save: Annotated[
         Path | None,
-        option(FILES, "--save DIR", "Save LR, restored images and comparisons."),
+        option(
+            FILES,
+            "--save DIR",
+            "Save LR, restored images and comparisons.",
+            autocompletion=candidates.directories,
+        ),
     ] = None
     remark: Annotated[
         str | None,
@@ -168,11 +173,16 @@ class EvalOptions:
         Raises:
             UsageError: a baseline is unknown.
         """
+        from irncli.wording import did_you_mean
+
         text = self.baseline
         names = [] if text is None else [name.strip() for name in text.split(",")]
         for name in names:
             if name not in BASELINES:
-                raise UsageError(f"unknown baseline {name!r}: expected {', '.join(BASELINES)}")
+                raise UsageError(
+                    f"unknown baseline {name!r}{did_you_mean(name, BASELINES)}: expected "
+                    f"{', '.join(BASELINES)}"
+                )
         return list(dict.fromkeys(names))
 
     def chosen_qualities(self) -> tuple[int, ...] | None:

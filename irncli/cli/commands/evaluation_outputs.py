@@ -8,16 +8,25 @@ from pathlib import Path
 
 from irncli.batch.console import Console
 from irncli.cli.commands.evaluation_options import EvalOptions
+from irncli.cli.tables import terminal_width
+from irncli.engine.metrics import luma, psnr
 from irncli.engine.rescaler import Pixels, bicubic
 from irncli.errors import OutputError, UsageError
 from irncli.eval import compression_plot, compression_report, page, plot, report
 from irncli.eval.methods import Method
-from irncli.eval.montage import comparison
+from irncli.eval.montage import Panel, comparison
 from irncli.eval.records import Record, dumps, task_of
 from irncli.eval.rescaling import Sample
 from irncli.eval.sets import ImageSet
 from irncli.io.encoding import encode
-from irncli.io.paths import STREAM, atomic_write, make_directory, real, refuse_existing
+from irncli.io.paths import (
+    STREAM,
+    atomic_write,
+    make_directory,
+    real,
+    refuse_existing,
+    refuse_terminal,
+)
 from irncli.io.picture import Picture
 
 __all__ = ["Outputs", "SavedImages", "Showing"]
@@ -27,7 +36,7 @@ __all__ = ["Outputs", "SavedImages", "Showing"]
 class Showing:
     """Functions that show the records of a task as table, CSV, Markdown page and PNG chart."""
 
-    table: Callable[[Sequence[Record]], str]
+    table: Callable[[Sequence[Record], int], str]
     csv: Callable[[Sequence[Record]], str]
     page: Callable[[Sequence[Record]], str]
     chart: Callable[[Sequence[Record]], bytes]
@@ -60,7 +69,7 @@ class Outputs:
 
         Raises:
             UsageError: two outputs have the same path, an output is an input, or the chart is not
-                a .png.
+                a .png or would be printed on a terminal.
             OutputError: an output exists, or its directory does not exist.
             UnavailableError: matplotlib, which charts need, is not installed.
         """
@@ -69,6 +78,8 @@ class Outputs:
             if places.count(place) > 1:
                 raise UsageError(f"two outputs would go to {path}: give each its own")
             if path == STREAM:
+                if path == self.settings.plot:
+                    refuse_terminal()
                 continue
             if place in {real(one) for one in inputs}:
                 raise UsageError(f"{path} is an input: choose another output")
@@ -83,7 +94,10 @@ class Outputs:
             plot.require()
 
     def write(self, records: Sequence[Record]) -> None:
-        """Write all files and print the table, on standard error if standard output gets a file."""
+        """Write all files and print the table, on standard error if standard output gets a file.
+
+        The table is folded at the width of the terminal.
+        """
         if self.settings.remark is not None:
             records = [record | {"remark": self.settings.remark} for record in records]
         show = SHOWING[task_of(records)]
@@ -93,7 +107,7 @@ class Outputs:
             (self.settings.markdown, lambda: show.page(records).encode()),
             (self.settings.plot, lambda: show.chart(records)),
         )
-        text = show.table(records)
+        text = show.table(records, terminal_width())
         if STREAM in self._files():
             self.console.say(text)
         else:
@@ -177,8 +191,31 @@ def _refuse_doubles(images: ImageSet) -> None:
 
 
 def _montage(sample: Sample, method: Method) -> Pixels:
+    """Return the small image, a plain restored image, that of the method, and the original."""
     height, width = sample.hr.shape[:2]
-    plain = sample.low
-    if method.task == "rescale":
-        plain = bicubic(bicubic(sample.hr, *sample.low.shape[:2]), height, width)
-    return comparison(sample.low, plain, sample.restored, sample.hr)
+    low_height, low_width = sample.low.shape[:2]
+    source = f"from {len(sample.low_file):,} bytes"
+    small = Panel(
+        sample.low,
+        ("gray image" if method.task == "color" else "small image",
+         f"{low_width}x{low_height}, {len(sample.low_file):,} bytes"),
+    )  # fmt: skip
+    restored = Panel(
+        sample.restored, (method.name, f"{_decibels(sample.hr, sample.restored, method)} {source}")
+    )
+    original = Panel(
+        sample.hr, ("original", f"{width}x{height}, {sample.path.stat().st_size:,} bytes")
+    )
+    if method.task == "color":
+        return comparison([small, restored, original], sample.low)
+    low = bicubic(sample.hr, low_height, low_width)
+    size = len(encode(Picture(low), image_format="png"))
+    plain = bicubic(low, height, width)
+    lines = ("bicubic down and up", f"{_decibels(sample.hr, plain, method)} from {size:,} bytes")
+    return comparison([small, Panel(plain, lines), restored, original], plain)
+
+
+def _decibels(hr: Pixels, restored: Pixels, method: Method) -> str:
+    """Return the PSNR as the tables have it: on Y, or on RGB for colour."""
+    a, b, on = (hr, restored, "RGB") if method.task == "color" else (luma(hr), luma(restored), "Y")
+    return f"{psnr(a, b, method.scale):.2f} dB ({on})"

@@ -42,12 +42,16 @@ def info(
 
     console = Console(debug=debug)
 
+    printed = False
+
     def show(path: Path, record: Record) -> None:  # noqa: ARG001
+        nonlocal printed
         file = ImageFile(console.read(path), max_pixels=max_pixels)
         if json:
             _emit(console, path, file)
         else:
-            _print(path, _described(file))
+            _print(path, _described(file), after_another=printed)
+            printed = True
 
     return int(run_batch([each.path for each in expand_inputs(inputs)], show, console))
 
@@ -128,13 +132,18 @@ def _state(name: str, sha256: str) -> State:
     return "other weights" if name in {entry.name for entry in here} else "missing"
 
 
-def _print(path: Path, described: dict[str, Any]) -> None:
+def _print(path: Path, described: dict[str, Any], *, after_another: bool) -> None:
+    """Print the record of a file, with an empty line between files."""
     import typer
 
-    typer.echo(f"{path}")
+    if after_another:
+        typer.echo()
+    typer.echo(f"{'input':<15} {path}")
+    # A file that holds the image itself has no model, only a placeholder for one.
+    without = ("model", "weights_sha256", "sampling") if described["task"] == "plain" else ()
     for key, value in described.items():
-        if value is not None:
-            typer.echo(f"  {key:<15} {_text(key, value)}")
+        if value is not None and key not in without:
+            typer.echo(f"{key:<15} {_text(key, value)}")
 
 
 def _text(key: str, value: Any) -> str:
@@ -143,8 +152,9 @@ def _text(key: str, value: Any) -> str:
     if key == "restoring":
         needed = {name: value[name] for name in ("model", "restorer") if value[name] is not None}
         states = "".join(f", {name} {state}" for name, state in needed.items())
+        plural = "megapixel" if value["megapixels"] == 1 else "megapixels"
         verdict = "possible here" if value["possible"] else "not possible here"
-        return f"{verdict}: {value['megapixels']:g} megapixels{states}"
+        return f"{verdict}: {value['megapixels']:g} {plural}{states}"
     if isinstance(value, dict):
         return ", ".join(f"{name} {part:g}" for name, part in value.items())
     if isinstance(value, bool):

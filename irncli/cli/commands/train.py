@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,12 +11,16 @@ from irncli.cli import options
 from irncli.cli.declare import option, settings_command
 from irncli.cli.help import candidates
 from irncli.cli.help.groups import BUDGET, RECIPE
-from irncli.errors import ExitStatus, InputMissingError, UsageError
+from irncli.errors import ExitStatus, InputMissingError, IrnError, UsageError
 
 if TYPE_CHECKING:
+    import torch
+
     from irncli.batch.console import Console
     from irncli.train.loop import Progress
+    from irncli.train.parallel import Ranks
     from irncli.train.recipe import Recipe
+    from irncli.train.started import Start
 
 __all__ = ["train"]
 
@@ -37,7 +41,10 @@ class TrainOptions:
             RECIPE, "--data PATH", "Directory, pattern, tar shard or image to train on; repeatable."
         ),
     ] = None
-    out: Annotated[Path | None, option(RECIPE, "--out RUN", "Directory of the run.")] = None
+    out: Annotated[
+        Path | None,
+        option(RECIPE, "--out RUN", "Directory of the run.", autocompletion=candidates.directories),
+    ] = None
     recipe: Annotated[
         Literal["irn", "paper"],
         option(RECIPE, "--recipe", "irn: our recipe; paper: that of the paper."),
@@ -76,7 +83,13 @@ class TrainOptions:
         option(BUDGET, "--steps N", "Number of steps. The default is that of the recipe."),
     ] = None
     resume: Annotated[
-        bool, option(BUDGET, "--resume", "Continue the run in --out, if there is one.")
+        bool,
+        option(
+            BUDGET,
+            "--resume",
+            "Continue the run in --out, if there is one. Options that are left out are those that "
+            "it was started with; others must agree with them.",
+        ),
     ] = False
     device: options.Device = "auto"
     threads: options.Threads = None
@@ -101,10 +114,14 @@ def train(settings: TrainOptions) -> int:
     A run that was stopped at any moment continues to the same result. For several GPUs or machines:
     torchrun --nproc-per-node N -m irncli train ...
 
+    The printed loss falls below zero when our recipes begin to measure images by their PSNR: it is
+    the logarithm of an error then, so only its changes matter. HR and LR are PSNRs in dB: the
+    higher, the better.
+
     Examples:
       irn train --list
       irn train --preset irn-x2 --data photos/ --out runs/x2 --minutes 60
-      irn train --preset irn-x2 --data photos/ --out runs/x2 --minutes 90 --resume
+      irn train --resume --out runs/x2 --minutes 90
       irn train --show irn-x4 > recipe.toml
 
     Exit status:
@@ -119,17 +136,24 @@ def train(settings: TrainOptions) -> int:
     if settings.show is not None:
         typer.echo(_recipe(settings.show, settings).as_toml(), nl=False)
         return int(ExitStatus.OK)
-    if settings.preset is None or not settings.data or settings.out is None:
+    if settings.preset is not None:
+        _recipe(settings.preset, settings)  # a mistyped name is said before what is missing
+    if settings.out is None or not (settings.resume or (settings.preset and settings.data)):
         raise UsageError("give --preset P, --data PATH and --out RUN (or --list, or --show P)")
-    return _train(settings, settings.preset, settings.data, settings.out)
+    return _train(settings, settings.out)
 
 
 def _recipe(name: str, settings: TrainOptions) -> "Recipe":
     """Return a preset with the changes of the `--config` file, and then those of `--set`."""
     from irncli.train.presets import preset
+
+    return _changed(preset(name, settings.recipe), settings)
+
+
+def _changed(chosen: "Recipe", settings: TrainOptions) -> "Recipe":
+    """Return a recipe with the changes of the `--config` file, and then those of `--set`."""
     from irncli.train.recipe import parse_assignments, parse_toml
 
-    chosen = preset(name, settings.recipe)
     if settings.config is not None:
         try:
             text = settings.config.read_text(encoding="utf-8")
@@ -141,72 +165,164 @@ def _recipe(name: str, settings: TrainOptions) -> "Recipe":
 
 
 def _list() -> int:
+    from irncli.cli.tables import entry, terminal_width
     from irncli.zoo.catalogue import CATALOGUE
     from irncli.zoo.registry import default_registry
 
-    here = {entry.name for entry in default_registry().entries()}
+    here = {each.name for each in default_registry().entries()}
     for name, purpose in CATALOGUE.items():
         weights = "weights here" if name in here else "no weights yet"
-        typer.echo(f"{name:<14} {weights:<15} {purpose}")
+        typer.echo(entry(f"{name:<14} {weights}", purpose, 31, terminal_width()))
     return int(ExitStatus.OK)
 
 
-def _train(settings: TrainOptions, name: str, data: list[Path], out: Path) -> int:
+def _train(settings: TrainOptions, out: Path) -> int:
     import os
 
     import torch
 
     from irncli.batch.console import Console
-    from irncli.batch.progress import Progress as Bar
-    from irncli.cli.interrupts import Interrupts
     from irncli.engine.device import resolve_device, use_exact_fp32, use_threads
-    from irncli.train.data import load_images
-    from irncli.train.loop import Budget, Hooks, Run
-    from irncli.train.loop import train as run
     from irncli.train.parallel import process_group, ranks_of
-    from irncli.train.setup import load_networks
-    from irncli.zoo.registry import default_registry
 
     ranks = ranks_of(os.environ)
     console = Console(quiet=settings.quiet or not ranks.leads)
-    locate = default_registry().locate
     device = resolve_device(settings.device)
     if device.type == "cuda" and ranks.count > 1:
         device = torch.device("cuda", ranks.local)
         torch.cuda.set_device(device)
     use_exact_fp32()
     use_threads(settings.threads)
-    recipe = _recipe(name, settings)
-    start = recipe.network.init if settings.init is None else settings.init
-    steps = settings.steps
-    if steps is None and settings.minutes is None:
-        steps = recipe.optimiser.steps
+    with process_group(ranks, device):
+        # Only the leader reads the run directory, since machines need not share a file system.
+        before = _before(out) if settings.resume and ranks.leads else None
+        start, recipe = _start(settings, out, ranks.from_leader(before))
+        return _run(settings, out, start, recipe, console, device, ranks)
+
+
+def _before(out: Path) -> "tuple[Start, Recipe] | None":
+    """Return what a run was started with, and its recipe; None if there is no such run."""
+    from irncli.io.paths import read_input
+    from irncli.train.presets import preset
+    from irncli.train.recipe import parse_toml
+    from irncli.train.started import read_start
+
+    start = read_start(out)
+    if start is None:
+        return None
+    path = out / "recipe.toml"
+    try:
+        text = read_input(path).decode("utf-8", "replace")
+        return start, preset(start.preset, start.variant).changed(parse_toml(text))
+    except IrnError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _start(
+    settings: TrainOptions, out: Path, before: "tuple[Start, Recipe] | None"
+) -> "tuple[Start, Recipe]":
+    """Return what the run is started with, and its recipe.
+
+    Options that are not given are those of the run that is continued.
+
+    Args:
+        settings: options of the command.
+        out: directory of the run.
+        before: what the run in the directory was started with, and its recipe; None: a new run.
+
+    Raises:
+        UsageError: an option is missing, or contradicts the run that is continued.
+    """
+    from dataclasses import replace
+
+    from irncli.train.started import Start
+
+    if before is None and (settings.preset is None or not settings.data):
+        raise UsageError(
+            f"{out} does not say what to continue: give --preset P and --data PATH, as for a new "
+            "run"
+        )
+    if before is None or settings.preset is not None:
+        assert settings.preset is not None  # noqa: S101
+        recipe = _recipe(settings.preset, settings)
+        start = Start(preset=settings.preset, variant=settings.recipe, data=())
+    else:
+        start, recipe = before[0], _changed(before[1], settings)
+        if settings.recipe not in ("irn", start.variant):
+            raise UsageError(
+                f"--recipe {settings.recipe}: {out} was started with --recipe {start.variant}"
+            )
+    old = start if before is None else before[0]
+    budget: dict[str, Any] = {"steps": settings.steps, "minutes": settings.minutes}
+    if settings.steps is None and settings.minutes is None:
+        budget = {"steps": old.steps, "minutes": old.minutes}
+    if budget["steps"] is None and budget["minutes"] is None:
+        budget["steps"] = recipe.optimiser.steps
+    start = replace(
+        start,
+        data=_absolute(settings.data) or old.data,
+        validation=_absolute(settings.validation) or old.validation,
+        init=old.init if settings.init is None else _kept(settings.init),
+        seed=settings.seed or old.seed,
+        **budget,
+    )
+    return start, recipe
+
+
+def _absolute(paths: list[Path] | None) -> tuple[str, ...]:
+    return tuple(str(path.absolute()) for path in paths or ())
+
+
+def _kept(init: str) -> str:
+    """Return the value of `--init` as it is saved: files by their absolute paths."""
+    from irncli.zoo.registry import default_registry
+
+    names = {entry.name for entry in default_registry().entries()}
+    path = Path(init)
+    return str(path.absolute()) if init not in names and path.is_file() else init
+
+
+def _run(
+    settings: TrainOptions,
+    out: Path,
+    start: "Start",
+    recipe: "Recipe",
+    console: "Console",
+    device: "torch.device",
+    ranks: "Ranks",
+) -> int:
+    from irncli.batch.progress import Progress as Bar
+    from irncli.cli.interrupts import Interrupts
+    from irncli.train.data import load_images
+    from irncli.train.loop import Budget, Hooks, Run
+    from irncli.train.loop import train as run
+    from irncli.train.setup import load_networks
+    from irncli.zoo.registry import default_registry
 
     def say(message: str) -> None:
         console.say(f"irn: {message}")
 
+    locate = default_registry().locate
+    init = recipe.network.init if start.init is None else start.init
+    held_out = [Path(path) for path in start.validation]
     run_settings = Run(
-        name=name,
+        name=start.preset,
         out=out,
-        budget=Budget(steps, settings.minutes),
-        init=locate(start) if start not in ("", "none") else None,
-        held_out=load_images(settings.validation) if settings.validation else None,
+        budget=Budget(start.steps, start.minutes),
+        init=locate(init) if init not in ("", "none") else None,
+        held_out=load_images(held_out) if held_out else None,
         device=device,
-        seed=settings.seed,
+        seed=start.seed,
         resume=settings.resume,
         ranks=ranks,
+        start=start,
     )
     networks = load_networks(recipe, locate)
-    images = load_images(data)
+    images = load_images(Path(path) for path in start.data)
     for one in images.left_out:
         console.say(f"irn: {one}, left out")
     bar = Bar(quiet=console.quiet)
-    with (
-        process_group(ranks, device),
-        bar.running(1),
-        bar.file(name) as tick,
-        Interrupts() as interrupts,
-    ):
+    with bar.running(1), bar.file(start.preset) as tick, Interrupts() as interrupts:
         report = _reporter(console, tick, recipe.report.log_every)
         hooks = Hooks(report, say, interrupts.asked)
         finished = run(recipe, images, run_settings, networks, hooks)

@@ -7,6 +7,7 @@ need not be checked.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from typer._click.shell_completion import add_completion_class
@@ -42,6 +43,29 @@ def get_ready() -> None:
     add_completion_class(_Fish, "fish")
 
 
+DIRECTORIES = "--output-dir|--out|--save"
+"""Options whose values are directories, as a pattern of shells."""
+BASH = f"""\
+    local before="${{COMP_WORDS[COMP_CWORD-1]}}"
+    [[ $before == "=" ]] && before="${{COMP_WORDS[COMP_CWORD-2]}}"
+    case "$before" in ({DIRECTORIES})
+        COMPREPLY=()
+        compopt +o default -o dirnames 2>/dev/null
+        return 0 ;;
+    esac
+"""
+ZSH = f"""\
+  case "${{words[CURRENT-1]}}" in ({DIRECTORIES})
+    _files -/
+    return ;;
+  esac
+"""
+"""Have the shell itself complete directories, which quotes names and does not end them by a space.
+Other shells get them from `candidates.directories`."""
+
+
 def script(shell: str) -> str:
     """Return the script that makes a shell ask irn for completions."""
-    return get_completion_script(prog_name="irn", complete_var="_IRN_COMPLETE", shell=shell)
+    text = get_completion_script(prog_name="irn", complete_var="_IRN_COMPLETE", shell=shell)
+    own = {"bash": BASH, "zsh": ZSH}.get(shell, "")
+    return re.sub(r"^(_irn_completion\(\) \{\n)", lambda found: found[1] + own, text, flags=re.M)

@@ -16,7 +16,7 @@ from irncli.errors import UsageError
 __all__ = ["compress", "parse_size"]
 
 Codec = Annotated[
-    Literal["jpeg", "png", "webp", "avif", "jxl"] | None,
+    Literal["png", "jpeg", "webp", "avif", "jxl"] | None,
     option(
         groups.FILES,
         "--codec",

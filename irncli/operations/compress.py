@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from irncli.compression.pipeline import Compressor
-from irncli.compression.plain import Plain, plain_jpeg, plain_reaching
+from irncli.compression.plain import Plain, plain_jpeg
 from irncli.compression.search import MAX_PROBES, least_reaching, most_within
+from irncli.compression.target import Target
 from irncli.engine.alpha import bleed
 from irncli.engine.metrics import psnr, ssim
 from irncli.engine.refine import STEP_COST, refine
@@ -16,12 +17,12 @@ from irncli.engine.rescaler import Pixels, resize_plane, to_gray
 from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
-from irncli.io.encoding import CODECS, Format, encode, fitted, holds_profile
+from irncli.io.encoding import CODECS, Format, fitted, holds_profile
 from irncli.io.image_file import decode
 from irncli.io.picture import Picture
-from irncli.io.tag import PLAIN, Tag
 from irncli.operations.forward import gain_of, tag_of
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
+from irncli.operations.plain_jpegs import PlainJpegs
 from irncli.operations.result import (
     Encoded,
     Operation,
@@ -38,52 +39,6 @@ __all__ = ["RESTORER", "Compress", "Target", "default_restorer", "model_for"]
 
 RESTORER = "crm-jpeg"
 """Name of the compression restoration module that is used if it is installed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """The target for an output file. At most one of the last three attributes may be given.
-
-    Attributes:
-        quality: quality of the codec, 1 to 100, unless another target is given.
-        bytes: largest size of the file in bytes.
-        bits_per_pixel: largest size of the file in bits per HR pixel.
-        psnr: lowest RGB PSNR of the restored image in dB.
-    """
-
-    quality: int = 70
-    bytes: int | None = None
-    bits_per_pixel: float | None = None
-    psnr: float | None = None
-
-    def __post_init__(self) -> None:
-        if len(self.searched) > 1:
-            raise UsageError(f"{' and '.join(self.searched)} exclude each other: give one")
-        if self.bits_per_pixel is not None and not 0 < self.bits_per_pixel <= 1000:
-            raise UsageError(
-                f"--target-bpp {self.bits_per_pixel:g}: expected more than 0 and at most 1000, "
-                "such as 0.5"
-            )
-        if self.psnr is not None and not 0 < self.psnr <= 100:
-            raise UsageError(
-                f"--min-psnr {self.psnr:g}: expected more than 0 and at most 100 dB, such as 32"
-            )
-
-    @property
-    def searched(self) -> list[str]:
-        """Given options that determine the quality."""
-        given = {
-            "--target-size": self.bytes,
-            "--target-bpp": self.bits_per_pixel,
-            "--min-psnr": self.psnr,
-        }
-        return [name for name, value in given.items() if value is not None]
-
-    def most_bytes(self, hr_pixels: int) -> int | None:
-        """Return the largest file size in bytes for this number of pixels, or None for no limit."""
-        if self.bits_per_pixel is not None:
-            return int(self.bits_per_pixel * hr_pixels / 8)
-        return self.bytes
 
 
 def model_for(scale: float, codec: Format) -> str:
@@ -118,7 +73,7 @@ class Compress(Operation):
 
     scale: float = 2
     model: str | LoadedModel | None = None
-    target: Target = Target()
+    target: Target = field(default_factory=Target)
     auto: bool | None = None
     report: bool = True
     refine: int = 0
@@ -243,6 +198,7 @@ class _Compression:
         )
         tag = tag_of(self.image, model, settings.scale, **fields)
         self.packet = with_tag(self.image.metadata, tag, self._warn_once)
+        self.plain = PlainJpegs(self.image, self.icc, self._warn_once)
 
     def _warn_once(self, text: str) -> None:
         if text not in self.warnings:
@@ -371,52 +327,31 @@ class _Compression:
         }
 
     def _plain(self, made: Result | None) -> Plain | None:
-        """Return the best plain JPEG that meets the target, metadata included; None if none does.
+        """Return the best plain JPEG that meets the target; None if none does.
 
         With a quality as target, its file is at most as large as that of the network.
         """
-        target, (width, height), pixels = self.settings.target, self.image.size, self.image.pixels
+        target, (width, height) = self.settings.target, self.image.size
         if target.psnr is not None:
-            return plain_reaching(pixels, "jpeg", target.psnr)
+            return self.plain.reaching(target.psnr)
         limit = target.most_bytes(width * height)
         if limit is None:
             assert made is not None and made.report is not None  # noqa: S101, PT018
             limit = made.report["bytes_after"]
-        plain = plain_jpeg(pixels, limit)
-        if plain is None:
-            return None
-        metadata = len(self._wrapped(plain)) - len(plain.data)
-        return plain_jpeg(pixels, limit - metadata)
+        return self.plain.within(limit)
 
     def _is_better(self, plain: Plain, made: Result) -> bool:
         """Tell whether a plain JPEG meets the target better than the network does."""
         assert made.report is not None  # noqa: S101
         if self.settings.target.psnr is not None:
             size: int = made.report["bytes_after"]
-            return len(self._wrapped(plain)) < size
+            return len(self.plain.file(plain)) < size
         return plain.psnr > float(made.report["psnr"])
-
-    def _whole(self) -> tuple[Picture, list[str]]:
-        """Return the image with what a JPEG of it can hold, and what that leaves out."""
-        given = replace(self.image, metadata=replace(self.image.metadata, icc=self.icc))
-        return fitted(given, "jpeg")
-
-    def _wrapped(self, plain: Plain) -> bytes:
-        """Return the file of a plain JPEG with metadata and a tag that says what it is."""
-        whole, _ = self._whole()
-
-        def tag(content_sha256: str) -> Tag:
-            return Tag(content_sha256=content_sha256, hr_size=whole.size, **PLAIN)
-
-        return encode(
-            whole, image_format="jpeg", quality=plain.quality, subsampling=plain.subsampling,
-            progressive=True, xmp=with_tag(whole.metadata, tag, self._warn_once),
-        )  # fmt: skip
 
     def _with_plain(self, plain: Plain, made: Result | None) -> Result:
         """Return a plain JPEG as the result, with what the network would have made."""
-        data, (whole, lost) = self._wrapped(plain), self._whole()
-        for text in lost:
+        data, whole = self.plain.file(plain), self.plain.whole
+        for text in self.plain.lost:
             self._warn_once(text)
         report = self._sizes("plain jpeg", plain.quality, len(data))
         report["psnr"] = round(plain.psnr, 3)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from irncli.engine.device import is_out_of_memory
 from irncli.errors import DataError, MemoryExhaustedError, OutputError, UsageError
 from irncli.model import InvertibleNetwork, build
+from irncli.train.budget import Budget
 from irncli.train.crops import CropSampler
 from irncli.train.data import Images, centre_crop, split
 from irncli.train.log import RunLog
@@ -37,33 +37,6 @@ VALIDATION_SIDE = 192
 
 FEW = 3
 """Largest number of held-out images that are named when a run begins."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Length of a run, either in steps or in minutes of training time.
-
-    The time of resumed sessions adds up.
-    """
-
-    steps: int | None = None
-    minutes: float | None = None
-
-    def __post_init__(self) -> None:
-        given = {"--steps": self.steps, "--minutes": self.minutes}
-        chosen = [(name, value) for name, value in given.items() if value is not None]
-        if len(chosen) != 1:
-            raise UsageError("give either --steps or --minutes")
-        name, value = chosen[0]
-        if not 0 < value < inf:  # a run of nan minutes would never end
-            raise UsageError(f"{name} {value:g}: expected more than 0")
-
-    def share(self, step: int, seconds: float) -> float:
-        """Return the spent share of the budget; 1 or more ends the run."""
-        if self.steps is not None:
-            return step / self.steps
-        assert self.minutes is not None  # noqa: S101
-        return seconds / (60 * self.minutes)
 
 
 @dataclass(frozen=True)

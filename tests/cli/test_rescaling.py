@@ -251,7 +251,7 @@ def test_an_imported_model_restores_what_it_made(irn, picture, tmp_path):
     assert size(low) == (21, 16)
     assert irn("upscale", low, "--seed", 0, "--strict", "-o", back).status == 0
     assert size(back) == (61, 47)
-    retagged(low, model="renamed since")
+    retagged(low, model="renamed")
     again = irn("upscale", low, "--seed", 0, "--strict", "-o", tmp_path / "again.png")
     assert again.status == 0
     assert (tmp_path / "again.png").read_bytes() == back.read_bytes()

@@ -195,7 +195,7 @@ def test_a_wrong_option_says_where_help_is(irn):
     refused(irn("models", "lst"), 2, "No such command 'lst' (did you mean list?)")
     refused(irn("upscal", "a.png"), 2, "No such command 'upscal' (did you mean upscale?)")
     refused(irn("downscale", "a.png", "--sclae", 4), 2, "--sclae (did you mean --scale?)")
-    refused(irn("downscale", "a.png", "--width", 4), 2, "No such option: --width; see 'irn")
+    refused(irn("upscale", "a.png", "--width", 4), 2, "No such option: --width; see 'irn")
     refused(irn("downscale", "a.png", "-Z"), 2, "No such option: -Z; see 'irn")
 
 

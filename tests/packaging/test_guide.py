@@ -32,6 +32,7 @@ LEFT = {
         "out/a_x2.jpg": (48, 48),
         "numbered/0001.png": (48, 48),
     },
+    "automation": {"small/a_x2.png": (48, 48)},
     "cluster": {"small/a_x2.png": (48, 48)},
     "compression": {"back.png": (63, 50), "whole.png": (63, 50)},
     "training": {"back.png": (63, 50)},

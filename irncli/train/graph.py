@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 
+from irncli.engine.device import is_out_of_memory
 from irncli.train.objective import Draws
 
 __all__ = ["CapturedStep", "Outcome", "StepInputs"]
@@ -64,12 +65,14 @@ class CapturedStep:
     """A step that is captured once and replayed for new inputs.
 
     It is captured anew when the inputs change their shapes, or the recipe its phase. Values of an
-    outcome are overwritten by the next step.
+    outcome are overwritten by the next step. If a step cannot be captured, `say` is told, and steps
+    are taken one by one.
 
     Args:
         take: function that takes a step, given its inputs and the spent share of the budget.
         phase: function of that share which returns the phase of the recipe.
         forget: function that frees buffers for inputs of other shapes.
+        say: function that is told why a step cannot be captured.
     """
 
     def __init__(
@@ -77,22 +80,36 @@ class CapturedStep:
         take: Callable[[StepInputs, float], Outcome],
         phase: Callable[[float], Hashable],
         forget: Callable[[], None],
+        say: Callable[[str], None],
     ) -> None:
-        self._take, self._phase, self._forget = take, phase, forget
+        self._take, self._phase, self._forget, self._say = take, phase, forget, say
         self._captured_for: Hashable = None
+        self._failed = False
 
     def run(self, inputs: StepInputs, share: float) -> Outcome:
         """Take a step, as `take` does."""
         given = inputs.tensors()
-        shapes = tuple((name, value.shape) for name, value in given.items())
-        if self._captured_for != (shapes, self._phase(share)):
+        wanted = tuple((name, value.shape) for name, value in given.items()), self._phase(share)
+        if self._captured_for != wanted and not self._failed:
             self._captured_for = None
-            self._capture(inputs, share)
-            self._captured_for = shapes, self._phase(share)
+            self._try_to_capture(inputs, share)
+            self._captured_for = wanted
+        if self._failed:
+            return self._take(inputs, share)
         for name, value in self._inputs.tensors().items():
             value.copy_(given[name])
         self._graph.replay()
         return self._outcome
+
+    def _try_to_capture(self, inputs: StepInputs, share: float) -> None:
+        try:
+            self._capture(inputs, share)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            self._failed = True
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            self._say(f"no CUDA graph here ({reason[:200]}): continuing without it")
 
     def _capture(self, inputs: StepInputs, share: float) -> None:
         self._graph = torch.cuda.CUDAGraph()  # the memory of an old one is free from here on

@@ -123,7 +123,7 @@ def _fuse(trainer: Trainer, objective: RescalingObjective, say: Callable[[str], 
     if against:
         say(f"fused kernels, but no CUDA graph: the recipe has {' and '.join(against)}")
     else:
-        trainer.graph = CapturedStep(trainer.take, recipe.loss.in_psnr_phase, fused.release)
+        trainer.graph = CapturedStep(trainer.take, recipe.loss.in_psnr_phase, fused.release, say)
 
 
 def _place(network: torch.nn.Module, device: torch.device) -> None:

@@ -50,7 +50,7 @@ def captured(recipe):
         calls.append("replay" if inputs.enabled else "preparation")
         return learner.take(inputs, share)
 
-    step = CapturedStep(take, recipe.loss.in_psnr_phase, lambda: forgotten.append(1))
+    step = CapturedStep(take, recipe.loss.in_psnr_phase, lambda: forgotten.append(1), print)
     capture, run = step._capture, step.run
 
     def remembered(inputs, share):
@@ -80,6 +80,22 @@ def test_replayed_steps_are_steps(graphs, batch):
     assert graphs.captured == len(forgotten) == 4  # at first, two new sizes, the phase of PSNR
     assert calls.count("replay") == len(steps)
     assert calls.count("preparation") == 4 * (WARM_UP + 1)  # a real capture would run nothing
+
+
+def test_what_cannot_be_captured_is_taken_step_by_step(batch, graphs, monkeypatch):
+    @contextmanager
+    def failing(graph):
+        yield
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr(torch.cuda, "graph", failing)
+    said, plain, learner = [], trainer(), trainer()
+    learner.graph = CapturedStep(learner.take, lambda _: 0, lambda: None, said.append)
+    for _ in range(3):
+        expected, found = (one.update(*batch, 0.0) for one in (plain, learner))
+        assert found.values == expected.values
+    reason = "operation not permitted when stream is capturing"
+    assert said == [f"no CUDA graph here ({reason}): continuing without it"]
 
 
 def test_steps_in_between_are_not_measured(batch, graphs):

@@ -340,7 +340,7 @@ def test_what_commands_write_is_restored_alike(photo, shelf, tmp_path, monkeypat
     for line in (
         "downscale p.png --scale 3 -o s.png", "upscale s.png --seed 5 -o s_back.png",
         "decolor p.png -o g.png", "colorize g.png -o g_back.png",
-        "compress p.png -o c.jpg", "upscale c.jpg --seed 5 -o c_back.png",
+        "compress p.png --always-irn -o c.jpg", "upscale c.jpg --seed 5 -o c_back.png",
         "compress p.png --auto -o a.jpg", "upscale a.jpg -o a_back.png",
     ):  # fmt: skip
         assert run([*line.split(), "-q"]) == 0

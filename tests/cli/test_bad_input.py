@@ -298,6 +298,8 @@ def replace_in_tag(path, old, new):
 
 def test_a_tag_of_an_unknown_model_or_other_weights_or_a_newer_format(irn, small):
     original = small.read_bytes()
+    other_weights = b'irn:weights_sha256="' + b"0" * 64 + b'" x="'
+    replace_in_tag(small, b'irn:weights_sha256="', other_weights)
     replace_in_tag(small, b'irn:model="irn-x4"', b'irn:model="irn-x9"')
     refused(irn("upscale", small, "--seed", 0), 69, "irn-x9", "irn models import")
     small.write_bytes(original)
@@ -305,7 +307,7 @@ def test_a_tag_of_an_unknown_model_or_other_weights_or_a_newer_format(irn, small
     refused(irn("upscale", small, "--seed", 0), 65, "update irn")
     refused(irn("info", small), 65, "update irn")
     small.write_bytes(original)
-    replace_in_tag(small, b'irn:weights_sha256="', b'irn:weights_sha256="' + b"0" * 64 + b'" x="')
+    replace_in_tag(small, b'irn:weights_sha256="', other_weights)
     refused(irn("upscale", small, "--seed", 0), 69, "000000000000", "--model")
 
 
@@ -313,6 +315,7 @@ def test_a_tag_names_a_model_but_never_a_file(irn, small, monkeypatch):
     shutil.copy(ROOT / "weights" / "irn-x4.safetensors", small.with_name("m.safetensors"))
     monkeypatch.chdir(small.parent)
     replace_in_tag(small, b'irn:model="irn-x4"', b'irn:model="m.safetensors"')
+    replace_in_tag(small, b'irn:weights_sha256="', b'irn:weights_sha256="' + b"0" * 64 + b'" x="')
     refused(irn("upscale", small, "--seed", 0), 69, "'m.safetensors'", "irn models import")
 
 

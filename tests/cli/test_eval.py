@@ -52,7 +52,7 @@ def test_several_contestants_side_by_side_in_all_formats(irn, data, model, tmp_p
     assert (outcome.status, outcome.err) == (0, "")
     records = json.loads(names["json"].read_text())
     assert [(r["model"], r["scale"]) for r in records] == [
-        ("bicubic", 2), ("lanczos", 2), ("last", 2), ("bicubic", 4), ("lanczos", 4), ("other", 4),
+        ("bicubic", 2), ("lanczos", 2), ("runs-last", 2), ("bicubic", 4), ("lanczos", 4), ("other", 4),
     ]  # fmt: skip
     for one in records:
         assert list(one)[: len(FIRST_KEYS)] == FIRST_KEYS
@@ -179,16 +179,16 @@ def test_saved_pictures(irn, data, model, tmp_path):
     names = {str(path.relative_to(out)) for path in out.rglob("*.png")}
     assert names == {
         f"few/{who}/{stem}{suffix}.png"
-        for who in ("last", "bicubic-x2") for stem in ("a", "gray")
+        for who in ("runs-last", "bicubic-x2") for stem in ("a", "gray")
         for suffix in ("", "_lr", "_montage")
     }  # fmt: skip
-    assert size(out / "few" / "last" / "a.png") == (60, 46)
-    assert size(out / "few" / "last" / "a_lr.png") == (30, 23)
-    width, height = size(out / "few" / "last" / "a_montage.png")
+    assert size(out / "few" / "runs-last" / "a.png") == (60, 46)
+    assert size(out / "few" / "runs-last" / "a_lr.png") == (30, 23)
+    width, height = size(out / "few" / "runs-last" / "a_montage.png")
     assert width > 4 * 60 + 3 * 8
     assert height > 2 * 46
-    montage = values(out / "few" / "last" / "a_montage.png")
-    for shown in (values(data / "a.png")[:46, :60], values(out / "few" / "last" / "a.png")):
+    montage = values(out / "few" / "runs-last" / "a_montage.png")
+    for shown in (values(data / "a.png")[:46, :60], values(out / "few" / "runs-last" / "a.png")):
         top, left = place(shown, montage)
         assert (montage[:top, left : left + 60] < 128).any()  # the label
     outcome = irn(*arguments)

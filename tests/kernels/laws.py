@@ -394,10 +394,14 @@ def test_passes_of_the_trainer(undo, monkeypatch):
     found.backward()
     fused.store_gradients()
     assert found.item() == pytest.approx(expected.item(), rel=1e-3)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        error = (parameter.grad - gradient).abs().max() / gradient.abs().max()
-        assert error < 1e-2
+    for parameter in parameters:
         assert parameter.grad.stride() == parameter.stride()
+    # Not parameter by parameter: where a hidden value is nearly 0, its slope may be the other one.
+    expected, found = (
+        torch.cat([each.flatten() for each in those])
+        for those in (gradients, [parameter.grad for parameter in parameters])
+    )
+    assert (found - expected).norm() < 1e-2 * expected.norm()
 
 
 def test_steps_of_the_trainer(monkeypatch):

@@ -57,7 +57,7 @@ def downscale(
       irn downscale photo.png --scale 4 -o small.png
       irn downscale photos/ --scale 2 --output-dir small
       irn downscale photo.png --scale 2.5 --refine 10
-      irn downscale photo.png --width 400
+      irn downscale photo.png --percent 50
       cat photo.png | irn downscale - --scale 2 > small.png
     """
     from irncli.batch.run import run_job

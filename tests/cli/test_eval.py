@@ -52,7 +52,8 @@ def test_several_contestants_side_by_side_in_all_formats(irn, data, model, tmp_p
     assert (outcome.status, outcome.err) == (0, "")
     records = json.loads(names["json"].read_text())
     assert [(r["model"], r["scale"]) for r in records] == [
-        ("bicubic", 2), ("lanczos", 2), ("runs-last", 2), ("bicubic", 4), ("lanczos", 4), ("other", 4),
+        ("bicubic", 2), ("lanczos", 2), ("runs-last", 2),
+        ("bicubic", 4), ("lanczos", 4), ("other", 4),
     ]  # fmt: skip
     for one in records:
         assert list(one)[: len(FIRST_KEYS)] == FIRST_KEYS

@@ -138,7 +138,7 @@ def test_the_split_depends_on_names_alone():
 
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_with_few_images_one_is_held_out(count):
-    """Of names none of which, or all of which, hash to the held-out part."""
+    """Their names all hash to the held-out part, or none of them does."""
     hashed = {
         name: zlib.crc32(name.encode()) % 24 == 0 for name in map("{}.png".format, range(999))
     }

@@ -59,17 +59,13 @@ def is_jxl(data: bytes) -> bool:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (kind, start, stop) of the content of each box."""
-    position = 0
-    while position + 8 <= len(data):
-        size, head = int.from_bytes(data[position : position + 4], "big"), 8
-        if size == 1:
-            size, head = int.from_bytes(data[position + 8 : position + 16], "big"), 16
-        stop = position + size if size else len(data)
-        if stop < position + head or stop > len(data):
-            raise ImageError("damaged JPEG XL: a box has an impossible size")
-        yield data[position + 4 : position + 8], position + head, stop
-        position = stop
+    """Yield (kind, start, stop) of the content of each box; a damaged box is an error."""
+    end = 0
+    for kind, start, stop in iso_boxes(data):
+        yield kind, start, stop
+        end = stop
+    if end + 8 <= len(data):
+        raise ImageError("damaged JPEG XL: a box has an impossible size")
 
 
 def find_xmp(data: bytes) -> bytes | None:

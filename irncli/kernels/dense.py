@@ -22,23 +22,7 @@ from irncli.kernels.plane import Plane
 from irncli.kernels.tuning import Tuning, default_tuning
 from irncli.kernels.weight_gradient import weight_gradient
 
-__all__ = ["dense", "dense_images", "evaluate", "feature_buffer", "gradient_buffer"]
-
-
-def dense_images(packed: PackedBlocks, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Run dense blocks on the same images, without gradients.
-
-    Args:
-        packed: weights of one or more blocks.
-        images: float32 [N, inputs, H, W], in any memory layout.
-
-    Returns:
-        For each block its output, float32 [N, outputs, H, W], a view in channels-last order. Like
-        all results in half precision, it may be infinite or NaN where a hidden output overflowed.
-    """
-    plane = Plane.of(images)
-    rows = evaluate(packed, plane.flatten(images), plane)
-    return tuple(plane.images(out) for out in rows)
+__all__ = ["dense", "evaluate", "feature_buffer", "gradient_buffer"]
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ from irncli.engine.dense import DenseBlocks, Evaluator
 from irncli.engine.latent import draw_row
 from irncli.engine.passes import Passes
 from irncli.kernels.affine import affine
-from irncli.kernels.dense import dense, dense_images, evaluate, feature_buffer, gradient_buffer
+from irncli.kernels.dense import dense, evaluate, feature_buffer, gradient_buffer
 from irncli.kernels.latent import fill
 from irncli.kernels.packing import PackedBlocks, Widths
 from irncli.kernels.plane import Plane
@@ -222,6 +222,13 @@ def test_default_tunings(shape):
 @pytest.mark.parametrize("shape", LARGE_SHAPES, ids=str)
 def test_default_tunings_on_large_images(shape):
     check(shape, torch.float16, None)
+
+
+def dense_images(packed, images):
+    """Outputs of blocks for images [N, C, H, W], as the engine computes them."""
+    plane = Plane.of(images)
+    rows = evaluate(packed, plane.flatten(images), plane)
+    return tuple(plane.images(out) for out in rows)
 
 
 def test_blocks_together_and_apart():

@@ -76,12 +76,13 @@ def draw(
         device: device of the result.
     """
     height, width = rows.stop - rows.start, columns.stop - columns.start
+    fused = reason(device) is None
     z = torch.empty(
         (1, channels, height, width),
-        device=device if reason(device) is None else None,
+        device=device if fused else None,
         memory_format=torch.channels_last,
     )
-    if reason(device) is None:
+    if fused:
         from irncli.kernels.latent import fill
 
         fill(z, seed, rows.start, columns.start)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from irncli.compression.jpeg_coder import JpegCoder
 from irncli.engine.rescaler import Rescaler, to_gray
 from irncli.engine.restorer import Restorer
 from irncli.engine.tensors import Pixels
-from irncli.io.encoding import Format, encode
+from irncli.io.encoding import Coefficients, Format, encode
 from irncli.io.image_file import ImageFile
 from irncli.io.picture import Picture
 
@@ -38,7 +39,13 @@ class Compressor:
     restorer: Restorer | None = None
     neutral: bool = False
 
-    def code(self, low: Picture, quality: int, xmp: Xmp | None = None) -> bytes:
+    def code(
+        self,
+        low: Picture,
+        quality: int,
+        xmp: Xmp | None = None,
+        coefficients: Coefficients | None = None,
+    ) -> bytes:
         """Return the file of an LR image.
 
         Chroma is 4:4:4 if the codec supports it; a JPEG is optimised and progressive.
@@ -47,8 +54,24 @@ class Compressor:
             low: the LR image.
             quality: quality of the codec, 1 to 100; PNG ignores it.
             xmp: see `encode`.
+            coefficients: what a JPEG holds, chosen by `coder`; None: those of the pixels.
         """
-        return encode(low, image_format=self.codec, quality=quality, progressive=True, xmp=xmp)
+        return encode(
+            low, image_format=self.codec, quality=quality, progressive=True,
+            coefficients=coefficients, xmp=xmp,
+        )  # fmt: skip
+
+    def coder(self, hr: Pixels, low: Picture, scale: float) -> JpegCoder:
+        """Return the coder that chooses the coefficients of a JPEG for the restored image.
+
+        The JPEG is restored without the restorer.
+
+        Args:
+            hr: HR image, uint8 [H, W, 3].
+            low: LR of it.
+            scale: HR size over LR size.
+        """
+        return JpegCoder(self.rescaler, hr, low.pixels, scale, gray=low.gray, neutral=self.neutral)
 
     def reread(self, data: bytes) -> Pixels:
         """Return the input of the inverse network: LR from its file, after the restorer."""

@@ -18,21 +18,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
+from irncli.engine.frozen import restored
 from irncli.engine.memory import exhausted, in_parts
 from irncli.engine.rescaler import Rescaler, Rows, padded_rows, resized_rows, whole_cells
 from irncli.engine.tensors import AsStored, Pixels, to_pixels, to_tensor
 from irncli.engine.ticks import Tick, no_tick
-from irncli.engine.tiles import Span, Tile
+from irncli.engine.tiles import Tile, even_tiles
 from irncli.errors import UsageError
 from irncli.model import InvertibleNetwork
-from irncli.model.coupling import CouplingBlock
-from irncli.model.dense import DenseBlock
 from irncli.model.quantize import quantize
 
 __all__ = ["KEEP", "MAX_STEPS", "RATE", "STEP_COST", "Refined", "refine"]
@@ -203,7 +200,7 @@ class _Search:
         # The caller may have disabled gradients.
         with torch.inference_mode(False), torch.enable_grad():
             whole = slice(0, height), slice(0, width)
-            for tile in _tiles(*whole, self.side, (height, width), self.halo):
+            for tile in even_tiles(*whole, self.side, (height, width), self.halo, GRAIN):
                 in_parts(tile, refine_tile, self._split, self.device)
 
     def _split(self, tile: Tile) -> Iterator[Tile]:
@@ -213,7 +210,7 @@ class _Search:
             raise exhausted(self.device, f"a window of {GRAIN}x{GRAIN} pixels to refine")
         side = math.ceil(longest / 2 / GRAIN) * GRAIN
         size = (self.lr.shape[0], self.lr.shape[1])
-        return _tiles(tile.rows.tile, tile.columns.tile, side, size, self.halo)
+        return even_tiles(tile.rows.tile, tile.columns.tile, side, size, self.halo, GRAIN)
 
     def _best(self, tile: Tile, steps: int, rate: float, keep: float) -> tuple[Pixels, int]:
         """Return the best iterate for one tile and the number of steps taken."""
@@ -247,7 +244,7 @@ class _Search:
 
     def _error(self, small: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the error of the restored window, quantised to 8 bits as in the final image."""
-        return quantize(_restored(self.network, small)) - target
+        return quantize(restored(self.network, small)) - target
 
     def _own_error(
         self, pixels: Pixels, error: torch.Tensor, target: torch.Tensor, tile: Tile
@@ -259,69 +256,9 @@ class _Search:
         return _in_tile(error, tile, self.network.config.scale).square().sum().item()
 
 
-def _tiles(
-    rows: slice, columns: slice, side: int, size: tuple[int, int], halo: int
-) -> Iterator[Tile]:
-    """Cut a rectangle of LR into tiles of at most `side` pixels per axis.
-
-    Remainders are not joined to their neighbours, since larger tiles would need more memory.
-    """
-    for row in _spans(rows, side, size[0], halo):
-        for column in _spans(columns, side, size[1], halo):
-            yield Tile(row, column)
-
-
-def _spans(part: slice, side: int, size: int, halo: int) -> Iterator[Span]:
-    """Cut one axis into even spans, at multiples of GRAIN."""
-    length = part.stop - part.start
-    even = math.ceil(length / math.ceil(length / side) / GRAIN) * GRAIN
-    for start in range(part.start, part.stop, even):
-        stop = min(start + even, part.stop)
-        yield Span(start, stop, max(0, start - halo), min(size, stop + halo))
-
-
 def _in_tile(window: torch.Tensor, tile: Tile, scale: int) -> torch.Tensor:
     rows, columns = (
         slice(axis.inner.start * scale, axis.inner.stop * scale)
         for axis in (tile.rows, tile.columns)
     )
     return window[:, :, rows, columns]
-
-
-class _FrozenConv(torch.autograd.Function):
-    """3x3 convolution that does not save its input, since no gradient of the weights is needed."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
-    ) -> torch.Tensor:
-        ctx.save_for_backward(weight)
-        return functional.conv2d(x, weight, bias, padding=1)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (weight,) = ctx.saved_tensors
-        return functional.conv_transpose2d(gradient, weight, padding=1), None, None
-
-
-def _convolved(conv: torch.nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
-    return _FrozenConv.apply(x, conv.weight, conv.bias)  # type: ignore[no-any-return, no-untyped-call]
-
-
-def _dense(block: DenseBlock, x: torch.Tensor) -> torch.Tensor:
-    """Run a dense block with frozen weights in a third of the memory that autograd would need."""
-    return block.output(x, _convolved)
-
-
-def _restored(network: InvertibleNetwork, low: torch.Tensor) -> torch.Tensor:
-    """Return `network.inverse(low, 0)`, [1, 3, H, W], differentiable only in `low`."""
-    height, width = (side // network.config.cell for side in low.shape[2:])
-    z = low.new_zeros((1, network.config.latent_channels, height, width))
-    state = network.join(low, z)
-    for operation in reversed(network.chain):
-        state = state.contiguous(memory_format=torch.channels_last)
-        if isinstance(operation, CouplingBlock):
-            state = operation.inverse(state, _dense)
-        else:
-            state = operation.inverse(state)
-    return state

@@ -6,11 +6,12 @@ image. All values are in pixels of the current state.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-__all__ = ["MIN_TILE", "MIN_WINDOW", "Span", "Tile", "cut", "recut", "spans"]
+__all__ = ["MIN_TILE", "MIN_WINDOW", "Span", "Tile", "cut", "even_tiles", "recut", "spans"]
 
 MIN_TILE = 32
 """Smallest side of a tile; the window of a smaller tile would be mostly halo."""
@@ -92,3 +93,31 @@ def recut(tile: Tile, side: int, halo: int, height: int, width: int) -> Iterator
     for rows in spans(tile.rows.start, tile.rows.stop, side, halo, height):
         for columns in spans(tile.columns.start, tile.columns.stop, side, halo, width):
             yield Tile(rows, columns)
+
+
+def even_tiles(
+    rows: slice, columns: slice, side: int, size: tuple[int, int], halo: int, grain: int
+) -> Iterator[Tile]:
+    """Cut a rectangle of an image into tiles of at most `side` pixels per axis.
+
+    Remainders are not joined to their neighbours, since larger tiles would need more memory.
+
+    Args:
+        rows: rows of the rectangle.
+        columns: columns of it.
+        side: longest side of a tile, a multiple of `grain`.
+        size: height and width of the image.
+        halo: width of the border around a tile, a multiple of `grain`.
+        grain: tiles begin at multiples of it.
+    """
+    for row in _even_spans(rows, side, size[0], halo, grain):
+        for column in _even_spans(columns, side, size[1], halo, grain):
+            yield Tile(row, column)
+
+
+def _even_spans(part: slice, side: int, size: int, halo: int, grain: int) -> Iterator[Span]:
+    length = part.stop - part.start
+    even = math.ceil(length / math.ceil(length / side) / grain) * grain
+    for start in range(part.start, part.stop, even):
+        stop = min(start + even, part.stop)
+        yield Span(start, stop, max(0, start - halo), min(size, stop + halo))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from irncli.errors import UsageError
 from irncli.io.formats import WRITABLE
+from irncli.io.formats.jpeg_scans import Coefficients
 from irncli.io.formats.writable import EncoderSettings, Format, Packet, Subsampling
 from irncli.io.image_file import ImageFile
 from irncli.io.picture import Picture
@@ -15,6 +16,7 @@ __all__ = [
     "EVERY_FORMAT",
     "LOSSLESS",
     "LOSSLESS_OR_JPEG",
+    "Coefficients",
     "Format",
     "Packet",
     "Subsampling",
@@ -59,6 +61,7 @@ def encode(
     subsampling: Subsampling = "4:4:4",
     progressive: bool = False,
     lossless: bool = False,
+    coefficients: Coefficients | None = None,
     xmp: Packet | None = None,
 ) -> bytes:
     """Return the file of an image, with its metadata.
@@ -80,6 +83,8 @@ def encode(
             not subsample.
         progressive: write a progressive JPEG.
         lossless: write a lossless WebP; other formats ignore this.
+        coefficients: what a JPEG holds, which is then progressive, instead of the pixels of
+            `picture`: the quality and subsampling are ignored; other formats ignore this.
         xmp: function from the `content_sha256` of the written image to the XMP packet to store in
             place of the image's own; None: the image's own packet is stored.
 
@@ -89,7 +94,7 @@ def encode(
         ImageError: the size or the metadata do not fit the format.
         UnavailableError: the plug-in for JPEG XL is not installed.
     """
-    settings = EncoderSettings(quality, subsampling, progressive, lossless)
+    settings = EncoderSettings(quality, subsampling, progressive, lossless, coefficients)
     writer = WRITABLE[image_format]
     writer.check_writable(picture, settings)
     width, height = picture.size

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from irncli.compression.jpeg_coder import (
+    GROWTH,
+    MAX_EFFORT,
+    ROUND_COST,
+    JpegCoder,
+    rounds_of,
+)
 from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import Plain, plain_jpeg
-from irncli.compression.search import MAX_PROBES, least_reaching, most_within
+from irncli.compression.search import MAX_PROBES
 from irncli.compression.target import Target
 from irncli.engine.alpha import bleed
 from irncli.engine.metrics import psnr, ssim
@@ -20,6 +26,7 @@ from irncli.geometry import lr_size
 from irncli.io.encoding import CODECS, Format, fitted, holds_profile
 from irncli.io.image_file import decode
 from irncli.io.picture import Picture
+from irncli.operations.coded import Coded, MissedTargetError, largest_within, reaching
 from irncli.operations.forward import gain_of, tag_of
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
 from irncli.operations.plain_jpegs import PlainJpegs
@@ -32,7 +39,6 @@ from irncli.operations.result import (
     check_scale,
     with_tag,
 )
-from irncli.wording import counted
 from irncli.zoo.registry import Registry
 
 __all__ = ["RESTORER", "Compress", "Target", "default_restorer", "model_for"]
@@ -65,6 +71,8 @@ class Compress(Operation):
             codec is JPEG and there is a report.
         report: restore the image and compare it with a plain JPEG; required by `auto`.
         refine: number of refinement steps, 0 to 1000.
+        effort: 0: the coefficients of a JPEG are those of LR; 1 to 9: they are chosen for the
+            restored image, in `effort` - 1 rounds; None: 1 for a JPEG that is not refined.
     """
 
     formats = CODECS
@@ -77,9 +85,16 @@ class Compress(Operation):
     auto: bool | None = None
     report: bool = True
     refine: int = 0
+    effort: int | None = None
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
+        if self.effort is not None and not 0 <= self.effort <= MAX_EFFORT:
+            raise UsageError(f"--effort {self.effort}: expected 0 to {MAX_EFFORT}")
+        if self.effort and self.refine:
+            raise UsageError(
+                "--refine with --effort: both optimise the file, give --effort alone for a JPEG"
+            )
         if self.auto and not self.report:
             raise UsageError(
                 "--auto with --no-report: --auto needs the report, leave out --no-report"
@@ -91,10 +106,18 @@ class Compress(Operation):
             raise UsageError(
                 f"{self.target.searched[0]} with PNG: PNG has no quality, choose a lossy codec"
             )
+        if self.effort and image_format != "jpeg":
+            raise UsageError(f"--effort with {image_format.upper()}: it is for JPEG only")
         if self.auto and image_format != "jpeg":
             raise UsageError(
                 f"--auto with {image_format.upper()}: expected JPEG, to compare with a plain JPEG"
             )
+
+    def effort_for(self, image_format: Format) -> int:
+        """Return the effort for a file of a format."""
+        if image_format != "jpeg" or self.refine:
+            return 0
+        return 1 if self.effort is None else self.effort
 
     def chooses(self, image_format: Format) -> bool:
         """Tell whether a plain JPEG is written where that is better."""
@@ -103,7 +126,9 @@ class Compress(Operation):
 
     def identity(self) -> list[str]:
         """See Operation."""
-        fields = (self.scale, self.named, self.target, self.auto, self.report, self.refine)
+        fields = (
+            self.scale, self.named, self.target, self.auto, self.report, self.refine, self.effort,
+        )  # fmt: skip
         return [repr(field) for field in fields]
 
     def model_name(self, models: Models, image_format: Format) -> str:  # noqa: ARG002
@@ -115,10 +140,11 @@ class Compress(Operation):
         self.check(image_format)
         size = source.image.size
         model = models.load(self.model or self.model_name(models, image_format))
+        rounds = rounds_of(self.effort_for(image_format))
         return Plan(
             model=model, scale=self.scale,
             hr_size=size, lr_size=lr_size(size, self.scale),
-            downs=1 + STEP_COST * self.refine,
+            downs=1 + STEP_COST * self.refine + ROUND_COST * rounds,
             ups=MAX_PROBES if self.target.psnr is not None else int(self.report),
         )  # fmt: skip
 
@@ -133,23 +159,10 @@ class Compress(Operation):
         return _Compression(self, source, plan, plan.model, restorer, image_format, tick).run()
 
     def _restorer(self, models: Models, image_format: Format) -> LoadedRestorer | None:
-        if image_format != "jpeg" or self.model is not None:
+        if image_format != "jpeg" or self.model is not None or self.effort:
             return None
         name = default_restorer(models.registry)
         return None if name is None else models.load_restorer(name)
-
-
-class _MissedTargetError(UsageError):
-    """The network cannot meet the target for a file."""
-
-
-@dataclass(frozen=True)
-class _Coded:
-    """An encoded file, its quality, and the image restored from the file, if that was needed."""
-
-    data: bytes
-    quality: int
-    restored: Pixels | None = None
 
 
 class _Compression:
@@ -176,6 +189,8 @@ class _Compression:
         tick: Tick,
     ) -> None:
         self.settings, self.plan, self.model, self.tick = settings, plan, model, tick
+        self.effort = settings.effort_for(codec)
+        self.coder: JpegCoder | None = None
         self.bytes_in = len(source.file.data)
         self.warnings: list[str] = []
         given = source.image
@@ -209,7 +224,7 @@ class _Compression:
         chooses = self.settings.chooses(self.compressor.codec) and self.image.alpha is None
         try:
             made = self._by_network()
-        except _MissedTargetError:
+        except MissedTargetError:
             plain = self._plain(None) if chooses else None
             if plain is None:
                 raise
@@ -221,13 +236,22 @@ class _Compression:
         return replace(made, warnings=tuple(self.warnings))
 
     def _by_network(self) -> Result:
-        """Make the image small, search for the quality, refine the image, and report."""
-        steps = self.settings.refine
-        share = 1 / (1 + STEP_COST * steps)
+        """Make the image small, search for the quality, optimise the file, and report."""
+        steps, rounds = self.settings.refine, rounds_of(self.effort)
+        share = 1 / (1 + STEP_COST * steps + ROUND_COST * rounds)
+
+        def rest(done: float) -> None:
+            self.tick(done * (1 - share))
+
         low = self._small(lambda done: self.tick(done * share))
-        coded, refined = self._search(low), None
+        if self.effort:
+            self.coder = self.compressor.coder(self.image.pixels, low, self.settings.scale)
+        coded, refined = self._search(low, GROWTH if rounds else 1), None
         if steps:
-            low, refined = self._refined(low, coded.quality, lambda d: self.tick(d * (1 - share)))
+            low, refined = self._refined(low, coded.quality, rest)
+            coded = self._search(low)
+        elif self.coder is not None and rounds:
+            self.coder = self.coder.improved(coded.quality, rounds, rest)
             coded = self._search(low)
         report, data = self._report(coded), coded.data
         return Result(
@@ -244,45 +268,23 @@ class _Compression:
             alpha=None if image.alpha is None else resize_plane(image.alpha, height, width),
         )
 
-    def _search(self, low: Picture) -> _Coded:
-        """Find the file that meets the target."""
-        target, (width, height) = self.settings.target, self.image.size
-        limit = target.most_bytes(width * height)
+    def _search(self, low: Picture, growth: float = 1) -> Coded:
+        """Find the file that meets the target, or would if it grew by a factor."""
 
-        def at(quality: int) -> _Coded:
-            return _Coded(self.compressor.code(low, quality, self.packet), quality)
+        def at(quality: int) -> Coded:
+            chosen = None if self.coder is None else self.coder.code(quality)
+            return Coded(self.compressor.code(low, quality, self.packet, chosen), quality)
 
-        if limit is not None:
-            found = most_within(at, lambda coded: len(coded.data) <= limit)
-            if found is None:
-                least = len(at(1).data)
-                raise _MissedTargetError(
-                    f"{counted(limit, 'byte')} is too small: the smallest file is {least} bytes, "
-                    f"{8 * least / (width * height):.3f} bits per pixel"
-                )
-            return found[1]
+        width, height = self.image.size
+        target = self.settings.target
         if target.psnr is not None:
-            return self._reaching(at, target.psnr)
-        return at(target.quality)
+            return reaching(at, target.psnr, self._restored, self.image.pixels)
+        limit = target.most_bytes(width * height)
+        if limit is None:
+            return at(target.quality)
+        return largest_within(at, limit, width * height, growth)
 
-    def _reaching(self, at: Callable[[int], _Coded], wanted: float) -> _Coded:
-        def restored(quality: int) -> _Coded:
-            coded = at(quality)
-            return replace(coded, restored=self._restored(coded))
-
-        def quality_of(coded: _Coded) -> float:
-            assert coded.restored is not None  # noqa: S101
-            return psnr(coded.restored, self.image.pixels)
-
-        found = least_reaching(restored, lambda coded: quality_of(coded) >= wanted)
-        if found is None:
-            best = quality_of(restored(100))
-            raise _MissedTargetError(
-                f"{wanted:g} dB is out of reach: quality 100 gives {best:.2f} dB"
-            )
-        return found[1]
-
-    def _restored(self, coded: _Coded) -> Pixels:
+    def _restored(self, coded: Coded) -> Pixels:
         return self.compressor.restore(coded.data, self.image.size, self.settings.scale)
 
     def _refined(self, low: Picture, quality: int, tick: Tick) -> tuple[Picture, dict[str, float]]:
@@ -297,7 +299,7 @@ class _Compression:
         pixels = to_gray(found.pixels) if self.compressor.neutral else found.pixels
         return replace(low, pixels=pixels), gain_of(found)
 
-    def _report(self, coded: _Coded) -> dict[str, Any]:
+    def _report(self, coded: Coded) -> dict[str, Any]:
         """Measure a file, and find the plain JPEG of the same size."""
         image, size = self.image, len(coded.data)
         report = self._sizes(self.compressor.codec, coded.quality, size)

@@ -88,6 +88,17 @@ def compress(
             "Restore the image and compare it with a plain JPEG.",
         ),
     ] = True,
+    effort: Annotated[
+        int | None,
+        option(
+            groups.RESULT,
+            "--effort N",
+            "How hard to optimise a JPEG for the restored image: 0, not at all, to 9, which is "
+            "best and takes about ten times as long as 1, the default.",
+            min=0,
+            max=9,
+        ),
+    ] = None,
     refine: options.Refine = 0,
     model: options.CodecModel = None,
 ) -> int:
@@ -117,7 +128,15 @@ def compress(
     return run_job(
         replace(settings, image_format=codec, quality=quality),
         lambda path: f"{path.stem}_irn",
-        Compress(scale=number, model=model, target=target, auto=auto, report=report, refine=refine),
+        Compress(
+            scale=number,
+            model=model,
+            target=target,
+            auto=auto,
+            report=report,
+            refine=refine,
+            effort=effort,
+        ),
         scale=f"{number:g}",
         summary=CompressionSummary(),
     )

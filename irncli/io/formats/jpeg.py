@@ -16,6 +16,7 @@ from PIL import Image
 
 from irncli.errors import ImageError, UsageError
 from irncli.io.formats import extras
+from irncli.io.formats.jpeg_scans import jpeg_of
 from irncli.io.formats.writable import (
     JPEG_EXIF,
     EncoderSettings,
@@ -170,6 +171,15 @@ def coded_sha256(data: bytes) -> str:
     return digest.hexdigest()
 
 
+def _joined(head: bytes, image: bytes) -> bytes:
+    """Return a JPEG with the metadata of one file and the image of another."""
+    kept = [head[start:stop] for marker, start, stop in _segments(head) if _is_metadata(marker)]
+    kept += [
+        image[start:stop] for marker, start, stop in _segments(image) if not _is_metadata(marker)
+    ]
+    return b"\xff\xd8" + b"".join(kept) + b"\xff\xd9"
+
+
 def insert_xmp(data: bytes, xmp: bytes) -> bytes:
     """Return the file with an XMP segment after its JFIF and EXIF segments.
 
@@ -291,6 +301,12 @@ class Jpeg(WritableFormat):
             "exif": b"",
         }
         options |= shared_options(picture.metadata, JPEG_EXIF)
-        data = save(stored(picture), "JPEG", options)
+        if settings.coefficients is None:
+            data = save(stored(picture), "JPEG", options)
+        else:
+            # Pillow writes the metadata, with a few pixels of the image.
+            corner = replace(picture, pixels=picture.pixels[:8, :8].copy())
+            head = save(stored(corner), "JPEG", options)
+            data = _joined(head, jpeg_of(settings.coefficients))
         packet = xmp(coded_sha256(data)) if xmp else picture.metadata.xmp
         return insert_xmp(data, packet) if packet else data

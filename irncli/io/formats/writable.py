@@ -11,6 +11,7 @@ from PIL import Image
 
 from irncli.errors import ImageError, UsageError
 from irncli.io.formats.base import MAX_SIDE, FileFormat
+from irncli.io.formats.jpeg_scans import Coefficients
 from irncli.io.libraries import DECODER_ERRORS
 from irncli.io.picture import COLOUR_CHUNKS, TEXT_CHUNKS, Chunk, Metadata, Picture
 
@@ -47,12 +48,14 @@ class EncoderSettings:
         subsampling: chroma subsampling of JPEG and AVIF.
         progressive: write a progressive JPEG.
         lossless: write a lossless WebP, without a quality.
+        coefficients: what a JPEG holds instead of the pixels; None: the pixels are encoded.
     """
 
     quality: int = 95
     subsampling: Subsampling = "4:4:4"
     progressive: bool = False
     lossless: bool = False
+    coefficients: Coefficients | None = None
 
 
 class WritableFormat(FileFormat):

@@ -136,6 +136,7 @@ def compress(
     codec: Format | None = None,
     auto: bool | None = None,
     report: bool = True,
+    effort: int | None = None,
     refine: int = 0,
     model: str | Model | None = None,
     strip: bool = False,
@@ -159,6 +160,7 @@ def compress(
         auto: write a plain JPEG that meets the same target if that is better; None: yes if the
             codec is JPEG and there is a report.
         report: restore the image and compare it with a plain JPEG.
+        effort: how hard to optimise a JPEG for the restored image, 0 to 9; None: 1.
         refine: number of refinement steps, 0 to 1000.
         model: a Model, a name or a path; None: the default model for scale and codec.
         strip: leave out EXIF (except the orientation), XMP, DPI and text.
@@ -176,7 +178,13 @@ def compress(
     """
     target = Target(quality=quality, bytes=target_size, bits_per_pixel=target_bpp, psnr=min_psnr)
     operation = Compress(
-        scale=scale, model=_given(model), target=target, auto=auto, report=report, refine=refine
+        scale=scale,
+        model=_given(model),
+        target=target,
+        auto=auto,
+        report=report,
+        refine=refine,
+        effort=effort,
     )
     return _convert_file(
         operation, file, output, image_format=codec, quality=quality, strip=strip,

@@ -5,8 +5,9 @@ cropped image. RGB PSNR and SSIM are computed over the whole image without cropp
 the file contains all of it. Gray images are coded as gray. Files have no metadata, so the files of
 irn lack the tag that `irn compress` stores. z = 0.
 
-At each quality, LR of irn and bicubic LR are coded by the same JPEG coder: 4:4:4, optimised,
-progressive. The plain codecs may use as many bytes as irn's file has.
+At each quality, LR of irn and bicubic LR are coded as JPEG: 4:4:4, optimised, progressive. With an
+effort, the coefficients of irn's are chosen as `irn compress --effort` chooses them. The plain
+codecs may use as many bytes as irn's file has.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import torch
 
+from irncli.compression.jpeg_coder import JpegCoder, rounds_of
 from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import encode_plain, plain
 from irncli.engine.device import cpu_name
@@ -32,7 +34,7 @@ from irncli.eval.records import Failure, Record, mean
 from irncli.eval.records import plain as number
 from irncli.eval.sets import load_cropped
 from irncli.geometry import lr_size
-from irncli.io.encoding import Format
+from irncli.io.encoding import Coefficients, Format
 from irncli.io.image_file import decode
 from irncli.io.picture import Picture
 from irncli.limits import DEFAULT_MAX_PIXELS
@@ -61,6 +63,7 @@ class CompressionMethods:
         restorer: network that undoes JPEG compression; None: irn is only measured without one.
         scale: HR size over LR size.
         qualities: qualities of irn's JPEG, 1 to 100.
+        effort: effort for irn's JPEG, 0 to 9; more than 0 excludes a restorer.
         max_pixels: largest number of pixels of an image; larger images are refused.
         version: version of irn, for the record.
     """
@@ -70,6 +73,7 @@ class CompressionMethods:
     restorer: LoadedRestorer | None
     scale: int
     qualities: Sequence[int] = QUALITIES
+    effort: int = 0
     max_pixels: int = DEFAULT_MAX_PIXELS
     version: str = ""
 
@@ -156,8 +160,9 @@ def _attempts(hr: Pixels, methods: CompressionMethods, tick: Tick) -> Iterator[A
     size, scale, ours = (hr.shape[1], hr.shape[0]), methods.scale, methods.compressor
     share = 1 / (len(methods.qualities) + 1)
     low, small = _low(hr, methods.jpeg, scale), _bicubic_low(hr, scale)
+    coder = ours.coder(hr, low, scale) if methods.effort else None
     for quality in methods.qualities:
-        data = ours.code(low, quality)
+        data = ours.code(low, quality, coefficients=_chosen(coder, quality, methods.effort))
         yield IRN, quality, data, ours.restore(data, size, scale), quality
         if ours.restorer is not None:
             bare = replace(ours, restorer=None)
@@ -174,6 +179,14 @@ def _attempts(hr: Pixels, methods: CompressionMethods, tick: Tick) -> Iterator[A
     data = lossless.code(_low(hr, methods.png, scale), 100)
     yield LOSSLESS, None, data, lossless.restore(data, size, scale), None
     tick(share)
+
+
+def _chosen(coder: JpegCoder | None, quality: int, effort: int) -> Coefficients | None:
+    """Return the coefficients of irn's JPEG; None if they are those of LR."""
+    if coder is None:
+        return None
+    rounds = rounds_of(effort)
+    return (coder.improved(quality, rounds) if rounds else coder).code(quality)
 
 
 def _low(hr: Pixels, model: Trained, scale: int) -> Picture:
@@ -212,7 +225,9 @@ def _facts(name: str, methods: CompressionMethods) -> dict[str, Any]:
     network = {IRN: methods.jpeg, BARE: methods.jpeg, LOSSLESS: methods.png}.get(name)
     restorer = methods.restorer if name == IRN else None
     device, precision = network.placement() if network else ("cpu", None)
+    effort = {"effort": methods.effort} if name == IRN else {}
     return {
+        **effort,
         "network": network and network.name,
         "weights_sha256": network and network.weights_sha256,
         "restorer": restorer and restorer.name,

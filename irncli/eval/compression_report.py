@@ -20,7 +20,8 @@ PROTOCOL = (
     "1.5, valid region) are computed on 8-bit RGB over the whole image. All figures are means over "
     "the images of a set. HR is first cropped at the bottom and right to a multiple of the scale. "
     "Files have no metadata: those of irn lack the tag that `irn compress` stores. irn and bicubic "
-    "code their LR as a JPEG (4:4:4, optimised, progressive) of the stated quality. jpeg (the "
+    "code their LR as a JPEG (4:4:4, optimised, progressive) of the stated quality; with an effort "
+    "above 0, irn chooses the coefficients for the restored image (`--effort`). jpeg (the "
     "better of 4:2:0 and 4:4:4), webp and avif code the image itself in at most as many bytes as "
     "irn's file has at that quality. z = 0."
 )
@@ -171,6 +172,8 @@ def _hardware(records: Sequence[Record]) -> list[str]:
 
 def _weights(record: Record) -> str:
     text = f"{record['network']}, weights {record['weights_sha256'][:12]}"
+    if record.get("effort"):
+        text += f", effort {record['effort']}"
     if record["restorer"] is None:
         return text
     return f"{text}; restorer {record['restorer']}, weights {record['restorer_sha256'][:12]}"

@@ -145,6 +145,7 @@ class CompressionRecord(TypedDict):
     per_image: list[CompressionImage]
     bd_rate: NotRequired[dict[str, Number]]
     gain: NotRequired[dict[str, dict[str, Number]]]
+    effort: NotRequired[int]
     remark: NotRequired[str]
 
 

@@ -72,7 +72,8 @@ class Compress(Operation):
         report: restore the image and compare it with a plain JPEG; required by `auto`.
         refine: number of refinement steps, 0 to 1000.
         effort: 0: the coefficients of a JPEG are those of LR; 1 to 9: they are chosen for the
-            restored image, in `effort` - 1 rounds; None: 1 for a JPEG that is not refined.
+            restored image, in `effort` - 1 rounds, and no restorer is used; None: 1 for a JPEG
+            that is not refined and has no restorer.
     """
 
     formats = CODECS
@@ -189,7 +190,8 @@ class _Compression:
         tick: Tick,
     ) -> None:
         self.settings, self.plan, self.model, self.tick = settings, plan, model, tick
-        self.effort = settings.effort_for(codec)
+        # A restorer was trained for the usual files.
+        self.effort = 0 if restorer else settings.effort_for(codec)
         self.coder: JpegCoder | None = None
         self.bytes_in = len(source.file.data)
         self.warnings: list[str] = []

@@ -15,6 +15,7 @@ __all__ = ["EvalOptions"]
 
 SHOWING = ("source", "json", "csv", "markdown", "plot", "remark", "overwrite", "quiet", "debug")
 """Fields that have a meaning with --from; the others say what is measured, and how."""
+NO_RESTORER = "none"
 BASELINES = ("bicubic", "lanczos")
 
 
@@ -76,6 +77,17 @@ class EvalOptions:
             "Qualities for --task compress. The default is 30,50,70,80,90.",
         ),
     ] = None
+    effort: Annotated[
+        int | None,
+        option(
+            MEASURED,
+            "--effort N",
+            "Effort of irn's JPEG for --task compress, as for irn compress. The default is 1, or 0 "
+            "with --restorer.",
+            min=0,
+            max=9,
+        ),
+    ] = None
     restorer: Annotated[
         str | None,
         option(
@@ -135,7 +147,9 @@ class EvalOptions:
         Raises:
             UsageError: an option is invalid, or options contradict each other.
         """
-        foreign: dict[str, object] = {"--qualities": self.qualities, "--restorer": self.restorer}
+        foreign: dict[str, object] = {
+            "--qualities": self.qualities, "--restorer": self.restorer, "--effort": self.effort,
+        }  # fmt: skip
         if self.task == "compress":
             foreign = {
                 "--baseline": self.baseline, "--seeds": self.seeds,
@@ -151,6 +165,8 @@ class EvalOptions:
             raise UsageError("--from shows existing records: leave out what is to be measured")
         if not self.data and not self.source:
             raise UsageError("nothing to measure: give directories of images, or --from F.json")
+        if self.effort and self.restorer not in (None, NO_RESTORER):
+            raise UsageError("--effort with --restorer: a restorer is for --effort 0")
         self.whole_scale()
         self.filters()
         self.chosen_qualities()

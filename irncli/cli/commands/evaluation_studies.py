@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from irncli import __version__
 from irncli.batch.plan import tile_side
+from irncli.cli.commands.evaluation_options import NO_RESTORER
 from irncli.cli.commands.evaluation_outputs import SavedImages
 from irncli.engine.device import resolve_device
 from irncli.errors import UsageError
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from irncli.cli.commands.evaluation_options import EvalOptions
 
 __all__ = ["study_of"]
-
-NO_RESTORER = "none"
 
 
 def study_of(settings: EvalOptions, console: Console, sets: Sequence[ImageSet]) -> Study:
@@ -107,13 +106,18 @@ def _compression_methods(settings: EvalOptions, models: Models) -> CompressionMe
         model = models.load(name)
         return Trained(model.name, model)
 
+    restorer = None if settings.effort else _restorer(settings.restorer, models)
+    effort = settings.effort
+    if effort is None:
+        effort = 0 if restorer else 1
     given = trained(names[0]) if names else None
     scale = settings.whole_scale() or (given.scale if given else 2)
     return CompressionMethods(
         jpeg=given or trained(model_for(scale, "jpeg")),
         png=trained(model_for(scale, "png")),
-        restorer=_restorer(settings.restorer, models),
+        restorer=restorer,
         scale=scale,
+        effort=effort,
         qualities=settings.chosen_qualities() or QUALITIES,
         max_pixels=settings.max_pixels,
         version=__version__,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import engine
 import hard
 import same_quality
 from refinement import table
@@ -47,6 +48,15 @@ of its small image against the bicubic one is below 22 dB; or if the mean of som
 small image differs by more than 8 levels.
 """
 
+PRODUCT = """
+## Arithmetic on a CPU
+
+Measured by `benchmarks/engine.py --measure product`: multiplications and additions of the
+convolutions in a pass over a photograph, in GFLOP/s, and those of a product of two float32 matrices
+of 1024x1024, which is measured before and after each pass. Work on the halos of tiles does not
+count.
+"""
+
 CHART = """
 ![PSNR against bits per pixel](compression.png)
 """
@@ -59,7 +69,19 @@ def results() -> str:
     same = json.loads((RESULTS / "same-quality.json").read_text())
     rare = json.loads((RESULTS / "hard.json").read_text())
     parts = [tested + REFINEMENT, *table(refined), SAME_QUALITY, *same_quality.table(same)]
-    return "\n".join([*parts, HARD, *hard.table(rare), ""])
+    parts += [HARD, *hard.table(rare), *arithmetic()]
+    return "\n".join([*parts, ""])
+
+
+def arithmetic() -> list[str]:
+    """Return the section about the arithmetic of the engine; empty before it is measured."""
+    parts: list[str] = []
+    for path in sorted(RESULTS.glob("engine-product-*.json")):
+        measured = json.loads(path.read_text())
+        machine = measured["hardware"]
+        on = f"{machine['cpu']}, torch {machine['torch']}, {measured['repeats']} passes each:"
+        parts += ["" if parts else PRODUCT, on, "", *engine.table(measured)]
+    return parts
 
 
 def compression() -> str:

@@ -38,6 +38,7 @@ from irncli.engine.guard_measures import (
 from irncli.engine.rescaler import Reading, Rescaler, to_gray
 from irncli.engine.tensors import AsStored, Pixels, bits_of, to_pixels, to_tensor
 from irncli.engine.ticks import Tick, no_tick
+from irncli.engine.windows import Area
 from irncli.geometry import Blocks, block_side, grid_shape
 from irncli.model.bicubic import Window, resize_window
 from irncli.model.quantize import quantize
@@ -264,10 +265,18 @@ class _Guard:
         fallback = Fallback(stored, self.marked.numpy(), self.rescaler.scale, self.tint)
         plain = replace(fallback, low=self.plain_as_stored)
         worse = torch.zeros_like(doubtful)
-        for place, rows, columns in self._tiles(doubtful, tile):
+        tiles = list(self._tiles(doubtful, tile))
+        windows = [self._window(rows, columns) for _, rows, columns in tiles]
+        self.tick(0)
+        for index, values in self.rescaler.restore_windows(
+            stored, windows, seed=0, temperature=self.temperature
+        ):
             self.tick(0)
+            place, rows, columns = tiles[index]
             original = self._original(rows, columns)
-            network = self._restored(stored, fallback, rows, columns) - original
+            inner = self._inner(values, windows[index], rows, columns)
+            over = fallback.over(inner, *self._up(rows, columns))
+            network = self._quantised(over) - original
             simple = self._quantised(plain.plain(*self._up(rows, columns))) - original
             worse[place] = self._is_worse(255 * network, 255 * simple)
         return worse & doubtful
@@ -304,23 +313,24 @@ class _Guard:
         down, across = self._up(rows, columns)
         return self.reading.rows(down)[:, :, :, across]
 
-    def _restored(
-        self, low: Pixels, fallback: Fallback, rows: slice, columns: slice
-    ) -> torch.Tensor:
-        """Restore a part of LR as `upscale` would with the marks and seed 0."""
-        scale = self.rescaler.scale
-        height, width = low.shape[:2]
-        wide_rows = slice(max(0, rows.start - HALO), min(height, rows.stop + HALO))
-        wide_columns = slice(max(0, columns.start - HALO), min(width, columns.stop + HALO))
-        values = self.rescaler.restore_window(
-            low, wide_rows, wide_columns, seed=0, temperature=self.temperature
+    def _window(self, rows: slice, columns: slice) -> Area:
+        """Return the window of LR that is restored for a part of it: the part with its halo."""
+        height, width = self.low.shape[:2]
+        return (
+            slice(max(0, rows.start - HALO), min(height, rows.stop + HALO)),
+            slice(max(0, columns.start - HALO), min(width, columns.stop + HALO)),
         )
-        top, left = rows.start - wide_rows.start, columns.start - wide_columns.start
-        inner = values[
+
+    def _inner(
+        self, values: torch.Tensor, window: Area, rows: slice, columns: slice
+    ) -> torch.Tensor:
+        """Return a restored window without its halo."""
+        scale = self.rescaler.scale
+        top, left = rows.start - window[0].start, columns.start - window[1].start
+        return values[
             :, :, top * scale : (top + rows.stop - rows.start) * scale,
             left * scale : (left + columns.stop - columns.start) * scale,
         ]  # fmt: skip
-        return self._quantised(fallback.over(inner, *self._up(rows, columns)))
 
     def _quantised(self, values: torch.Tensor) -> torch.Tensor:
         values = quantize(values)

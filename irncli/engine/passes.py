@@ -38,15 +38,17 @@ _FEATURES = 2 * 180
 Write = Callable[[Tile, torch.Tensor], None]
 
 
-def empty_state(channels: int, height: int, width: int, device: torch.device) -> torch.Tensor:
-    """Return an uninitialised float32 state [1, channels, height, width], channels-last."""
+def empty_state(
+    channels: int, height: int, width: int, device: torch.device, count: int = 1
+) -> torch.Tensor:
+    """Return an uninitialised float32 state [count, channels, height, width], channels-last."""
     return torch.empty(
-        (1, channels, height, width), device=device, memory_format=torch.channels_last
+        (count, channels, height, width), device=device, memory_format=torch.channels_last
     )
 
 
 class Passes:
-    """One forward or inverse pass of a network over one image.
+    """One forward or inverse pass of a network over one image, or several of the same size.
 
     Half precision overflows at 65504. Then the whole pass is run again in float32: a slow result is
     better than a black tile. Whether that happened is asked once per pass, since asking more often
@@ -76,10 +78,10 @@ class Passes:
     def forward(
         self, read: Callable[[slice], torch.Tensor], height: int, width: int
     ) -> torch.Tensor:
-        """Return the state after the last operation, [1, C, height/reduction, width/reduction].
+        """Return the state after the last operation, [N, C, height/reduction, width/reduction].
 
         Args:
-            read: function that returns rows of the image as float32 [1, 3, rows, width].
+            read: function that returns rows of the N images as float32 [N, 3, rows, width].
             height: height of the image, a multiple of the reduction.
             width: width of the image, a multiple of the reduction.
         """
@@ -92,8 +94,8 @@ class Passes:
         """Undo `forward`.
 
         Args:
-            start: function that returns a new state [1, C, h, w], as returned by `forward`.
-            write: callback that receives rows of the image as float32 [1, 3, rows, width].
+            start: function that returns a new state [N, C, h, w], as returned by `forward`.
+            write: callback that receives rows of the N images as float32 [N, 3, rows, width].
         """
         state = self._inverse(start())
         if self._overflowed():
@@ -132,7 +134,7 @@ class Passes:
             reduction //= operation.factor
             channels = state.shape[1] // operation.factor**2
             size = [side * operation.factor for side in state.shape[2:]]
-            larger = empty_state(channels, size[0], size[1], self.device)
+            larger = empty_state(channels, size[0], size[1], self.device, state.shape[0])
             self._up(operation, state, _writer(larger))
             state = larger
         return state
@@ -157,7 +159,8 @@ class Passes:
     ) -> torch.Tensor:
         factor = transform.factor
         first = transform(read(slice(0, factor)))
-        state = empty_state(first.shape[1], height // factor, width // factor, self.device)
+        count, channels = first.shape[:2]
+        state = empty_state(channels, height // factor, width // factor, self.device, count)
         for band in _bands(height // factor, width // factor):
             rows = read(slice(band.start * factor, band.stop * factor))
             state[:, :, band] = transform(rows.to(self.device))

@@ -6,7 +6,7 @@ Input and output are RGB arrays [H, W, 3] with 8 or 16 bits per channel; only th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,6 +29,7 @@ from irncli.engine.tensors import (
     upload,
 )
 from irncli.engine.ticks import Tick, no_tick
+from irncli.engine.windows import TOGETHER_PIXELS, Area, grouped, size_of
 from irncli.errors import UsageError
 from irncli.geometry import hr_size_of, lr_size
 from irncli.model import InvertibleNetwork
@@ -205,41 +206,55 @@ class Rescaler(Placed):
         )
         return restored if full == hr_size else bicubic(restored, hr_size[1], hr_size[0])
 
-    @torch.inference_mode()
-    def restore_window(
-        self, lr: Pixels, rows: slice, columns: slice, *, seed: int, temperature: float
-    ) -> torch.Tensor:
-        """Restore a window of LR without using the rest of LR.
+    def restore_windows(
+        self, lr: Pixels, windows: Sequence[Area], *, seed: int, temperature: float
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        """Restore windows of LR, each without using the rest of LR.
 
-        Away from the edges of the window, the result is nearly equal to that part of the image
-        restored by `upscale`, with the same z.
+        Away from the edges of a window, the result is nearly equal to that part of the image
+        restored by `upscale`, with the same z. On a GPU, which one small window does not fill,
+        windows of the same size run together.
 
         Args:
             lr: LR image, uint8 or uint16 [h, w, C].
-            rows: rows of LR in the window; both ends are multiples of the side of a cell, except at
-                the end of the image.
-            columns: columns of LR in the window, with the same condition.
+            windows: rows and columns of LR in each window; both ends of each are multiples of the
+                side of a cell, except at the end of the image.
             seed: random seed of z, as in `upscale`.
             temperature: width of z, as in `upscale`.
 
-        Returns:
-            float32 [1, 3, rows * scale, columns * scale] on the CPU, not clamped.
+        Yields:
+            Index of a window, and the window restored, float32
+            [1, 3, rows * scale, columns * scale] on the CPU, not clamped. Each window comes once,
+            on the CPU in the given order.
         """
-        height, width = rows.stop - rows.start, columns.stop - columns.start
+        for group in grouped(windows, TOGETHER_PIXELS if self._device.type == "cuda" else 0):
+            places = [windows[index] for index in group]
+            restored = self._guarded(partial(self._restored, lr, places, seed, temperature))
+            yield from zip(group, restored.split(1), strict=True)
 
-        def run() -> torch.Tensor:
-            whole = whole_cells(self.network, height, width)
-            out = torch.empty(1, 3, whole[0] * self.scale, whole[1] * self.scale)
+    @torch.inference_mode()
+    def _restored(
+        self, lr: Pixels, windows: Sequence[Area], seed: int, temperature: float
+    ) -> torch.Tensor:
+        """Restore windows of the same size: [N, 3, rows * scale, columns * scale] on the CPU."""
+        height, width = size_of(windows[0])
+        whole = whole_cells(self.network, height, width)
+        out = torch.empty(len(windows), 3, whole[0] * self.scale, whole[1] * self.scale)
 
-            def write(part: slice, values: torch.Tensor) -> None:
-                out[:, :, part] = values.cpu()
+        def start() -> torch.Tensor:
+            states = [
+                self._seeded_state(
+                    lr[rows, columns], seed, temperature, (rows.start, columns.start)
+                )
+                for rows, columns in windows
+            ]
+            return torch.cat(states) if len(states) > 1 else states[0]
 
-            place = rows.start, columns.start
-            start = partial(self._seeded_state, lr[rows, columns], seed, temperature, place)
-            self._passes(no_tick).inverse(start, write)
-            return out[:, :, : height * self.scale, : width * self.scale]
+        def write(part: slice, values: torch.Tensor) -> None:
+            out[:, :, part] = values.cpu()
 
-        return self._guarded(run)
+        self._passes(no_tick).inverse(start, write)
+        return out[:, :, : height * self.scale, : width * self.scale]
 
     def settled(
         self, size: tuple[int, int], hr_size: tuple[int, int] | None, scale: float | None

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from irncli.config import CrmConfig
-from irncli.model.dense import DenseBlock
+from irncli.model.dense import Convolution, DenseBlock
 
 __all__ = [
     "RESIDUAL_SCALE",
@@ -91,11 +91,11 @@ class CompressionRestoration(nn.Module):
         super().__init__()
         self.config = config
         channels = 3 + TABLE_FEATURES * config.conditioned
-        self.conv_first = nn.Conv2d(channels, config.features, 3, padding=1)
+        self.conv_first = Convolution(channels, config.features)
         self.trunk = ResidualDenseTrunk(config)
-        self.trunk_conv = nn.Conv2d(config.features, config.features, 3, padding=1)
-        self.conv_last = nn.Conv2d(config.features, 3, 3, padding=1)
-        if config.residual:
+        self.trunk_conv = Convolution(config.features, config.features)
+        self.conv_last = Convolution(config.features, 3)
+        if config.residual and not self.conv_last.weight.is_meta:
             nn.init.zeros_(self.conv_last.weight)
             nn.init.zeros_(self.conv_last.bias)  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["REACH", "SLOPE", "DenseBlock"]
+__all__ = ["REACH", "SLOPE", "Convolution", "DenseBlock"]
 
 Convolve = Callable[[nn.Conv2d, torch.Tensor], torch.Tensor]
 Concatenate = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -26,6 +26,22 @@ def _convolve(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
 
 def _concatenate(features: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
     return torch.cat((features, output), dim=1)
+
+
+class Convolution(nn.Conv2d):
+    """A 3x3 convolution with zero padding of 1, which preserves the size.
+
+    On the meta device there is nothing to initialise, and the initialisers of torch would take most
+    of the time of building a network whose weights are about to be loaded.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1)
+
+    def reset_parameters(self) -> None:
+        """Initialise as torch does by default, unless the weights are on the meta device."""
+        if not self.weight.is_meta:
+            super().reset_parameters()
 
 
 class DenseBlock(nn.Module):
@@ -49,12 +65,13 @@ class DenseBlock(nn.Module):
         super().__init__()
         for k in range(1, 6):
             outputs = growth if k < 5 else out_channels
-            conv = nn.Conv2d(in_channels + (k - 1) * growth, outputs, 3, padding=1)
-            self.add_module(f"conv{k}", conv)
+            self.add_module(f"conv{k}", Convolution(in_channels + (k - 1) * growth, outputs))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Initialise convolutions 1 to 4 by Xavier normal x 0.1, the fifth and biases to zero."""
+        if self.convs[0].weight.is_meta:
+            return
         for conv in self.convs[:-1]:
             nn.init.xavier_normal_(conv.weight, gain=0.1)
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]

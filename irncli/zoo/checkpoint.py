@@ -260,8 +260,8 @@ def _read_foreign(path: Path, state: Mapping[str, object]) -> Checkpoint:
 class _Unallocated(TorchFunctionMode):
     """Mode in which the weights of a new network take neither memory nor time.
 
-    The weights are on the meta device, and initialisers skip them: torch would run initialisers
-    with reference code in Python, which takes two seconds to load.
+    The weights are on the meta device, where our networks do not initialise them: torch would run
+    initialisers with reference code in Python, which takes two seconds to load.
     """
 
     def __torch_function__(
@@ -274,14 +274,7 @@ class _Unallocated(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func is torch.empty:
             kwargs["device"] = "meta"
-        elif func in _INITIALISERS and args[0].is_meta:
-            return args[0]
         return func(*args, **kwargs)
-
-
-_INITIALISERS = {
-    torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.zero_, torch.Tensor.fill_,
-}  # fmt: skip
 
 
 def _assemble(path: Path, architecture: Architecture, state: dict[str, torch.Tensor]) -> Network:

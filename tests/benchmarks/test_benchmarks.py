@@ -4,11 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
+import engine
+import numpy as np
 import pytest
+import torch
 import waiting
 from waiting import WAYS
 
+from irncli.engine.rescaler import Rescaler
 from irncli.eval.records import dumps
 from irncli.eval.report import card_rows
 from irncli.zoo.checkpoint import Card, read_checkpoint, serialise
@@ -47,6 +52,34 @@ def test_engine_and_naive_are_compared(tmp_path):
     assert size["speed_ratio"] > 0
     assert size["engine"]["mib"]["median"] > 0
     assert {"cpu", "threads", "torch"} <= set(result["hardware"])
+
+
+def test_passes_are_compared_with_a_product_of_matrices(monkeypatch):
+    network = shaken(SMALL["irn-x2"])
+    counted = []
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(
+                lambda conv, _, out: counted.append(2 * conv.weight.numel() * out[0, 0].numel())
+            )
+    hr = np.zeros((16, 24, 3), np.uint8)
+    network(torch.zeros(1, 3, 16, 24))
+    assert engine.operations(network, 16 * 24) == sum(counted)
+    ways = {"downscale": Rescaler(network, "cpu", tile=0).downscale}
+    monkeypatch.setattr(engine, "PRODUCTS", 1)
+    monkeypatch.setattr(
+        engine, "passes", lambda *_: (network, hr, {k: partial(v, hr) for k, v in ways.items()})
+    )
+    found = engine.products("small", 0.1, [1], 2)
+    (row,) = found["rows"]
+    assert 0 < row["share"]["least"] <= row["share"]["median"] <= row["share"]["most"]
+    assert row["pass"]["median"] < row["product"]["most"]
+    head, _, line = engine.table({"model": "small", **found})
+    assert head.startswith("| small, 0.1 megapixels | threads |")
+    assert line.count("|") == head.count("|")
+    (row,) = engine.precisions("small", 0.1, [1], 1)["rows"]
+    assert row["most_levels"] == 0  # both are the same network here
+    assert set(row["seconds"]) == {"fp32", "bf16"}
 
 
 def test_commands_are_timed_in_turns(monkeypatch):

@@ -1,6 +1,7 @@
 """The guard: its laws, on networks whose every weight is random and fail at everything."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from irncli.engine.guard import Guarded, guard
 from irncli.engine.guard_measures import MOST_SHIFT_8, MOST_SHIFT_16, texture
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import Rescaler, bicubic, lr_size
+from irncli.engine.windows import TOGETHER_PIXELS, grouped, size_of
 from irncli.geometry import SIDE, grid_shape
 from irncli.pixels import bits_of, to_bits
 from tests.support.networks import SMALL, shaken
@@ -164,11 +166,10 @@ def test_what_is_looked_at_is_no_larger_than_what_is_in_doubt(photo, monkeypatch
     low = rescaler.downscale(hr).copy()
     low[64:80, 64:80] ^= 64
     checked = []
-    restore = rescaler.restore_window
+    restore = rescaler.restore_windows
     monkeypatch.setattr(
-        rescaler, "restore_window",
-        lambda low, rows, columns, **z: checked.append((rows, columns))
-        or restore(low, rows, columns, **z),
+        rescaler, "restore_windows",
+        lambda low, windows, **z: checked.extend(windows) or restore(low, windows, **z),
     )  # fmt: skip
     guard(rescaler, hr, low)
     area = sum((r.stop - r.start) * (c.stop - c.start) for r, c in checked)
@@ -316,8 +317,41 @@ def test_a_window_is_restored_nearly_as_in_the_whole(photo):
     low = image(photo, 120, 120)
     whole = rescaler.upscale(low, seed=3)
     rows, columns = slice(32, 96), slice(48, 120)
-    part = rescaler.restore_window(low, rows, columns, seed=3, temperature=1.0)
+    ((_, part),) = rescaler.restore_windows(low, [(rows, columns)], seed=3, temperature=1.0)
     assert part.shape == (1, 3, 128, 144)
     pixels = (part[0].clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
     inner = np.abs(pixels[60:-60, 60:] - whole[124:132, 156:240].astype(float))
     assert inner.max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["irn-x2", "irn-x4", "color-cells"])
+def test_windows_restored_together_are_those_restored_alone(photo, kind, monkeypatch):
+    rescaler = Rescaler(shaken(SMALL[kind]), "cpu")
+    low = image(photo, 40, 60)[:, :, : rescaler.network.config.image_channels]
+    windows = [
+        (slice(max(0, top - 4), top + 20), slice(max(0, left - 4), left + 20))
+        for top in (0, 16) for left in (0, 16, 32)
+    ]  # fmt: skip
+    alone = dict(rescaler.restore_windows(low, windows, seed=3, temperature=1.0))
+    assert list(alone) == list(range(len(windows)))
+    groups = grouped(windows, TOGETHER_PIXELS)
+    monkeypatch.setattr("irncli.engine.rescaler.grouped", lambda *_: groups)
+    together = dict(rescaler.restore_windows(low, windows, seed=3, temperature=1.0))
+    assert len(groups) == 4
+    assert sorted(together) == list(alone)
+    for index, values in together.items():
+        torch.testing.assert_close(values, alone[index], rtol=0, atol=5e-4)
+
+
+def test_groups_of_windows_are_of_one_size_and_not_too_large():
+    places = [0, 4, 5, 9, 20, 24, 25]
+    windows = [(slice(a, b), slice(0, b - a)) for a, b in pairwise(places)]
+    groups = grouped(windows, 32)
+    assert sorted(index for group in groups for index in group) == list(range(len(windows)))
+    assert grouped(windows, 0) == [[index] for index in range(len(windows))]
+    for group in groups:
+        sizes = {size_of(windows[index]) for index in group}
+        assert len(sizes) == 1
+        ((height, width),) = sizes
+        assert len(group) == 1 or len(group) * height * width <= 32
+    assert [0, 2] in groups

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from irncli.cli.help.model import Group, Page, Row, describe
+from irncli.cli.values import convert_quickly
 
 __all__ = ["Command", "Commands", "Program", "text_of"]
 
@@ -78,7 +79,10 @@ def _row(row: Row, column: int, width: int) -> Iterator[str]:
 
 
 class _Grouped:
-    """A mixin for Typer commands that prints options in groups; Typer calls these methods."""
+    """A mixin for Typer commands that prints options in groups; Typer calls these methods.
+
+    Its commands also convert plain values quickly.
+    """
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
@@ -87,6 +91,13 @@ class _Grouped:
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the usage that is printed with an error."""
         return [describe(self, ctx).usage]
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, with --help."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            convert_quickly(parameter)
+        return parameters
 
 
 class Command(_Grouped, TyperCommand):

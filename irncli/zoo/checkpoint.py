@@ -274,13 +274,17 @@ class _Unallocated(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func is torch.empty:
             kwargs["device"] = "meta"
-        elif func in _INITIALISERS and args[0].is_meta:
-            return args[0]
+        elif func in _INITIALISERS:
+            # Those of torch.nn.init hand over their first argument by its name.
+            tensor: torch.Tensor = args[0] if args else kwargs["tensor"]
+            if tensor.is_meta:
+                return tensor
         return func(*args, **kwargs)
 
 
 _INITIALISERS = {
     torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.zero_, torch.Tensor.fill_,
+    torch.nn.init.kaiming_uniform_, torch.nn.init.uniform_,
 }  # fmt: skip
 
 

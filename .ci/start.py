@@ -21,7 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -36,9 +38,10 @@ APT_OPTIONS = ("-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20")
 CHECKS = (
     ("ruff check", ("ruff", "check", ".")),
     ("ruff format", ("ruff", "format", "--check", ".")),
-    ("mypy", ("mypy",)),
-    ("pytest", ("pytest", "-q", "-n", "2", "--dist", "worksteal")),
 )
+MYPY = ("mypy", ("mypy",))
+"""Runs beside the tests, which wait for other processes often enough to leave it room."""
+PYTEST = ("pytest", ("pytest", "-q", "-n", "2", "--dist", "worksteal"))
 
 
 class SetupError(Exception):
@@ -51,11 +54,15 @@ def main(arguments: list[str]) -> int:
         print(f"usage: python3 .ci/start.py demo|test [--fast] (got: {got})")
         return 2
     mode = arguments[0]
-    try:
-        set_up(mode)
-    except SetupError as error:
-        print(f"start.py: {error}", file=sys.stderr)
-        return 1
+    with ThreadPoolExecutor() as beside:
+        browser = beside.submit(provide_browser) if arguments == ["test"] else None
+        try:
+            set_up(mode)
+        except SetupError as error:
+            print(f"start.py: {error}", file=sys.stderr)
+            return 1
+        if browser:
+            browser.result()
     return demo() if mode == "demo" else test(fast="--fast" in arguments)
 
 
@@ -83,7 +90,7 @@ def set_up(mode: str) -> None:
 
 
 def create_venv() -> None:
-    if PYTHON.exists() and run("-c", "import pip", quiet=True) == 0:
+    if PYTHON.exists() and run("-c", "import pip", output=subprocess.DEVNULL) == 0:
         return
     say(f"creating {VENV.name} with Python {sys.version.split()[0]}")
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
@@ -193,21 +200,32 @@ def test(*, fast: bool) -> int:
     Args:
         fast: leave out the tests that are marked slow.
     """
-    if not fast:
-        provide_browser()
-    results = []
-    for name, (module, *arguments) in CHECKS:
-        if fast and module == "pytest":
-            arguments += ["-m", "not slow"]
-        say(f"{name}: {' '.join((module, *arguments))}")
-        start = time.monotonic()
-        status = run("-m", module, *arguments)
-        results.append((name, status, time.monotonic() - start))
+    results = [check(*each) for each in CHECKS]
+    name, arguments = PYTEST
+    if fast:
+        arguments = (*arguments, "-m", "not slow")
+    with tempfile.TemporaryFile() as output, ThreadPoolExecutor() as beside:
+        types = beside.submit(check, *MYPY, output)
+        tests = check(name, arguments)
+        results += [types.result(), tests]
+        say(f"{MYPY[0]} said")
+        output.seek(0)
+        print(output.read().decode(errors="replace"), end="", flush=True)
     say("summary")
     for name, status, seconds in results:
         verdict = "passed" if status == 0 else f"FAILED (status {status})"
         print(f"{name:12} {verdict:20} {seconds:6.1f} s", flush=True)
     return 1 if any(status for _, status, _ in results) else 0
+
+
+def check(
+    name: str, arguments: tuple[str, ...], output: IO[bytes] | None = None
+) -> tuple[str, int, float]:
+    """Run a check; return its name, its status and its seconds."""
+    say(f"{name}: {' '.join(arguments)}")
+    start = time.monotonic()
+    status = run("-m", *arguments, output=output)
+    return name, status, time.monotonic() - start
 
 
 def pip(*arguments: str, what: str) -> None:
@@ -216,13 +234,12 @@ def pip(*arguments: str, what: str) -> None:
         raise SetupError(f"could not {what}: see pip's message above")
 
 
-def run(*arguments: str, quiet: bool = False) -> int:
+def run(*arguments: str, output: IO[bytes] | int | None = None) -> int:
     """Run the environment's Python in the checkout, with nothing on standard input."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     # Modules are compiled when they are imported first: few of them are, and it halves the time.
     environment["PIP_NO_COMPILE"] = "1"
-    output = subprocess.DEVNULL if quiet else None
     return subprocess.run(
         [str(PYTHON), *arguments],
         check=False,

@@ -27,6 +27,7 @@ from irncli.io.image_file import decode
 from irncli.io.picture import Metadata, Picture
 
 ROOT = Path(__file__).resolve().parents[1]
+IRN: tuple[str | Path, ...] = (sys.executable, "-m", "irncli")
 PAGE = ROOT / "docs" / "formats.md"
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -156,7 +157,7 @@ def _shallow(format_: str, mode: str, width: int, height: int) -> bytes:
 
 def irn(*arguments: object) -> list[dict[str, Any]]:
     """Run a command, and return its records."""
-    words = [sys.executable, "-m", "irncli", *map(str, arguments), "--json", "-q"]
+    words = [*IRN, *map(str, arguments), "--json", "-q"]
     done = subprocess.run(words, capture_output=True, check=False)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -271,7 +272,7 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
 
 For each kind, a file of 17x23 pixels goes through `irn downscale --scale 2` and `irn upscale` into
 PNG. The table shows the restored pixel type, which metadata are preserved, and the notes. The size
-is always that of the file. The tests do the same with 1x1, 1x9 and 640x427 pixels, with `decolor`
+is always that of the file. The tests do the same with 1x1, 1x9 and 220x147 pixels, with `decolor`
 and `colorize`, and with `compress` (8 bits) and `upscale`.
 
 | format | pixels | restored as | metadata | notes |

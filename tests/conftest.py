@@ -84,6 +84,15 @@ def standing():
 
 
 @pytest.fixture(scope="session")
+def quick_irn(standing, tmp_path_factory):
+    """An executable `irn` that need not load torch."""
+    path = tmp_path_factory.mktemp("bin") / "irn"
+    path.write_text(standing)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture(scope="session")
 def photo():
     """The bundled photograph, uint8 [512, 768, 3]."""
     from irncli.io.image_file import decode

@@ -7,8 +7,10 @@ import sys
 from functools import partial
 
 import engine
+import guard_cost
 import numpy as np
 import pytest
+import ship
 import torch
 import waiting
 from waiting import WAYS
@@ -27,6 +29,17 @@ MIB_ABOVE_TORCH = 220
 
 def benchmark(script, *arguments):
     subprocess.run([sys.executable, ROOT / "benchmarks" / script, *arguments], check=True)
+
+
+@pytest.fixture
+def run_here(monkeypatch):
+    """Run a benchmark that measures no memory in this process."""
+
+    def call(module, *arguments):
+        monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
+        module.main()
+
+    return call
 
 
 @pytest.mark.slow
@@ -91,10 +104,10 @@ def test_commands_are_timed_in_turns(monkeypatch):
     assert [found[way]["seconds"]["median"] for way in WAYS] == [1.5, 2.5, 3.5]
 
 
-def test_the_guard_is_timed_beside_a_downscale(tmp_path):
+def test_the_guard_is_timed_beside_a_downscale(tmp_path, run_here):
     out = tmp_path / "out.json"
-    benchmark(
-        "guard_cost.py", "--model", "irn-x2", "--megapixels", "0.02", "--repeats", "1",
+    run_here(
+        guard_cost, "--model", "irn-x2", "--megapixels", "0.02", "--repeats", "1",
         "--json", out,
     )  # fmt: skip
     (record,) = json.loads(out.read_text())["records"]
@@ -103,7 +116,7 @@ def test_the_guard_is_timed_beside_a_downscale(tmp_path):
     assert record["share"]["median"] > 0
 
 
-def test_a_card_is_filled_from_what_eval_measured(tmp_path):
+def test_a_card_is_filled_from_what_eval_measured(tmp_path, run_here):
     weights, measured = tmp_path / "irn-x2.safetensors", tmp_path / "eval.json"
     weights.write_bytes(serialise(shaken(SMALL["irn-x2"]), Card(name="irn-x2", stored="float32")))
     before = read_checkpoint(weights)
@@ -112,12 +125,12 @@ def test_a_card_is_filled_from_what_eval_measured(tmp_path):
         for name in ("BSD100", "Set5", "Kodak", "Set14")
     ]
     measured.write_text(dumps(records))
-    benchmark("ship.py", weights, "--measured", measured)
+    run_here(ship, weights, "--measured", measured)
     after = read_checkpoint(weights)
     assert after.weights_sha256 == before.weights_sha256
     assert after.card.measured == tuple(card_rows(records, before.weights_sha256))
     assert len(after.card.measured) == 6
     measured.write_text(dumps([record()]))
-    with pytest.raises(subprocess.CalledProcessError):
-        benchmark("ship.py", weights, "--measured", measured)
+    with pytest.raises(SystemExit, match="measures other weights"):
+        run_here(ship, weights, "--measured", measured)
     assert read_checkpoint(weights).card == after.card

@@ -46,15 +46,6 @@ def irn(capfdbinary, monkeypatch, tmp_path):
     return call
 
 
-@pytest.fixture(scope="session")
-def quick_irn(standing, tmp_path_factory):
-    """An executable `irn` that need not load torch."""
-    path = tmp_path_factory.mktemp("bin") / "irn"
-    path.write_text(standing)
-    path.chmod(0o755)
-    return path
-
-
 @pytest.fixture
 def spawn(tmp_path, quick_irn):
     """Run a command line as a process of its own; `before` needs one that starts from nothing."""

@@ -104,7 +104,7 @@ def test_a_photograph_is_the_network_s_and_readable_by_the_first_version(irn, tm
 def test_hard_images(irn, tmp_path, scale):
     """A small image of each kind, through the commands; one of two, to be quick."""
     images = {
-        name: image for name, image in hard_images(24 * scale).items() if int(name[-1]) == scale % 2
+        name: image for name, image in hard_images(16 * scale).items() if int(name[-1]) == scale % 2
     }
     for name, image in images.items():
         (tmp_path / f"{name}.png").write_bytes(encode(Picture(image), image_format="png"))

@@ -457,22 +457,26 @@ def test_a_batch_ends_when_asked(tmp_path, model, number, status):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("device", ["cpu", "cpu,cpu"])
-def test_ctrl_c_does_not_wait_for_standard_input(tmp_path, model, device):
+def test_ctrl_c_does_not_wait_for_standard_input(tmp_path, model):
     # With two devices the other one waits for it, while the first has nothing to do any more.
-    inputs = ["-"] if device == "cpu" else [write(tmp_path / "a.png"), "-"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "irncli", "downscale", *inputs, "--model", model, "--scale", "4",
-         "--device", device, "-o", tmp_path / "{stem}_small{ext}"],
-        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    time.sleep(8)  # until it waits: nothing can be seen of that
-    process.send_signal(signal.SIGINT)
+    inputs = {"cpu": ["-"], "cpu,cpu": [write(tmp_path / "a.png"), "-"]}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "irncli", "downscale", *files, "--model", model, "--scale", "4",
+             "--device", device, "-o", tmp_path / "{stem}_small{ext}"],
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for device, files in inputs.items()
+    ]  # fmt: skip
     try:
-        assert process.wait(timeout=10) == 130
+        time.sleep(10)  # until both wait: nothing can be seen of that
+        for process in processes:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == 130, process.args
     finally:
-        process.kill()
-        process.communicate()
+        for process in processes:
+            process.kill()
+            process.communicate()
 
 
 class TestDirectoriesOfOriginalsAndSmallImages:

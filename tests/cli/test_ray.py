@@ -228,15 +228,15 @@ def environment(place):
     return {**kept, "XDG_DATA_HOME": str(place / "data"), "OMP_NUM_THREADS": "1"}
 
 
-def command(place, out, *more):
+def command(place, out, *more, irn=(sys.executable, "-m", "irncli")):
     words = ["downscale", place / "in", "--model", place / "models" / "tiny.safetensors"]
     words += ["--scale", 4, "--guard", "off", "--output-dir", place / out, "--json", *more]
-    return [sys.executable, "-m", "irncli", *map(str, words)]
+    return [*irn, *map(str, words)]
 
 
-def call(place, *words):
+def call(irn, place, *words):
     return subprocess.run(
-        command(place, *words), env=environment(place), capture_output=True, text=True
+        command(place, *words, irn=[irn]), env=environment(place), capture_output=True, text=True
     )
 
 
@@ -283,8 +283,8 @@ def begun(place, *words):
 
 @needs_ray
 @pytest.mark.slow
-def test_a_cluster_of_which_a_node_is_killed(place):
-    local = call(place, "local")
+def test_a_cluster_of_which_a_node_is_killed(place, quick_irn):
+    local = call(quick_irn, place, "local")
     assert local.returncode == 1, local.stderr  # of the image that is none
     with cluster(place) as (nodes, address):
         with begun(place, "spread", "--ray", address) as (batch, lines):
@@ -307,7 +307,7 @@ def test_a_cluster_of_which_a_node_is_killed(place):
             assert (place / "spread" / path.name).read_bytes() == path.read_bytes()
         assert len(list((place / "spread").iterdir())) == FILES
         # On the node that is left: what is there is skipped, and SIGTERM ends it.
-        again = call(place, "spread", "--ray", address, "--skip-existing")
+        again = call(quick_irn, place, "spread", "--ray", address, "--skip-existing")
         assert f"irn: already done: {FILES} of {FILES + 1}" in again.stderr
         with begun(place, "ended", "--ray", address) as (batch, _):
             batch.send_signal(signal.SIGTERM)
@@ -321,10 +321,10 @@ def test_a_cluster_of_which_a_node_is_killed(place):
 @pytest.mark.parametrize(
     ("address", "said"), [("auto", "nothing listens there"), ("what", "Invalid address")]
 )
-def test_where_there_is_no_cluster(place, address, said, monkeypatch):
+def test_where_there_is_no_cluster(place, quick_irn, address, said):
     # Left alone, auto finds whatever cluster runs on the machine of the tests.
     result = subprocess.run(
-        command(place, "nothing", "--ray", address),
+        command(place, "nothing", "--ray", address, irn=[quick_irn]),
         env={**environment(place), "RAY_ADDRESS": "127.0.0.1:1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 69

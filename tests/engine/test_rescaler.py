@@ -56,7 +56,7 @@ def test_is_the_network_on_the_padded_picture(name, noise):
 
 
 @pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-ld-x3", "irn-x8", "color-cells"])
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 700), (301, 67), (260, 333), (531, 3)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 700), (270, 67), (260, 262), (531, 3)])
 def test_every_tile_gives_the_same_pixels(name, height, width, noise):
     network = shaken(SMALL[name])
     hr = noise(height, width)

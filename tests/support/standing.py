@@ -6,12 +6,14 @@ Loading torch takes two seconds, and the documents have more than a hundred comm
 a process of its own, with its own arguments, directory, environment and streams.
 """
 
+import atexit
 import json
 import os
 import signal
 import socket
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from subprocess import PIPE, Popen
 
@@ -69,6 +71,19 @@ def serve(address):
     sys.argv = ["irn", *arguments]
 
 
+def end(status):
+    """End a fork as the interpreter does, except that it does not take all modules apart.
+
+    That would take longer than most commands, and copy the memory that the forks share. Threads are
+    waited for, exit handlers run, and the streams are flushed, where an error shows.
+    """
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
     # torch._dynamo, which optimisers load, would load Triton. At the end of a process, Triton would
     # complain of objects that main() has frozen.
@@ -86,4 +101,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     serve(sys.argv[1])
-    main()
+    try:
+        main()
+    except SystemExit as ended:
+        end(ended.code)

@@ -350,20 +350,26 @@ def folder(tmp_path, pictures):
     return target
 
 
-def command(folder, out, *extra):
+FRESH = (sys.executable, "-m", "irncli")
+"""A process of its own from the start, which can be limited and gets signals."""
+
+
+def words(folder, out, *extra):
     arguments = ["train", "--preset", "irn-x2", "--data", folder, "--out", out, "--threads", 1]
     small = ("batch=1", "crop=16", "crop_end=16", "blocks=1", "log_every=5", "precision=fp32")
     arguments += [word for field in small for word in ("--set", field)]
-    return [sys.executable, "-m", "irncli", *map(str, [*arguments, *extra])]
+    return [*map(str, [*arguments, *extra])]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
 )
-def test_a_signal_ends_the_command_after_a_save(tmp_path, folder, number, status):
+def test_a_signal_ends_the_command_after_a_save(tmp_path, folder, quick_irn, number, status):
     out = tmp_path / "run"
-    process = subprocess.Popen(command(folder, out, "--steps", 20_000), stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*FRESH, *words(folder, out, "--steps", 20_000)], stderr=subprocess.PIPE
+    )
     for line in process.stderr:
         if b"step 10 " in line:
             break
@@ -375,17 +381,20 @@ def test_a_signal_ends_the_command_after_a_save(tmp_path, folder, number, status
     done = torch.load(out / "state.pt", weights_only=True)["trainer"]["step"]
     assert done >= 10
     again = subprocess.run(
-        command(folder, out, "--steps", done + 2, "--resume"), capture_output=True, text=True
-    )
+        [quick_irn, *words(folder, out, "--steps", done + 2, "--resume")],
+        capture_output=True, text=True,
+    )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert f"continuing {out} at step {done}" in again.stderr
     assert read_checkpoint(out / "best.safetensors").architecture.levels[0].blocks == 1
 
 
 @pytest.mark.slow
-def test_a_full_disk_leaves_the_last_good_state(tmp_path, folder):
+def test_a_full_disk_leaves_the_last_good_state(tmp_path, folder, quick_irn):
     out = tmp_path / "run"
-    first = subprocess.run(command(folder, out, "--steps", 3), capture_output=True, text=True)
+    first = subprocess.run(
+        [quick_irn, *words(folder, out, "--steps", 3)], capture_output=True, text=True
+    )
     assert first.returncode == 0, first.stderr
     before = (out / "state.pt").read_bytes()
 
@@ -394,7 +403,7 @@ def test_a_full_disk_leaves_the_last_good_state(tmp_path, folder):
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     full = subprocess.run(
-        command(folder, out, "--steps", 6, "--resume"),
+        [*FRESH, *words(folder, out, "--steps", 6, "--resume")],
         capture_output=True, text=True, preexec_fn=little_room,
     )  # fmt: skip
     assert full.returncode == 74, full.stderr
@@ -403,8 +412,9 @@ def test_a_full_disk_leaves_the_last_good_state(tmp_path, folder):
     assert (out / "state.pt").read_bytes() == before
     assert not list(out.glob(".*"))
     again = subprocess.run(
-        command(folder, out, "--steps", 6, "--resume"), capture_output=True, text=True
-    )
+        [quick_irn, *words(folder, out, "--steps", 6, "--resume")],
+        capture_output=True, text=True,
+    )  # fmt: skip
     assert again.returncode == 0, again.stderr
 
 
@@ -427,7 +437,9 @@ def test_two_processes_do_not_share_a_run_directory(tmp_path, pictures):
 def test_the_best_of_an_adversarial_run_is_its_last_once_it_began(tmp_path, pictures):
     """A discriminator's work lowers every PSNR: the best by PSNR would be the start."""
 
-    recipe = changed(adversarial_weight=1.0, crop=128, crop_end=0, head_start=2, validate_every=1)
+    recipe = changed(
+        adversarial_weight=1.0, batch=1, crop=128, crop_end=0, head_start=2, validate_every=1
+    )
     large = Images(["a.png", "b.png"], [p.repeat(1, 2, 2) for p in pictures.pixels[:2]])
     scores = iter((50.0, 40.0, 30.0, 20.0))
     kept = []

@@ -169,7 +169,7 @@ OTHERS = textwrap.dedent(
             ("plus", Trainer(objective, plus, 0, adversary=adversary, ranks=ranks)),
         ):
             values = []
-            for _ in range(3):
+            for _ in range(2):
                 hr = torch.rand(1, 3, 128, 128)
                 target = torch.nn.functional.avg_pool2d(hr, 2)
                 values.append(trainer.update(hr, target, 0.0).values)
@@ -197,7 +197,7 @@ def test_crm_and_irn_plus_stay_alike_on_all_ranks_and_skip_together(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_under_torchrun_and_its_run_resumed_by_one(tmp_path, photo):
+def test_the_command_under_torchrun_and_its_run_resumed_by_one(tmp_path, photo, quick_irn):
     data, out = tmp_path / "data", tmp_path / "run"
     data.mkdir()
     pictures = cut(photo)
@@ -206,14 +206,14 @@ def test_the_command_under_torchrun_and_its_run_resumed_by_one(tmp_path, photo):
     small = ("batch=3", "crop=16", "crop_end=16", "blocks=1", "log_every=1", "validate_every=2",
              "draw_from=0.0")  # fmt: skip
     fields = [word for field in small for word in ("--set", field)]
-    command = ["-m", "irncli", "train", "--preset", "irn-x2", "--data", data, "--out", out,
+    command = ["train", "--preset", "irn-x2", "--data", data, "--out", out,
                "--device", "cpu", "--threads", "1", *fields]  # fmt: skip
-    together = launch([*command, "--steps", "3"])
+    together = launch(["-m", "irncli", *command, "--steps", "3"])
     assert together.returncode == 0, together.stderr
     assert together.stderr.count("images to train on") == 1, "one rank speaks"
     assert not list(out.glob(".*"))
     alone = subprocess.run(
-        [sys.executable, *map(str, command), "--steps", "6", "--resume"],
+        [quick_irn, *map(str, command), "--steps", "6", "--resume"],
         capture_output=True, text=True,
     )  # fmt: skip
     assert alone.returncode == 0, alone.stderr

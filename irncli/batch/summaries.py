@@ -105,6 +105,8 @@ class CompressionSummary(Summary):
 
     def _sizes(self, record: Record) -> str:
         if record.model is None and record.hr_size:
+            if record.report is not None and record.report["codec"] == "original":
+                return "{}x{}, the original".format(*record.hr_size)
             return "{}x{} as a plain JPEG".format(*record.hr_size)
         return super()._sizes(record)
 
@@ -122,15 +124,16 @@ def _measured(report: dict[str, Any]) -> str:
     )
     if "psnr" in report:
         said += f", {report['psnr']:.2f} dB, SSIM {report['ssim']:.4f}"
+    if "irn" in report:
+        return f"{said}; {_other_way(report['irn'])}"
+    if "psnr" in report:
         plain = report["plain_jpeg"]
-        if "irn" in report:
-            return f"{said}; {_other_way(report['irn'])}"
         said += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no comparable plain JPEG"
     return said
 
 
 def _other_way(irn: dict[str, Any] | None) -> str:
-    """Return why a file is a plain JPEG."""
+    """Return why a file is a plain JPEG or the original."""
     if irn is None:
         return "irn cannot meet the target"
     return f"irn has {irn['psnr']:.2f} dB in {irn['bytes']:,} bytes"

@@ -41,10 +41,12 @@ class Source:
     Attributes:
         image: pixels and metadata of the file.
         file: the opened file, with all metadata even if they were stripped from `image`.
+        stripped: True if metadata were to be left out of `image`.
     """
 
     image: Picture
     file: ImageFile
+    stripped: bool = False
 
     @classmethod
     def decoded(
@@ -71,7 +73,7 @@ class Source:
             image = flattened(image, background)
         if strip:
             image = replace(image, metadata=stripped(image.metadata))
-        return cls(image, file)
+        return cls(image, file, strip)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,17 +17,19 @@ class Summary:
 
     Attributes:
         restores: True if the batch restores images; sizes are then given from small to large.
+        by_model: number of files that were written by a network.
     """
 
     restores = False
 
     def __init__(self) -> None:
-        self._files = self._before = self._after = 0
+        self._files = self._before = self._after = self.by_model = 0
 
     def add(self, record: Record) -> None:
         """Take a file that is done into account; it may have failed, or have been skipped."""
         if record.error is None and not record.skipped:
             self._files += 1
+            self.by_model += record.model is not None
             self._before += record.bytes_in or 0
             self._after += record.bytes_out or 0
 

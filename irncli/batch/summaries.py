@@ -39,7 +39,8 @@ class Summary:
         if record.skipped:
             return said + "already done"
         took = f", {record.seconds:.2f} s" if timed and record.seconds is not None else ""
-        return f"{said}{self._sizes(record)}, {self._bytes(record)}{took}"
+        frames = "" if record.frames is None else f", {counted(record.frames, 'frame')}"
+        return f"{said}{self._sizes(record)}{frames}, {self._bytes(record)}{took}"
 
     def total(self) -> list[str]:
         """Return the line about all files, if there are several."""

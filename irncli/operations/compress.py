@@ -71,6 +71,7 @@ class Compress(Operation):
     formats = CODECS
     default_format = "jpeg"
     default_quality = 70
+    one_by_one = False
 
     scale: float = 2
     model: str | LoadedModel | None = None
@@ -370,16 +371,14 @@ class _Compression:
     def _with_original(self, made: Result | None, network: Result | None) -> Result | None:
         """Return the original as the result if it meets the target, and `made` is larger."""
         data, image = tagged_original(self.source), self.source.image
-        width, height = image.size
-        most = self.settings.target.most_bytes(width * height)
+        most = self.settings.target.most_bytes(image.size[0] * image.size[1])
         if made is not None and made.report is not None:
             most = made.report["bytes_after"] - 1
         if data is None or (most is not None and len(data) > most):
             return None
         report = {**self._sizes("original", None, len(data)), "irn": _rejected(network)}
-        kept = Encoded(data)
         return Result(
-            image=image, encode=lambda: kept, model=None, lr_size=image.size, report=report
+            image=image, encode=lambda: Encoded(data), model=None, lr_size=image.size, report=report
         )
 
 

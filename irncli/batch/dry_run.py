@@ -62,6 +62,8 @@ class DryRun:
         planned = self.job.plan(source, task.format, record)
         record.forecast = self._forecast(planned, source.image.bits, record.frames or 1)
         line = _line(planned, record.forecast, restores=self.job.operation.restores)
+        if record.frames is not None:
+            line += f", {counted(record.frames, 'frame')}"
         record.messages.append(f"{shown(task.path)} -> {shown(task.output)}: {line}")
         return float(record.forecast["seconds"])
 

@@ -224,8 +224,13 @@ This page is written by `benchmarks/formats.py`, which measures the table. Do no
 - **Writing.** Small images are PNG, JPEG or lossless WebP. Restored images and the files of
   `irn compress` may also be lossy WebP, AVIF and, with its plug-in, JPEG XL; restored images also
   TIFF (lossless, 8 or 16 bits, with the content of EXIF but not its bytes).
-- Files with several frames (GIF, APNG, WebP, TIFF, AVIF, JPEG XL) are refused. Of a JPEG that holds
-  several images (MPO) the first is used, with a note.
+- **Several frames.** Animations (GIF, APNG, WebP, AVIF) and files of several pages (TIFF) are
+  converted frame by frame, with the time of each frame and the number of repetitions, into an APNG
+  or an animated WebP; a page without a time is shown for a second. Frames are taken as a viewer
+  shows them, have one size, and 8 bits per channel; opaque alpha is left out. `--frame N` takes
+  one, counted from 0, and is needed for `irn compress` and for other formats. `--max-pixels` limits
+  the pixels of all frames together. Animated JPEG XL is refused. Of a JPEG that holds several
+  images (MPO) the first is used, with a note.
 - What a file holds besides its image is left out, with a note: the gain map of an HDR photograph,
   the video of a motion photo, depth maps and other auxiliary images, subordinate images and layers
   of a TIFF, and data behind the end of the image. XMP properties that describe it (hdrgm,

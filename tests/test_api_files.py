@@ -377,3 +377,23 @@ def test_a_checkpoint_of_a_run_is_named_after_the_run(model, noise, shelf, tmp_p
     assert irncli.restore(path, 0, model=trained).size == (18, 16)
     assert run(["models", "import", str(run_directory / "best.safetensors")]) == 0
     assert irncli.restore(path, 0).size == (18, 16)
+
+
+def test_sizes_and_backgrounds_are_given_as_on_the_command_line(tmp_path, noise):
+    clear = np.dstack((noise(20, 30), np.full((20, 30), 90, np.uint8)))
+    Image.fromarray(clear).save(tmp_path / "a.png")
+    given = {"model": "small", "guard": False, "background": "white", "overwrite": True}
+    sizes = {"width": (20, (20, 14)), "height": (10, (15, 10)), "max_side": (15, (15, 10))}
+    for name, (value, expected) in {**sizes, "percent": (50, (15, 10))}.items():
+        made = irncli.downscale(tmp_path / "a.png", tmp_path / "a.jpg", **{name: value}, **given)
+        assert made.lr_size == expected
+        assert irncli.restore(tmp_path / "a.jpg", 1).size == (30, 20)
+    for more in ({"width": 10, "scale": 2}, {"width": 10, "percent": 50}):
+        with pytest.raises(UsageError, match="exclude each other"):
+            irncli.downscale(tmp_path / "a.png", tmp_path / "b.png", **more, **given)
+    with pytest.raises(UsageError, match="--background"):
+        irncli.decolor(tmp_path / "a.png", tmp_path / "g.png", background="blurple")
+    gray = irncli.decolor(
+        tmp_path / "a.png", tmp_path / "g.png", model="gray", background="#000", guard=False
+    )
+    assert gray.image.alpha is None

@@ -9,14 +9,17 @@ from irncli.api.files import File, format_of, read, warn, write
 from irncli.api.model import Model
 from irncli.engine.device import Precision
 from irncli.engine.ticks import no_tick
+from irncli.io.colours import parse_colour
 from irncli.io.encoding import Format
 from irncli.io.image_file import ImageFile
 from irncli.limits import DEFAULT_MAX_PIXELS
+from irncli.operations import frames
 from irncli.operations.compress import Compress, Target
 from irncli.operations.decolor import Decolor
 from irncli.operations.downscale import Downscale
 from irncli.operations.models import LoadedModel, Models
 from irncli.operations.result import Operation, Result, Source
+from irncli.operations.small_size import chosen_size
 
 __all__ = ["compress", "decolor", "downscale"]
 
@@ -26,12 +29,18 @@ def downscale(
     output: File,
     *,
     scale: float | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    max_side: int | None = None,
+    percent: float | None = None,
     model: str | Model | None = None,
     bits: int = 8,
     refine: int = 0,
     guard: bool = True,
     format: Literal["png", "jpeg", "webp"] | None = None,  # noqa: A002
     quality: int = 95,
+    frame: int | None = None,
+    background: str | None = None,
     strip: bool = False,
     overwrite: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -44,13 +53,21 @@ def downscale(
     Args:
         file: path, or a binary file open for reading.
         output: path, or a binary file open for writing.
-        scale: HR size over LR size, more than 1; None: the scale of `model`, then required.
+        scale: HR size over LR size, more than 1; None: the scale of `model`, then required, or one
+            that follows from the next four.
+        width: width of the small image in pixels.
+        height: height of the small image in pixels.
+        max_side: longer side of the small image in pixels.
+        percent: size of the small image in percent, such as 50 for half.
         model: a Model, a name or a path; None: the default model for the scale.
         bits: bits per channel of the small image, 8 or 16.
         refine: number of refinement steps, 0 to 1000.
         guard: compare with a plain small image, and repair or replace blocks that are worse.
         format: format of the output; None: chosen by the suffix of the path, or PNG.
         quality: quality of a JPEG, 1 to 100.
+        frame: number of the only frame to take from an animation, from 0; None: all frames.
+        background: colour on which a transparent image is put, such as `white` or `#ffffff`; None:
+            alpha is kept.
         strip: leave out EXIF (except the orientation), XMP, DPI and text.
         overwrite: replace an existing file.
         max_pixels: refuse images with more pixels than this.
@@ -69,9 +86,15 @@ def downscale(
         UsageError: an option is out of range, or options contradict each other.
         OutputError: the output exists, or cannot be created.
     """
-    operation = Downscale(scale=scale, model=_given(model), bits=bits, refine=refine, guard=guard)
+    size = chosen_size(
+        scaled=scale is not None, width=width, height=height, max_side=max_side, percent=percent
+    )
+    operation = Downscale(
+        scale=scale, size=size, model=_given(model), bits=bits, refine=refine, guard=guard
+    )
     return _convert_file(
-        operation, file, output, image_format=format, quality=quality, strip=strip,
+        operation, file, output, image_format=format, quality=quality, frame=frame,
+        background=background, strip=strip,
         overwrite=overwrite, max_pixels=max_pixels, device=device, precision=precision, tile=tile,
     )  # fmt: skip
 
@@ -86,6 +109,8 @@ def decolor(
     guard: bool = True,
     format: Literal["png", "jpeg", "webp"] | None = None,  # noqa: A002
     quality: int = 95,
+    frame: int | None = None,
+    background: str | None = None,
     strip: bool = False,
     overwrite: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -104,6 +129,9 @@ def decolor(
         guard: compare with luma, and repair or replace blocks that are worse.
         format: format of the output; None: chosen by the suffix of the path, or PNG.
         quality: quality of a JPEG, 1 to 100.
+        frame: number of the only frame to take from an animation, from 0; None: all frames.
+        background: colour on which a transparent image is put, such as `white` or `#ffffff`; None:
+            alpha is kept.
         strip: leave out EXIF (except the orientation), XMP, DPI and text.
         overwrite: replace an existing file.
         max_pixels: refuse images with more pixels than this.
@@ -119,7 +147,8 @@ def decolor(
     """
     operation = Decolor(model=_given(model), bits=bits, refine=refine, guard=guard)
     return _convert_file(
-        operation, file, output, image_format=format, quality=quality, strip=strip,
+        operation, file, output, image_format=format, quality=quality, frame=frame,
+        background=background, strip=strip,
         overwrite=overwrite, max_pixels=max_pixels, device=device, precision=precision, tile=tile,
     )  # fmt: skip
 
@@ -139,6 +168,8 @@ def compress(
     effort: int | None = None,
     refine: int = 0,
     model: str | Model | None = None,
+    frame: int | None = None,
+    background: str | None = None,
     strip: bool = False,
     overwrite: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -157,12 +188,16 @@ def compress(
         target_bpp: largest size of the file, in bits per HR pixel.
         min_psnr: lowest RGB PSNR of the restored image, in dB.
         codec: codec of the output; None: chosen by the suffix of the path, or JPEG.
-        auto: write a plain JPEG that meets the same target if that is better; None: yes if the
-            codec is JPEG and there is a report.
+        auto: write a plain JPEG that meets the same target if that is better, and the original if
+            it is a JPEG and everything else would be larger; None: yes if the codec is JPEG and
+            there is a report.
         report: restore the image and compare it with a plain JPEG.
         effort: how hard to optimise a JPEG for the restored image, 0 to 9; None: 1.
         refine: number of refinement steps, 0 to 1000.
         model: a Model, a name or a path; None: the default model for scale and codec.
+        frame: number of the only frame to take from an animation, from 0; None: all frames.
+        background: colour on which a transparent image is put, such as `white` or `#ffffff`; None:
+            alpha is kept.
         strip: leave out EXIF (except the orientation), XMP, DPI and text.
         overwrite: replace an existing file.
         max_pixels: refuse images with more pixels than this.
@@ -187,7 +222,8 @@ def compress(
         effort=effort,
     )
     return _convert_file(
-        operation, file, output, image_format=codec, quality=quality, strip=strip,
+        operation, file, output, image_format=codec, quality=quality, frame=frame,
+        background=background, strip=strip,
         overwrite=overwrite, max_pixels=max_pixels, device=device, precision=precision, tile=tile,
     )  # fmt: skip
 
@@ -203,6 +239,8 @@ def _convert_file(
     *,
     image_format: Format | None,
     quality: int,
+    frame: int | None,
+    background: str | None,
     strip: bool,
     overwrite: bool,
     max_pixels: int,
@@ -213,11 +251,12 @@ def _convert_file(
     """Read the file, run the operation, write the output, and issue the warnings."""
     image_format = format_of(output, image_format, operation.formats, operation.default_format)
     operation.check(image_format)
+    colour = None if background is None else parse_colour(background)
     image = ImageFile(read(file), max_pixels=max_pixels)
-    source = Source.decoded(image, deep=operation.deep, strip=strip)
+    source = Source.decoded(image, deep=operation.deep, strip=strip, background=colour, frame=frame)
     models = Models(device, precision, tile, warn)
-    plan = operation.plan(models, source, image_format)
-    result = operation.run(models, source, plan, image_format, quality, no_tick)
+    plan = frames.plan(operation, models, source, image_format)
+    result = frames.run(operation, models, source, plan, image_format, quality, no_tick)
     made = result.encode()
     write(output, made.data, overwrite=overwrite)
     result = replace(result, warnings=(*source.image.notes, *result.warnings, *made.warnings))

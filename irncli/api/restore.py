@@ -9,7 +9,7 @@ from irncli.api.files import File, read, warn
 from irncli.api.model import Model
 from irncli.engine.latent import draw_seed
 from irncli.engine.ticks import no_tick
-from irncli.errors import TagError
+from irncli.errors import TagError, UsageError
 from irncli.io.image_file import ImageFile
 from irncli.io.pillow import PillowImage, to_pillow
 from irncli.limits import DEFAULT_MAX_PIXELS
@@ -31,6 +31,7 @@ def restore(
     model: Model | None = None,
     strict: bool = False,
     array: Literal[False] = False,
+    frame: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> PillowImage: ...
 
@@ -44,6 +45,7 @@ def restore(
     model: Model | None = None,
     strict: bool = False,
     array: Literal[True],
+    frame: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Pixels: ...
 
@@ -56,6 +58,7 @@ def restore(
     model: Model | None = None,
     strict: bool = False,
     array: bool = False,
+    frame: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> PillowImage | Pixels:
     """Restore the image of a file made by `save`, `downscale`, `decolor` or `compress`.
@@ -72,6 +75,8 @@ def restore(
             available device.
         strict: raise an error in place of warnings about the tag.
         array: return an array [H, W, 3] of uint8, or of uint16 if the image had 16 bits.
+        frame: number of the frame to restore, from 0; an animation is restored by `irn upscale`,
+            and one frame of it here.
         max_pixels: refuse images with more pixels than this, before or after restoration.
 
     Returns:
@@ -85,7 +90,13 @@ def restore(
         UsageError: an option is out of range.
     """
     data = read(file)
-    source = Source.decoded(ImageFile(data, max_pixels=max_pixels), deep=True)
+    image = ImageFile(data, max_pixels=max_pixels)
+    if frame is None and image.frames > 1:
+        raise UsageError(
+            f"{image.frames} frames, expected one image: pass frame=N (0 to {image.frames - 1}), "
+            "or use 'irn upscale'"
+        )
+    source = Source.decoded(image, deep=True, frame=frame)
     operation = Restore(
         request=Request(task=None, model=None if model is None else model.loaded, strict=strict),
         seed=seed,

@@ -48,11 +48,12 @@ class Record:
     guarded: dict[str, float] | None = None
     report: dict[str, Any] | None = None
     forecast: dict[str, Any] | None = None
+    frames: int | None = None
     messages: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return all keys and values, except optional ones without a value."""
-        optional = ("skipped", "refined", "guarded", "report", "forecast")
+        optional = ("skipped", "refined", "guarded", "report", "forecast", "frames")
         everything = {k: v for k, v in asdict(self).items() if k != "messages"}
         return {k: v for k, v in everything.items() if k not in optional or v is not None}
 

@@ -60,16 +60,18 @@ class DryRun:
         record = task.record
         source = self.job.decode(self.job.open(task.data), record)
         planned = self.job.plan(source, task.format, record)
-        record.forecast = self._forecast(planned, source.image.bits)
+        record.forecast = self._forecast(planned, source.image.bits, record.frames or 1)
         line = _line(planned, record.forecast, restores=self.job.operation.restores)
+        if record.frames is not None:
+            line += f", {counted(record.frames, 'frame')}"
         record.messages.append(f"{shown(task.path)} -> {shown(task.output)}: {line}")
         return float(record.forecast["seconds"])
 
-    def _forecast(self, planned: Plan, bits: int) -> dict[str, Any]:
+    def _forecast(self, planned: Plan, bits: int, frames: int) -> dict[str, Any]:
         if planned.model is None or not planned.downs + planned.ups:
             return {"tiles": 0, "memory_bytes": 0, "seconds": 0.0}
         found = forecast(planned.model.rescaler, planned.hr_size, planned.scale, bits)
-        pixels = planned.hr_size[0] * planned.hr_size[1]
+        pixels = frames * planned.hr_size[0] * planned.hr_size[1]
         seconds = pixels * (
             (planned.downs and planned.downs * self._rate(planned, up=False))
             + (planned.ups and planned.ups * self._rate(planned, up=True))

@@ -13,6 +13,7 @@ from irncli.errors import IrnError
 from irncli.io.colours import Colour, parse_colour
 from irncli.io.encoding import Format
 from irncli.io.image_file import ImageFile
+from irncli.operations import frames
 from irncli.operations.models import Models
 from irncli.operations.result import Operation, Plan, Source
 
@@ -90,8 +91,9 @@ class Job:
         """
         options = self.tools.options
         source = Source.decoded(
-            file, deep=self.operation.deep, strip=options.strip, background=self.background
-        )
+            file, deep=self.operation.deep, strip=options.strip, background=self.background,
+            frame=options.frame,
+        )  # fmt: skip
         record.bytes_in = len(file.data)
         record.warnings += source.image.notes
         return source
@@ -106,7 +108,8 @@ class Job:
         Raises:
             IrnError: this input cannot be converted.
         """
-        plan = self.operation.plan(self.tools.models, source, image_format)
+        plan = frames.plan(self.operation, self.tools.models, source, image_format)
+        record.frames = None if source.animation is None else source.animation.count
         record.model = None if plan.model is None else plan.model.name
         record.scale, record.hr_size, record.lr_size = plan.scale, plan.hr_size, plan.lr_size
         record.warnings += plan.warnings
@@ -120,8 +123,8 @@ class Job:
         """
         plan = self.plan(source, image_format, record)
         with self.tools.progress.file(record.input) as tick:
-            result = self.operation.run(
-                self.tools.models, source, plan, image_format, self.quality, tick
+            result = frames.run(
+                self.operation, self.tools.models, source, plan, image_format, self.quality, tick
             )
         record.model, record.lr_size = result.model, result.lr_size
         record.seed, record.temperature = result.seed, result.temperature
@@ -151,6 +154,8 @@ class Job:
         parts = [repr(kind), *map(repr, shared), *self.operation.identity()]
         if self.background is not None:
             parts.append(f"background={self.background}")
+        if options.frame is not None:
+            parts.append(f"frame={options.frame}")
         text = f"[{', '.join(parts)}]"
         digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
         digest.update(data)

@@ -14,6 +14,7 @@ from irncli.batch.console import Console, Record, Reporter
 from irncli.batch.dry_run import DryRun
 from irncli.batch.jobs import Encode, Job, Tools
 from irncli.batch.ledger import Ledger, default_ledger
+from irncli.batch.messages import shown
 from irncli.batch.plan import (
     Destination,
     PlannedFile,
@@ -36,6 +37,7 @@ from irncli.io.paths import STREAM, refuse_terminal, times_of
 from irncli.operations.models import Models
 from irncli.operations.result import Operation
 from irncli.wording import counted
+from irncli.zoo.named import uninstalled
 
 __all__ = ["run_job"]
 
@@ -183,9 +185,19 @@ def run_job(
         if not options.json:
             console.say_all(summary.total())
         console.say_all(summary.notes())
+        if summary.by_model:
+            _tell_uninstalled(jobs[0], console)
     _tell_unsearched(options, console)
     _tell_left_out(reporter, operation, console, len(files))
     return int(reporter.status())
+
+
+def _tell_uninstalled(job: Job, console: Console) -> None:
+    """Warn once if the tags that were written name a model that is not installed."""
+    model, quiet = job.operation.model, job.tools.options.quiet
+    if not job.operation.restores and isinstance(model, str) and not quiet:
+        warning = uninstalled(job.tools.models.registry, model)
+        console.say_all([shown(f"irn: warning: {warning}")] if warning else [])
 
 
 def _tell_unsearched(options: BatchSettings, console: Console) -> None:

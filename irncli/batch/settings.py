@@ -37,6 +37,7 @@ class BatchSettings:
         overwrite: replace existing outputs.
         skip_existing: skip outputs that were made before from the same file with the same settings.
         dry_run: report what would be done without writing anything.
+        frame: number of the only frame to take from files of several, from 0; None: all frames.
         background: colour on which transparent images are put; None: alpha is kept.
         strip: leave out EXIF (except the orientation), XMP, DPI and text.
         preserve_times: give outputs the times of their inputs.
@@ -62,6 +63,7 @@ class BatchSettings:
     overwrite: bool = False
     skip_existing: bool = False
     dry_run: bool = False
+    frame: int | None = None
     background: str | None = None
     strip: bool = False
     preserve_times: bool = False

@@ -17,17 +17,19 @@ class Summary:
 
     Attributes:
         restores: True if the batch restores images; sizes are then given from small to large.
+        by_model: number of files that were written by a network.
     """
 
     restores = False
 
     def __init__(self) -> None:
-        self._files = self._before = self._after = 0
+        self._files = self._before = self._after = self.by_model = 0
 
     def add(self, record: Record) -> None:
         """Take a file that is done into account; it may have failed, or have been skipped."""
         if record.error is None and not record.skipped:
             self._files += 1
+            self.by_model += record.model is not None
             self._before += record.bytes_in or 0
             self._after += record.bytes_out or 0
 
@@ -37,7 +39,8 @@ class Summary:
         if record.skipped:
             return said + "already done"
         took = f", {record.seconds:.2f} s" if timed and record.seconds is not None else ""
-        return f"{said}{self._sizes(record)}, {self._bytes(record)}{took}"
+        frames = "" if record.frames is None else f", {counted(record.frames, 'frame')}"
+        return f"{said}{self._sizes(record)}{frames}, {self._bytes(record)}{took}"
 
     def total(self) -> list[str]:
         """Return the line about all files, if there are several."""
@@ -105,6 +108,8 @@ class CompressionSummary(Summary):
 
     def _sizes(self, record: Record) -> str:
         if record.model is None and record.hr_size:
+            if record.report is not None and record.report["codec"] == "original":
+                return "{}x{}, the original".format(*record.hr_size)
             return "{}x{} as a plain JPEG".format(*record.hr_size)
         return super()._sizes(record)
 
@@ -122,15 +127,16 @@ def _measured(report: dict[str, Any]) -> str:
     )
     if "psnr" in report:
         said += f", {report['psnr']:.2f} dB, SSIM {report['ssim']:.4f}"
+    if "irn" in report:
+        return f"{said}; {_other_way(report['irn'])}"
+    if "psnr" in report:
         plain = report["plain_jpeg"]
-        if "irn" in report:
-            return f"{said}; {_other_way(report['irn'])}"
         said += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no comparable plain JPEG"
     return said
 
 
 def _other_way(irn: dict[str, Any] | None) -> str:
-    """Return why a file is a plain JPEG."""
+    """Return why a file is a plain JPEG or the original."""
     if irn is None:
         return "irn cannot meet the target"
     return f"irn has {irn['psnr']:.2f} dB in {irn['bytes']:,} bytes"

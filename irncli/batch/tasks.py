@@ -150,7 +150,7 @@ class LocalConverter(Converter):
         """See Converter."""
         file = self.job.open(task.data)
         task.large = file.header.width * file.header.height > AHEAD_PIXELS
-        if not task.large:
+        if not task.large and file.frames == 1:
             task.source = self.job.decode(file, task.record)
 
     def convert(self, task: Task) -> Encode:

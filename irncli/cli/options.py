@@ -178,6 +178,15 @@ Guard = Annotated[
 Strip = Annotated[
     bool, option(FILES, "--strip", "Leave out EXIF (except the orientation), XMP, DPI and text.")
 ]
+Frame = Annotated[
+    int | None,
+    option(
+        FILES,
+        "--frame N",
+        "Take only frame N of an animation or of a file of several pages, counted from 0.",
+        min=0,
+    ),
+]
 Background = Annotated[
     str | None,
     option(
@@ -224,6 +233,7 @@ _SHARED: dict[str, Any] = {
     "overwrite": Overwrite,
     "skip_existing": SkipExisting,
     "dry_run": DryRun,
+    "frame": Frame,
     "background": Background,
     "strip": Strip,
     "preserve_times": PreserveTimes,

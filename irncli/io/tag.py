@@ -12,7 +12,8 @@ import base64
 import math
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from irncli.errors import TagError
@@ -31,15 +32,18 @@ from irncli.limits import MAX_SCALE
 
 __all__ = ["FORMAT", "PLAIN", "Tag", "embed", "extract", "remove"]
 
-FORMAT = 2
-"""Newest format of a tag. A tag is written in the oldest format that can represent the tag: 1,
-unless blocks are marked."""
+FORMAT = 3
+"""Newest format of a tag. A tag is written in the oldest format that can represent the tag: 1, 2 if
+blocks are marked, 3 if the file has several frames."""
 NAMESPACE = "urn:irn:tag:1"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 TASKS = ("rescale", "color", "plain")
 MAX_ICC_BYTES = 4 << 20
 MAX_BICUBIC_BYTES = 16 << 10
+MAX_FRAMES = 1 << 24
+MAX_MARKS = 4 << 20
+"""Longest text of the marks of all frames, in characters."""
 
 PLAIN: dict[str, Any] = {
     "task": "plain",
@@ -80,6 +84,9 @@ class Tag:
         bicubic: bitmap of the blocks of LR to restore without the network, made by `geometry.pack`;
             b"": none.
         tint: values to add to R, G and B of the gray image in these blocks, in code values.
+        frames: number of frames of the file.
+        marks: `neutral`, `bicubic` and `tint` of each frame, which have no value of their own then;
+            see `_marks_of`. Empty: no frame has any.
 
     Raises:
         TagError: a value is not valid.
@@ -100,6 +107,8 @@ class Tag:
     neutral: bool = False
     bicubic: bytes = b""
     tint: tuple[float, float, float] | None = None
+    frames: int = 1
+    marks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.task in TASKS, f"unknown task {self.task[:40]!r}")
@@ -117,8 +126,31 @@ class Tag:
         _require(plausible, f"image of {width}x{height}")
         _require(self.bits in (8, 16), f"{self.bits} bits")
         _require(0 <= self.temperature <= 100, f"temperature {self.temperature}")
+        _require(1 <= self.frames <= MAX_FRAMES, f"{self.frames} frames")
+        _require(len(self.marks) in (0, self.frames), "marks and frames disagree")
         if self.bicubic or self.tint is not None:
             self._check_blocks()
+
+    @classmethod
+    def of_frames(cls, tags: Sequence[Tag]) -> Tag:
+        """Return the tag of a file of several frames, given the tag of each of them."""
+        marks = tuple(_marks_of(tag) for tag in tags)
+        return replace(
+            tags[0], neutral=False, bicubic=b"", tint=None, frames=len(tags),
+            marks=marks if any(mark != _NO_MARKS for mark in marks) else (),
+        )  # fmt: skip
+
+    def of_frame(self, number: int | None) -> Tag:
+        """Return the tag of one of several frames; a frame that is not known has no marks.
+
+        Raises:
+            TagError: the marks of the frame are not valid.
+        """
+        if self.frames == 1:
+            return self
+        known = number is not None and number < len(self.marks)
+        mark = self.marks[number] if known and number is not None else _NO_MARKS
+        return replace(self, frames=1, marks=(), **_fields_of(mark))
 
     def _check_blocks(self) -> None:
         _require(bool(self.bicubic), "a tint without blocks")
@@ -136,6 +168,8 @@ class Tag:
     @property
     def format(self) -> int:
         """Oldest format that can represent this tag."""
+        if self.frames > 1:
+            return 3
         return 2 if self.bicubic else 1
 
     @property
@@ -161,8 +195,17 @@ class Tag:
             "restorer": self.restorer or None,
             "restorer_sha256": self.restorer_sha256 or None,
             "neutral": self.neutral,
-            "bicubic_share": 0.0 if self.blocks is None else round(float(self.blocks.mean()), 4),
+            "bicubic_share": round(self._bicubic_share, 4),
+            **({"frames": self.frames} if self.frames > 1 else {}),
         }
+
+    @property
+    def _bicubic_share(self) -> float:
+        """Share of blocks to restore without the network, 0 to 1; of frames, their mean."""
+        if self.marks:
+            shares = [self.of_frame(number)._bicubic_share for number in range(self.frames)]
+            return sum(shares) / len(shares)
+        return 0.0 if self.blocks is None else float(self.blocks.mean())
 
     def _properties(self) -> dict[str, str]:
         width, height = self.hr_size
@@ -186,6 +229,8 @@ class Tag:
             "neutral": "1" if self.neutral else "",
             "bicubic": base64.b64encode(self.bicubic).decode(),
             "tint": "" if self.tint is None else " ".join(map(repr, self.tint)),
+            "frames": "" if self.frames == 1 else self.frames,
+            "marks": " ".join(self.marks),
         }
         values |= {key: value for key, value in optional.items() if value}
         return {f"{{{NAMESPACE}}}{key}": str(value) for key, value in values.items()}
@@ -213,7 +258,7 @@ def extract(xmp: bytes | None) -> Tag | None:
     if not values:
         return None
     version = values.get("format", "none")
-    if version not in ("1", "2"):
+    if version not in ("1", "2", "3"):
         raise TagError(
             f"the irn tag of this file has format {version[:20]}, "
             f"this irn reads format {FORMAT} at most: update irn"
@@ -241,6 +286,8 @@ def _tag(values: dict[str, str]) -> Tag:
             neutral=values.get("neutral", "") == "1",
             bicubic=base64.b64decode(values.get("bicubic", ""), validate=True),
             tint=_tint(values.get("tint", "")),
+            frames=int(values.get("frames", "1")[:20]),
+            marks=tuple(values.get("marks", "")[:MAX_MARKS].split()),
         )
     except KeyError as error:
         raise TagError(f"the irn tag of this file lacks {error.args[0]}") from error
@@ -255,6 +302,38 @@ def _tint(text: str) -> tuple[float, float, float] | None:
         return None
     red, green, blue = (float(part) for part in text[:100].split())
     return red, green, blue
+
+
+_NO_MARKS = "-"
+
+
+def _marks_of(tag: Tag) -> str:
+    """Return what differs between frames as a word: neutral, bitmap of blocks, tint."""
+    parts = (
+        "n" * tag.neutral,
+        base64.b64encode(tag.bicubic).decode(),
+        "" if tag.tint is None else ",".join(map(repr, tag.tint)),
+    )
+    return "|".join(parts) if any(parts) else _NO_MARKS
+
+
+def _fields_of(mark: str) -> dict[str, Any]:
+    """Return the fields of a word of `_marks_of`.
+
+    Raises:
+        TagError: the word is not valid.
+    """
+    if mark == _NO_MARKS:
+        return {}
+    try:
+        neutral, bicubic, tint = mark.split("|")
+        return {
+            "neutral": neutral == "n",
+            "bicubic": base64.b64decode(bicubic, validate=True),
+            "tint": _tint(tint.replace(",", " ")),
+        }
+    except ValueError as error:
+        raise TagError(f"the irn tag of this file is damaged: {error}") from error
 
 
 def embed(xmp: bytes | None, tag: Tag) -> bytes:

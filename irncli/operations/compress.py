@@ -29,7 +29,7 @@ from irncli.io.picture import Picture
 from irncli.operations.coded import Coded, MissedTargetError, largest_within, reaching
 from irncli.operations.forward import gain_of, tag_of
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
-from irncli.operations.plain_jpegs import PlainJpegs
+from irncli.operations.plain_jpegs import PlainJpegs, described, rejected, tagged_original
 from irncli.operations.result import (
     Encoded,
     Operation,
@@ -67,8 +67,9 @@ class Compress(Operation):
         scale: HR size over LR size.
         model: model, or the name of one; None: chosen by scale and codec.
         target: quality, size or PSNR to aim for.
-        auto: write a plain JPEG that meets the same target if that is better; None: yes if the
-            codec is JPEG and there is a report.
+        auto: write a plain JPEG that meets the same target if that is better, and the original if
+            it is a JPEG and everything else would be larger; None: yes if the codec is JPEG and
+            there is a report.
         report: restore the image and compare it with a plain JPEG; required by `auto`.
         refine: number of refinement steps, 0 to 1000.
         effort: 0: the coefficients of a JPEG are those of LR; 1 to 9: they are chosen for the
@@ -79,6 +80,7 @@ class Compress(Operation):
     formats = CODECS
     default_format = "jpeg"
     default_quality = 70
+    one_by_one = False
 
     scale: float = 2
     model: str | LoadedModel | None = None
@@ -193,7 +195,7 @@ class _Compression:
         # A restorer was trained for the usual files.
         self.effort = 0 if restorer else settings.effort_for(codec)
         self.coder: JpegCoder | None = None
-        self.bytes_in = len(source.file.data)
+        self.source, self.bytes_in = source, len(source.file.data)
         self.warnings: list[str] = []
         given = source.image
         fields: dict[str, Any] = {"gray": given.gray}
@@ -222,19 +224,22 @@ class _Compression:
             self.warnings.append(text)
 
     def run(self) -> Result:
-        """Compress the image, or write the plain JPEG that meets the target better."""
+        """Compress the image, or write a plain JPEG or the original where that is better."""
         chooses = self.settings.chooses(self.compressor.codec) and self.image.alpha is None
+        missed = None
         try:
-            made = self._by_network()
-        except MissedTargetError:
-            plain = self._plain(None) if chooses else None
-            if plain is None:
-                raise
-            made = self._with_plain(plain, None)
-        else:
-            plain = self._plain(made) if chooses else None
-            if plain is not None and self._is_better(plain, made):
-                made = self._with_plain(plain, made)
+            network = self._by_network()
+        except MissedTargetError as error:
+            network, missed = None, error
+        plain = self._plain(network) if chooses else None
+        made = network
+        if plain is not None and (network is None or self._is_better(plain, network)):
+            made = self._with_plain(plain, network)
+        kept = self._with_original(made, network) if chooses else None
+        if kept is not None:
+            return kept
+        if made is None:
+            raise missed or AssertionError
         return replace(made, warnings=tuple(self.warnings))
 
     def _by_network(self) -> Result:
@@ -312,7 +317,7 @@ class _Compression:
         report["ssim"] = round(ssim(back, image.pixels), 5)
         # A JPEG cannot store transparency, so there is nothing to compare with.
         plain = plain_jpeg(image.pixels, size) if image.alpha is None else None
-        report["plain_jpeg"] = plain and _described(plain, len(plain.data))
+        report["plain_jpeg"] = plain and described(plain, len(plain.data))
         if plain is not None and plain.psnr > report["psnr"] and self.settings.auto is False:
             self.warnings.append(
                 "a plain JPEG of the same size is the better image: choose a lower quality or "
@@ -320,7 +325,7 @@ class _Compression:
             )
         return report
 
-    def _sizes(self, codec: str, quality: int, size: int) -> dict[str, Any]:
+    def _sizes(self, codec: str, quality: int | None, size: int) -> dict[str, Any]:
         width, height = self.image.size
         return {
             "codec": codec,
@@ -360,25 +365,22 @@ class _Compression:
         report = self._sizes("plain jpeg", plain.quality, len(data))
         report["psnr"] = round(plain.psnr, 3)
         report["ssim"] = round(ssim(decode(plain.data).pixels, self.image.pixels), 5)
-        report["plain_jpeg"] = _described(plain, len(data))
-        report["irn"] = None
-        if made is not None and made.report is not None:
-            found = made.report
-            report["irn"] = {
-                "quality": found["quality"],
-                "bytes": found["bytes_after"],
-                "psnr": found["psnr"],
-            }
+        report["plain_jpeg"] = described(plain, len(data))
+        report["irn"] = rejected(made)
         return Result(
             image=whole, encode=lambda: Encoded(data), model=None, lr_size=whole.size,
             report=report,
         )  # fmt: skip
 
-
-def _described(plain: Plain, size: int) -> dict[str, Any]:
-    return {
-        "quality": plain.quality,
-        "subsampling": plain.subsampling,
-        "bytes": size,
-        "psnr": round(plain.psnr, 3),
-    }
+    def _with_original(self, made: Result | None, network: Result | None) -> Result | None:
+        """Return the original as the result if it meets the target, and `made` is larger."""
+        data, image = tagged_original(self.source), self.source.image
+        most = self.settings.target.most_bytes(image.size[0] * image.size[1])
+        if made is not None and made.report is not None:
+            most = made.report["bytes_after"] - 1
+        if data is None or (most is not None and len(data) > most):
+            return None
+        report = {**self._sizes("original", None, len(data)), "irn": rejected(network)}
+        return Result(
+            image=image, encode=lambda: Encoded(data), model=None, lr_size=image.size, report=report
+        )

@@ -28,7 +28,7 @@ class Decolor(Forward):
         """See Operation."""
         self.check(image_format)
         model, image = models.load(self.model or COLOR_MODEL, "color"), source.image
-        downs = 0 if image.neutral else self._downs
+        downs = 0 if source.neutral else self._downs
         return Plan(model=model, scale=1.0, hr_size=image.size, lr_size=image.size, downs=downs)
 
     def run(
@@ -53,7 +53,7 @@ class Decolor(Forward):
         small = replace(image, pixels=pixels, alpha=alpha, gray=True, metadata=metadata)
         tag = tag_of(image, model, 1, gray=gray, icc=icc, **(made.marks if made else {}))
         return Result(
-            image=small, encode=encoder(small, image_format, quality, tag, lossless=True),
+            image=small, tag=tag, encode=encoder(small, image_format, quality, tag, lossless=True),
             model=model.name, lr_size=plan.lr_size, warnings=warnings,
             refined=made.refined if made else None, guarded=made.shares if made else None,
         )  # fmt: skip

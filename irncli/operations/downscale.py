@@ -104,7 +104,7 @@ class Downscale(Forward):
             small = replace(small, metadata=replace(image.metadata, icc=None))
         tag = tag_of(image, model, plan.scale, gray=image.gray, neutral=neutral, **fields)
         return Result(
-            image=small, encode=encoder(small, image_format, quality, tag, lossless=True),
+            image=small, tag=tag, encode=encoder(small, image_format, quality, tag, lossless=True),
             model=model.name, lr_size=plan.lr_size, warnings=made.warnings, refined=made.refined,
             guarded=made.shares,
         )  # fmt: skip

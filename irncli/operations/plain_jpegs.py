@@ -1,17 +1,42 @@
-"""The plain JPEGs that `irn compress` writes where the network would not do better."""
+"""What `irn compress` writes where the network would not do better: plain JPEGs, the original."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from irncli.compression.plain import Plain, plain_jpeg, plain_reaching
+from irncli.errors import ImageError, TagError
 from irncli.io.encoding import encode, fitted
+from irncli.io.formats.jpeg import replace_xmp
 from irncli.io.picture import Picture
 from irncli.io.tag import PLAIN, Tag
-from irncli.operations.result import with_tag
+from irncli.operations.result import Result, Source, with_tag
 
-__all__ = ["PlainJpegs"]
+__all__ = ["PlainJpegs", "described", "rejected", "tagged_original"]
+
+
+def tagged_original(source: Source) -> bytes | None:
+    """Return the input file with a tag that says that it holds the image itself.
+
+    All other bytes are those of the file. None if it cannot stand as the output: it is not a JPEG
+    of one image, it is a small image of irn, metadata are to be left out, or something was
+    converted or lost when it was read.
+    """
+    file, image = source.file, source.image
+    if file.header.format != "jpeg" or source.stripped or image.notes:
+        return None
+    problems: list[str] = []
+    try:
+        if file.tag is not None and file.tag.task != "plain":
+            return None
+        tag = Tag(content_sha256=file.content_sha256, hr_size=image.size, **PLAIN)
+        packet = with_tag(image.metadata, lambda _: tag, problems.append)(tag.content_sha256)
+        tagged = replace_xmp(file.data, packet)
+    except (ImageError, TagError):
+        return None
+    return None if problems else tagged
 
 
 class PlainJpegs:
@@ -57,3 +82,21 @@ class PlainJpegs:
             whole, image_format="jpeg", quality=plain.quality, subsampling=plain.subsampling,
             progressive=True, xmp=with_tag(whole.metadata, tag, self._warn),
         )  # fmt: skip
+
+
+def rejected(network: Result | None) -> dict[str, Any] | None:
+    """Describe what the network made, in the report of a file that is better."""
+    if network is None or network.report is None:
+        return None
+    found = network.report
+    return {"quality": found["quality"], "bytes": found["bytes_after"], "psnr": found["psnr"]}
+
+
+def described(plain: Plain, size: int) -> dict[str, Any]:
+    """Describe a plain JPEG whose file has `size` bytes, in a report."""
+    return {
+        "quality": plain.quality,
+        "subsampling": plain.subsampling,
+        "bytes": size,
+        "psnr": round(plain.psnr, 3),
+    }

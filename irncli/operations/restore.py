@@ -103,6 +103,8 @@ class Restore(Operation):
         del image_format
         image = source.image
         found = resolve(models, self.request, source.file, image.bits)
+        if found.tag is not None and found.tag.frames > 1:
+            found = replace(found, tag=found.tag.of_frame(source.number))
         width, height = found.hr_size
         if width * height > self.max_pixels:
             raise ImageError(

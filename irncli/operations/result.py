@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from irncli.engine.ticks import Tick
 from irncli.errors import InputMissingError, IrnError, TagError, UsageError
+from irncli.io.animation import Animation
 from irncli.io.colours import Colour, flattened
 from irncli.io.encoding import LOSSLESS_OR_JPEG, Format, encode, fitted
 from irncli.io.image_file import ImageFile
@@ -41,10 +42,18 @@ class Source:
     Attributes:
         image: pixels and metadata of the file.
         file: the opened file, with all metadata even if they were stripped from `image`.
+        stripped: True if metadata were to be left out of `image`.
+        background: colour on which frames are put if they are transparent; None: alpha is kept.
+        number: number of `image` among several frames, from 0; None: it is the only one.
+        animation: what the frames have in common, if all of them are meant; `image` is the first.
     """
 
     image: Picture
     file: ImageFile
+    stripped: bool = False
+    background: Colour | None = None
+    number: int | None = None
+    animation: Animation | None = None
 
     @classmethod
     def decoded(
@@ -54,24 +63,49 @@ class Source:
         deep: bool,
         strip: bool = False,
         background: Colour | None = None,
+        frame: int | None = None,
     ) -> Source:
-        """Decode a file.
+        """Decode a file; of several frames, decode the first and examine the others.
 
         Args:
             file: the opened file.
             deep: keep 16 bits per channel; otherwise the image is reduced to 8.
             strip: leave out EXIF (except the orientation), XMP, DPI and text.
             background: colour on which a transparent image is put; None: alpha is kept.
+            frame: number of the only frame to be taken, from 0; None: all frames.
 
         Raises:
             ImageError: the pixels cannot be read.
+            UsageError: there is no such frame.
         """
-        image = file.decode(deep=deep)
-        if background is not None:
-            image = flattened(image, background)
+        animation = file.animation if frame is None and file.frames > 1 else None
+        number = 0 if animation else frame
+        image = file.decode(deep=deep, frame=number)
+        if animation is not None:
+            image = replace(image, notes=animation.notes)
+        image = cls._prepared(image, animation, background)
         if strip:
             image = replace(image, metadata=stripped(image.metadata))
-        return cls(image, file)
+        return cls(image, file, strip, background, number, animation)
+
+    @staticmethod
+    def _prepared(
+        image: Picture, animation: Animation | None, background: Colour | None
+    ) -> Picture:
+        if animation is not None:
+            image = animation.alike(image)
+        return image if background is None else flattened(image, background)
+
+    @property
+    def neutral(self) -> bool:
+        """True if the three channels are equal, in all frames."""
+        return self.image.neutral if self.animation is None else self.animation.neutral
+
+    def frames(self) -> Iterator[Source]:
+        """Yield each of several frames, with the metadata of the first one."""
+        for number, (picture, _) in enumerate(self.file.each_frame()):
+            image = self._prepared(picture, self.animation, self.background)
+            yield replace(self, image=replace(image, metadata=self.image.metadata), number=number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +161,7 @@ class Result:
         guarded: shares of blocks, 0 to 1, that the guard `repaired` and made `bicubic`; None if
             there was no guard.
         report: sizes and qualities of a compressed image; None for other operations.
+        tag: function that makes the tag of a small image; None if it is not such an image.
     """
 
     image: Picture
@@ -139,6 +174,7 @@ class Result:
     refined: dict[str, float] | None = None
     guarded: dict[str, float] | None = None
     report: dict[str, Any] | None = None
+    tag: TagOf | None = None
 
 
 class Operation(ABC):
@@ -152,6 +188,7 @@ class Operation(ABC):
             bits when they are read.
         default_quality: quality of a lossy output, unless another one is asked for.
         restores: True if the operation turns small or gray images into the original ones.
+        one_by_one: True if several frames of a file can be converted one by one.
         model: model that the user asked for, or the name of that model; None: the default model.
     """
 
@@ -161,6 +198,7 @@ class Operation(ABC):
     deep: ClassVar[bool] = False
     default_quality: ClassVar[int] = 95
     restores: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = True
 
     model: str | LoadedModel | None
 

@@ -8,7 +8,10 @@ from typing import Literal
 
 from irncli.errors import UsageError
 
-__all__ = ["SmallSize"]
+__all__ = ["SmallSize", "chosen_size"]
+
+
+Side = Literal["width", "height", "max-side", "percent"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class SmallSize:
         value: pixels of that side of the small image, or percent of the large one.
     """
 
-    side: Literal["width", "height", "max-side", "percent"]
+    side: Side
     value: float
 
     def __post_init__(self) -> None:
@@ -80,3 +83,33 @@ class SmallSize:
                 f"{self}: an image can be made up to {largest:g} times smaller, expected "
                 f"{least:g} to less than 100"
             )
+
+
+def chosen_size(
+    *,
+    scaled: bool,
+    width: int | None = None,
+    height: int | None = None,
+    max_side: int | None = None,
+    percent: float | None = None,
+) -> SmallSize | None:
+    """Return the size that is given in pixels or percent; None if there is none.
+
+    Args:
+        scaled: True if a scale is given.
+        width: width of the small image in pixels.
+        height: height of the small image in pixels.
+        max_side: longer side of the small image in pixels.
+        percent: size of the small image in percent of the large one.
+
+    Raises:
+        UsageError: more than one of them is given, or one is out of range.
+    """
+    given: dict[Side, float | None] = {
+        "width": width, "height": height, "max-side": max_side, "percent": percent,
+    }  # fmt: skip
+    sizes = [SmallSize(side, value) for side, value in given.items() if value is not None]
+    names = ["--scale"] * scaled + [f"--{each.side}" for each in sizes]
+    if len(names) > 1:
+        raise UsageError(f"{' and '.join(names)} exclude each other: give one")
+    return sizes[0] if sizes else None

@@ -62,7 +62,7 @@ NUMBERS = {
     "compress": ["--target-bpp", "--min-psnr"],
     "upscale": ["--temperature"],
     "colorize": ["--temperature"],
-    "eval": ["--scale", "--temperature"],
+    "eval": ["--temperature"],
     "train": ["--minutes"],
 }
 """All options that take a number with a fraction."""
@@ -70,6 +70,7 @@ WRITTEN = {
     "downscale": ["--scale", "--percent"],
     "compress": ["--scale"],
     "upscale": ["--scale"],
+    "eval": ["--scale"],
 }
 """Options that take such a number as people write it, such as x4 or 50%."""
 OTHERS = {"eval": ["--model", "irn-x4"], "train": ["--preset", "irn-x2", "--out", "run", "--data"]}
@@ -303,7 +304,7 @@ def test_a_tag_of_an_unknown_model_or_other_weights_or_a_newer_format(irn, small
     replace_in_tag(small, b'irn:model="irn-x4"', b'irn:model="irn-x9"')
     refused(irn("upscale", small, "--seed", 0), 69, "irn-x9", "irn models import")
     small.write_bytes(original)
-    replace_in_tag(small, b'irn:format="1"', b'irn:format="3"')
+    replace_in_tag(small, b'irn:format="1"', b'irn:format="4"')
     refused(irn("upscale", small, "--seed", 0), 65, "update irn")
     refused(irn("info", small), 65, "update irn")
     small.write_bytes(original)

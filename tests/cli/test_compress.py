@@ -336,3 +336,65 @@ def test_a_profile_for_gray_waits_in_the_tag_of_a_file_in_colours(irn, tmp_path,
     assert irn("upscale", low, "--temperature", 0, "-o", back).status == 0
     with Image.open(back) as image:
         assert (image.mode, image.info["icc_profile"]) == ("L", bytes(icc))
+
+
+@pytest.fixture
+def tight(tmp_path, photo):
+    """A JPEG that is smaller than what irn makes of it at a high quality."""
+    path = tmp_path / "tight.jpg"
+    exif = Image.Exif()
+    exif[315] = "An Artist"
+    Image.fromarray(photo[150:247, 150:271]).save(path, quality=10, optimize=True, exif=exif)
+    return path
+
+
+def test_a_jpeg_that_all_else_would_exceed_is_kept(irn, tight, models):
+    words = ("compress", tight, "--quality", 100, "--overwrite")
+    forced = json.loads(irn(*words, "--always-irn", "--json").out)["report"]
+    result, kept = irn(*words), tight.with_name("tight_irn.jpg")
+    assert "121x97, the original, " in result.err
+    assert f"; irn has {forced['psnr']:.2f} dB in {forced['bytes_after']:,} bytes" in result.err
+    before, after = tight.read_bytes(), kept.read_bytes()
+    assert len(before) < len(after) < forced["bytes_after"]
+    tagged, plain = ImageFile(after), ImageFile(before)
+    assert tagged.tag.task == "plain"
+    assert tagged.content_sha256 == plain.content_sha256
+    assert len(after.replace(tagged.header.xmp, b"")) == len(before) + 33  # marker, size and name
+    assert tagged.decode().metadata.exif == plain.decode().metadata.exif
+    report = json.loads(irn(*words, "--json").out)["report"]
+    assert (report["codec"], report["quality"]) == ("original", None)
+    assert report["bytes_after"] == len(after)
+    assert report["irn"]["bytes"] == forced["bytes_after"]
+    back = tight.with_name("back.png")
+    assert irn("upscale", kept, "--strict", "-o", back).lines == []
+    assert quality_of(tight, back) > 90
+    # The result can be compressed again, and its tag is replaced.
+    again = tight.with_name("again.jpg")
+    irn("compress", kept, "--quality", 100, "-o", again)
+    assert again.read_bytes() == after
+
+
+def test_the_original_meets_targets_that_nothing_else_meets(irn, tight, models):
+    result = irn("compress", tight, "--min-psnr", 70)
+    assert "the original" in result.err
+    assert result.err.rstrip().endswith("irn cannot meet the target")
+    smaller = irn("compress", tight, "--target-size", "1500B", "--json", "--overwrite")
+    assert json.loads(smaller.out)["report"]["codec"] != "original"
+
+
+@pytest.mark.parametrize("why", ["--strip", "--always-irn", "--codec", "png", "small", "comment"])
+def test_the_original_is_not_always_kept(irn, tight, models, why):
+    source, more = tight, [why] * why.startswith("--")
+    if why == "--codec":
+        more += ["webp"]
+    if why == "png":
+        source = tight.with_name("tight.png")
+        Image.open(tight).save(source)
+    if why == "small":
+        source = tight.with_name("small.jpg")
+        irn("downscale", tight, "--scale", 2, "-o", source)
+    if why == "comment":
+        Image.open(tight).save(source, quality="keep", comment="would be left out")
+    result = irn("compress", source, "--quality", 100, "--json", *more)
+    assert result.status == 0
+    assert json.loads(result.out)["report"]["codec"] != "original"

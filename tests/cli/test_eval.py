@@ -244,6 +244,8 @@ def test_a_chart_needs_matplotlib(irn, data, tmp_path, monkeypatch):
         (["{data}", "--scale", "nan"], 2, "whole number"),
         (["{data}", "--scale", "inf"], 2, "whole number"),
         (["{data}", "--scale", "4", "--model", "{model}"], 2, "has scale 2, not --scale 4"),
+        (["{data}", "--scale", "x4", "--model", "{model}"], 2, "has scale 2, not --scale 4"),
+        (["{data}", "--scale", "many"], 2, "--scale many: expected a number such as 4"),
         (["{data}", "--baseline", "bilinear", "--scale", "2"], 2, "bicubic, lanczos"),
         (["{data}", "--baseline", "bicubic"], 2, "missing --scale"),
         (["{data}", "--perceptual", "lpisp"], 2, "did you mean lpips"),

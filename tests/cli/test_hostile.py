@@ -104,7 +104,8 @@ def test_hostile_pictures_are_made_small_or_refused(hostile, measured, model, tm
             assert record["status"] == 65, record
             assert "\n" not in record["error"]
     assert len(done) > 200
-    *lines, last = err.splitlines()
+    *lines, uninstalled, last = err.splitlines()
+    assert "is not installed" in uninstalled
     assert last == f"irn: {len(records) - len(done)} of {len(records)} failed"
     for line in lines:
         assert re.match(r"irn: .*\d{4}-[^:]+: (warning: )?\S", line), line
@@ -491,5 +492,5 @@ def test_a_packet_that_would_take_memory_is_refused_and_dropped(measured, model,
         )
         assert status == 0
         assert "XMP was dropped" in err
-        assert err.count("\n") == 2  # and what was written
+        assert err.count("\n") == 3  # what was written, and that its model is not installed
         assert megabytes < MEGABYTES

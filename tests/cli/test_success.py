@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -13,8 +14,8 @@ from tests.support.networks import SMALL, shaken
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, photo):
-    """Two images and tiny models, where commands are run."""
+def folder(irn, tmp_path, monkeypatch, photo):
+    """Two images and tiny models, which are installed, where commands are run."""
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b"):
         Image.fromarray(photo[190:237, 150:211]).save(f"{name}.png")
@@ -22,6 +23,7 @@ def folder(tmp_path, monkeypatch, photo):
         (tmp_path / f"{name}.safetensors").write_bytes(
             serialise(shaken(SMALL[kind]), Card(name=name))
         )
+        assert irn("models", "import", f"{name}.safetensors").status == 0
     return tmp_path
 
 
@@ -123,3 +125,37 @@ def test_the_directory_of_outputs_is_named(irn, folder):
     shutil.copytree(folder, folder / "in", ignore=lambda *_: ["in", "tiny.safetensors"])
     how = ("--model", "tiny.safetensors", "--guard", "off", "--output-dir", "out")
     assert all(" -> out/" in line for line in irn("downscale", "in", *how).done)
+
+
+@pytest.mark.parametrize("command", ["downscale", "decolor", "compress"])
+def test_a_model_that_is_not_installed_is_told_once(irn, folder, command):
+    network = shaken(SMALL["color" if command == "decolor" else "irn-x4"], seed=1)
+    path = folder / "run" / "best.safetensors"
+    path.parent.mkdir()
+    path.write_bytes(serialise(network, Card(name="any")))
+    off = ["--scale", 4, "--always-irn", "--no-report"]
+    words = [command, "--model", path, *(off if command == "compress" else ["--guard", "off"])]
+    result = irn(*words, "a.png", "b.png", "--output-dir", "out")
+    said = [line for line in result.err.splitlines() if "not installed" in line]
+    (one,) = said
+    assert one.startswith("irn: warning: the model run-best (weights ")
+    assert one.endswith(
+        " is not installed: restoring these images needs best.safetensors, for --model or "
+        "'irn models import'"
+    )
+    # The file may have moved since: its weights count.
+    moved = folder / "elsewhere.safetensors"
+    path.rename(moved)
+    small = sorted(Path("out").iterdir())[0]
+    restore = "colorize" if command == "decolor" else "upscale"
+    refused = irn(restore, small, "-o", "no.png")
+    assert refused.status == 69
+    assert "pass --model FILE" in refused.err
+    back = irn(restore, small, "--model", moved, "--strict", "--seed", 0, "-o", "back.png")
+    assert (back.status, back.lines) == (0, [])
+    assert "warning" not in back.err
+    assert irn("models", "import", moved, "--name", "any-name").status == 0
+    assert irn(restore, small, "--seed", 0, "-o", "again.png").status == 0
+    assert Path("again.png").read_bytes() == Path("back.png").read_bytes()
+    assert "warning" not in irn(*words[:2], moved, *words[3:], "a.png", "-o", "n.jpg").err
+    assert "warning" not in irn(*words[:2], moved, *words[3:], "a.png", "-o", "m.jpg", "-q").err

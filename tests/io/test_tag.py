@@ -146,7 +146,7 @@ def altered(**values):
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"format": "3"}, "update irn"),
+        ({"format": "4"}, "update irn"),
         ({"format": "2"}, "format 2 does not fit"),
         ({"format": ""}, "update irn"),
         ({"task": "evil"}, "task"),

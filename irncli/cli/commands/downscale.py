@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
 from irncli.cli.numbers import parse_percent, parse_scale
-from irncli.errors import UsageError
-
-if TYPE_CHECKING:
-    from irncli.operations.small_size import SmallSize
 
 __all__ = ["downscale"]
-
-Side = Literal["width", "height", "max-side"]
 
 
 @options.batch_command()
@@ -62,9 +56,13 @@ def downscale(
     """
     from irncli.batch.run import run_job
     from irncli.operations.downscale import Downscale
+    from irncli.operations.small_size import chosen_size
 
     number = None if scale is None else parse_scale(scale)
-    size = _size(scale, {"width": width, "height": height, "max-side": max_side}, percent)
+    size = chosen_size(
+        scaled=scale is not None, width=width, height=height, max_side=max_side,
+        percent=None if percent is None else parse_percent(percent),
+    )  # fmt: skip
     if size is not None:
         label = size.label
     else:
@@ -78,22 +76,3 @@ def downscale(
         ),
         scale=None if known is None else f"{known:g}",
     )
-
-
-def _size(
-    scale: str | None, sides: dict[Side, int | None], percent: str | None
-) -> SmallSize | None:
-    """Return the size that is given in pixels or percent; None if there is none.
-
-    Raises:
-        UsageError: more than one option gives the size, or one is not a number.
-    """
-    from irncli.operations.small_size import SmallSize
-
-    sizes = [SmallSize(side, value) for side, value in sides.items() if value is not None]
-    if percent is not None:
-        sizes.append(SmallSize("percent", parse_percent(percent)))
-    given = [*(["--scale"] if scale is not None else []), *(f"--{each.side}" for each in sizes)]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} exclude each other: give one")
-    return sizes[0] if sizes else None

@@ -8,6 +8,7 @@ from irncli.cli import options
 from irncli.cli.declare import argument, option
 from irncli.cli.help import candidates
 from irncli.cli.help.groups import FILES, MEASURED
+from irncli.cli.numbers import parse_scale
 from irncli.errors import UsageError
 from irncli.limits import DEFAULT_MAX_PIXELS, MAX_SCALE
 
@@ -48,7 +49,7 @@ class EvalOptions:
         ),
     ] = None
     scale: Annotated[
-        float | None, option(MEASURED, "--scale S", "Measure this whole-number scale only.")
+        str | None, option(MEASURED, "--scale S", "Measure this whole-number scale only.")
     ] = None
     baseline: Annotated[
         str | None,
@@ -179,9 +180,10 @@ class EvalOptions:
         """
         if self.scale is None:
             return None
-        if not 2 <= self.scale <= MAX_SCALE or self.scale != int(self.scale):
-            raise UsageError(f"--scale {self.scale:g}: expected a whole number, 2 to {MAX_SCALE}")
-        return int(self.scale)
+        scale = parse_scale(self.scale)
+        if not 2 <= scale <= MAX_SCALE or scale != int(scale):
+            raise UsageError(f"--scale {self.scale}: expected a whole number, 2 to {MAX_SCALE}")
+        return int(scale)
 
     def filters(self) -> list[str]:
         """Return the names of the baselines.

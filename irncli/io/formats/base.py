@@ -41,12 +41,14 @@ class FileFormat:
         beginning: pattern of the first bytes of a file; None if they are not unmistakable.
         one: name of the format in messages, with its article.
         scales_integers: True if Pillow scales the values of mode I to 16 bits.
+        untimed: milliseconds of a frame for which the file states no time, such as a page.
     """
 
     pillow_names: ClassVar[tuple[str, ...]] = ()
     beginning: ClassVar[re.Pattern[bytes] | None] = None
     one: ClassVar[str] = "an image"
     scales_integers: ClassVar[bool] = False
+    untimed: ClassVar[float] = 1000.0
 
     def refuse(self, data: bytes, max_pixels: int) -> None:
         """Refuse a file that Pillow must not open.
@@ -124,6 +126,11 @@ class FileFormat:
     def left_out(self, image: Image.Image, data: bytes) -> list[str]:  # noqa: ARG002
         """Return notes on content of the file that is left out, one sentence each."""
         return []
+
+    def plays(self, image: Image.Image) -> int:
+        """Return the number of times that several frames are played; 0: without end."""
+        loop = image.info.get("loop", 0)
+        return loop if isinstance(loop, int) else 0
 
     def check(self, data: bytes) -> None:
         """Refuse damage that Pillow does not report.

@@ -30,7 +30,15 @@ from irncli.io.formats.writable import (
 from irncli.io.libraries import DECODER_ERRORS
 from irncli.io.picture import Metadata, Picture
 
-__all__ = ["MAX_SCANS", "MAX_XMP", "Jpeg", "coded_sha256", "has_many_scans", "insert_xmp"]
+__all__ = [
+    "MAX_SCANS",
+    "MAX_XMP",
+    "Jpeg",
+    "coded_sha256",
+    "has_many_scans",
+    "insert_xmp",
+    "replace_xmp",
+]
 
 MAX_XMP = 65_502
 """Largest XMP packet in bytes that fits into one APP1 segment."""
@@ -200,6 +208,22 @@ def insert_xmp(data: bytes, xmp: bytes) -> bytes:
             break
         place = stop
     return data[:place] + segment + data[place:]
+
+
+def replace_xmp(data: bytes, xmp: bytes) -> bytes:
+    """Return the file with another XMP packet; all other bytes stay as they are.
+
+    Raises:
+        ImageError: the packet does not fit into a segment.
+    """
+    kept, at = [], 0
+    for marker, start, stop in _segments(data):
+        if marker == _SOS:
+            break
+        if marker == 0xE1 and data.startswith(_XMP_HEADER, start + 4):
+            kept.append(data[at:start])
+            at = stop
+    return insert_xmp(b"".join((*kept, data[at:])), xmp)
 
 
 class Jpeg(WritableFormat):

@@ -62,6 +62,12 @@ class Gif(FileFormat):
     pillow_names: ClassVar[tuple[str, ...]] = ("GIF",)
     beginning = re.compile(rb"GIF8[79]a")
     one: ClassVar[str] = "a GIF"
+    untimed: ClassVar[float] = 0.0
+
+    def plays(self, image: Image.Image) -> int:
+        """See FileFormat. A GIF states how often its frames are repeated, if they are."""
+        loop = image.info.get("loop")
+        return 1 if loop is None else loop and int(loop) + 1
 
     def left_out(self, image: Image.Image, data: bytes) -> list[str]:
         """See FileFormat."""

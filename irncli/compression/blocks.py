@@ -10,14 +10,14 @@ from torch.nn import functional
 
 from irncli.model.transforms import cosine_waves
 
-__all__ = ["blocks_of", "pixels_of", "planes_of", "rounded"]
+__all__ = ["BACK", "blocks_of", "pixels_of", "planes_of", "rounded"]
 
 _FORWARD = (
     (0.299, 0.587, 0.114),
     (-0.168735892, -0.331264108, 0.5),
     (0.5, -0.418687589, -0.081312411),
 )
-_BACK = ((1, 0, 1.402), (1, -0.344136286, -0.714136286), (1, 1.772, 0))
+BACK = ((1, 0, 1.402), (1, -0.344136286, -0.714136286), (1, 1.772, 0))
 
 
 def rounded(x: torch.Tensor) -> torch.Tensor:
@@ -62,5 +62,5 @@ def pixels_of(coefficients: torch.Tensor, *, linear: bool = False) -> torch.Tens
         planes = functional.pad(planes, (0, 0, 0, 0, 0, 2))
     planes = planes if linear else rounded(planes)
     planes = planes + planes.new_tensor((128, 0, 0))[:, None, None]
-    colours = torch.einsum("cd,dhw->chw", planes.new_tensor(_BACK), planes)
+    colours = torch.einsum("cd,dhw->chw", planes.new_tensor(BACK), planes)
     return (colours if linear else rounded(colours.clamp(0, 255)))[None] / 255

@@ -30,8 +30,8 @@ import torch
 from torch.nn import functional
 
 from irncli.compression.blocks import blocks_of, pixels_of, planes_of
+from irncli.compression.quantiser import Planes, Quantiser, step_of
 from irncli.compression.sensitivity import sensitivity_of
-from irncli.compression.trellis import Reals, best_levels, bits_of_blocks, lengths_of
 from irncli.engine.frozen import restored
 from irncli.engine.memory import exhausted, in_parts
 from irncli.engine.rescaler import Pixels, Rescaler, Rows
@@ -39,7 +39,6 @@ from irncli.engine.tensors import to_tensor
 from irncli.engine.ticks import Tick, no_tick
 from irncli.engine.tiles import Tile, even_tiles
 from irncli.io.encoding import Coefficients
-from irncli.io.formats.jpeg_scans import ZIGZAG, Integers
 from irncli.model import InvertibleNetwork
 
 __all__ = ["GROWTH", "MAX_EFFORT", "ROUND_COST", "JpegCoder", "rounds_of"]
@@ -48,9 +47,6 @@ MAX_EFFORT: Final = 9
 STEP: Final = 66.0
 """Quantisation step at quality 50 of a coefficient with the sensitivity 1, in code values of the
 restored image: the files are then about as large as those of the usual tables."""
-PRICE: Final = 0.05
-"""Price of a bit in units of the squared step. In theory ln(2) / 12 = 0.058 at many bits, and less
-at few."""
 RATE: Final = 0.08
 """First rate of the targets; 1 would be right if the waves of all blocks were independent and
 equally sensitive."""
@@ -64,8 +60,6 @@ HALO: Final = 32
 GRAIN: Final = 16
 ROUND_COST: Final = 4.0
 """Time of a round in units of one restoration: forward, backward, and the halos."""
-
-
 GROWTH: Final = 1.1
 """By how much files of one quality grow in the rounds, about."""
 
@@ -140,17 +134,11 @@ class JpegCoder:
         Args:
             quality: 1 to 100; the steps fall with it as those of the usual tables do.
         """
-        tables = _tables(self._sensitivity, _step(quality))
-        levels = self._found.get(quality)
+        quantiser = self._quantiser(quality)
+        levels: Planes | None = self._found.get(quality)
         if levels is None:
-            levels = _Quantiser(tables, self._sensitivity, quality, self._targets).levels(
-                self._targets
-            )
-        planes = tuple(plane.to(torch.int32).cpu().numpy() for plane in levels)
-        used = tables.to(torch.int32).cpu().numpy()
-        if len(planes) == 1 and not self._gray:
-            planes, used = (*planes, *[np.zeros_like(planes[0])] * 2), np.repeat(used, 2, axis=0)
-        return Coefficients(planes, used, self._size)
+            levels = quantiser.levels(self._targets)
+        return quantiser.coefficients(levels, self._size, gray=self._gray)
 
     def improved(self, quality: int, rounds: int, tick: Tick = no_tick) -> JpegCoder:
         """Return a coder with better targets for the files of a quality, and of those near it.
@@ -163,90 +151,19 @@ class JpegCoder:
         Raises:
             MemoryExhaustedError: there is not enough memory for the smallest tile.
         """
-        tables = _tables(self._sensitivity, _step(quality))
-        quantiser = _Quantiser(tables, self._sensitivity, quality, self._targets)
-        levels = quantiser.levels(self._targets)
-        search = _Search(self._network, self._target, self._size, quantiser, self._targets, levels)
+        quantiser = self._quantiser(quality)
+        levels = torch.stack(quantiser.levels(self._targets))
+        search = _Search(
+            self._network, self._target, self._size, quantiser, self._sensitivity, self._targets,
+            levels,
+        )  # fmt: skip
         search.run(rounds, tick)
         better = copy(self)
         better._targets, better._found = search.targets, {quality: search.levels}
         return better
 
-
-def _step(quality: int) -> float:
-    """Return the step at a quality: it is scaled as libjpeg scales its tables."""
-    percent = 5000 / quality if quality < 50 else max(200 - 2 * quality, 1)
-    return STEP * percent / 100
-
-
-def _tables(sensitivity: torch.Tensor, step: float) -> torch.Tensor:
-    """Return the quantisation steps of luma and chroma, [1 or 2, 64]."""
-    luma, chroma = sensitivity[:1], sensitivity[1:]
-    rows = [luma] if len(chroma) == 0 else [luma, chroma.mean(dim=0, keepdim=True)]
-    return (step / torch.cat(rows).sqrt()).round().clamp(1, 255)
-
-
-class _Quantiser:
-    """Quantiser of blocks, with the probabilities of one image.
-
-    Args:
-        tables: quantisation steps [1 or 2, 64].
-        sensitivity: sensitivity of the coefficients, [C, 64].
-        quality: 1 to 100.
-        targets: coefficients of the whole image, from which the probabilities are taken.
-    """
-
-    def __init__(
-        self, tables: torch.Tensor, sensitivity: torch.Tensor, quality: int, targets: torch.Tensor
-    ) -> None:
-        self.steps = tables[[0, 1, 1]] if len(tables) > 1 else tables
-        self.sensitivity, self.price = sensitivity, PRICE * _step(quality) ** 2
-        self._weights = _numbers(sensitivity * self.steps.square() / 2)
-        self._lengths: list[Reals] = []
-        nearest = [np.rint(blocks).astype(np.int32) for blocks in self._scaled(targets)]
-        self._lengths = self._counted(nearest)
-        self._lengths = self._counted(self._best(targets))
-
-    def levels(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return the levels of coefficients, [C, rows, columns, 64], float32 integers."""
-        found = torch.stack([torch.from_numpy(blocks) for blocks in self._best(targets)])
-        back = torch.empty_like(found)
-        back[..., torch.from_numpy(ZIGZAG)] = found
-        return back.reshape(targets.shape).to(targets)
-
-    def values(self, levels: torch.Tensor) -> torch.Tensor:
-        """Return the coefficients that a decoder takes from levels."""
-        return levels * self.steps[:, None, None]
-
-    def bits(self, levels: torch.Tensor) -> torch.Tensor:
-        """Return the bits of each block of the planes together, [rows, columns]."""
-        total = np.zeros(levels.shape[1] * levels.shape[2])
-        for plane, lengths in zip(levels, self._lengths, strict=False):
-            total += bits_of_blocks(_in_file_order(plane).astype(np.int32), lengths)
-        return torch.from_numpy(total).reshape(levels.shape[1:3]).to(levels)
-
-    def _scaled(self, targets: torch.Tensor) -> list[Reals]:
-        return [_in_file_order(plane) for plane in targets / self.steps[:, None, None]]
-
-    def _best(self, targets: torch.Tensor) -> list[Integers]:
-        given = zip(self._scaled(targets), self._weights, self._lengths, strict=False)
-        return [
-            best_levels(blocks, weights, self.price, lengths) for blocks, weights, lengths in given
-        ]
-
-    def _counted(self, levels: list[Integers]) -> list[Reals]:
-        """Return the lengths of each plane: Cb and Cr share theirs."""
-        luma, *chroma = levels
-        shared = [lengths_of(np.concatenate(chroma))] * 2 if chroma else []
-        return [lengths_of(luma), *shared]
-
-
-def _in_file_order(blocks: torch.Tensor) -> Reals:
-    return blocks.reshape(-1, 64)[:, torch.from_numpy(ZIGZAG)].cpu().numpy().astype(np.float64)
-
-
-def _numbers(rows: torch.Tensor) -> list[Reals]:
-    return [_in_file_order(row)[0] for row in rows]
+    def _quantiser(self, quality: int) -> Quantiser:
+        return Quantiser(self._sensitivity, STEP * step_of(quality), self._targets)
 
 
 class _Search:
@@ -262,11 +179,13 @@ class _Search:
         network: InvertibleNetwork,
         target: Rows,
         size: tuple[int, int],
-        quantiser: _Quantiser,
+        quantiser: Quantiser,
+        sensitivity: torch.Tensor,
         targets: torch.Tensor,
         levels: torch.Tensor,
     ) -> None:
         self.network, self.target, self.size, self.quantiser = network, target, size, quantiser
+        self.sensitivity = sensitivity
         self.targets, self.levels = targets.clone(), levels
         self.device = targets.device
         self.scale = network.config.scale
@@ -304,9 +223,9 @@ class _Search:
         best = self._judged(tile, hr, self.targets[:, rows, columns], self.levels[:, rows, columns])
         rates = torch.full_like(best.cost, RATE)
         for round_ in range(rounds):
-            moves = rates[:, :, None] * best.gradient / self.quantiser.sensitivity[:, None, None]
+            moves = rates[:, :, None] * best.gradient / self.sensitivity[:, None, None]
             targets = best.targets - moves
-            levels = self.quantiser.levels(targets)
+            levels = torch.stack(self.quantiser.levels(targets))
             last = round_ == rounds - 1
             trial = self._judged(tile, hr, targets, levels, with_gradient=not last)
             better = trial.cost <= best.cost

@@ -6,8 +6,9 @@ the file contains all of it. Gray images are coded as gray. Files have no metada
 irn lack the tag that `irn compress` stores. z = 0.
 
 At each quality, LR of irn and bicubic LR are coded as JPEG: 4:4:4, optimised, progressive. With an
-effort, the coefficients of irn's are chosen as `irn compress --effort` chooses them. The plain
-codecs may use as many bytes as irn's file has.
+effort, the coefficients of irn's are chosen as `irn compress --effort` chooses them, and two more
+methods are measured: the best plain JPEG that `irn compress` can make, and the better one of that
+and irn's file, which it writes. The plain codecs may use as many bytes as irn's file has.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from irncli.eval.sets import load_cropped
 from irncli.geometry import lr_size
 from irncli.io.encoding import Coefficients, Format
 from irncli.io.image_file import decode
+from irncli.io.libraries import jxl_is_here
 from irncli.io.picture import Picture
 from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.models import LoadedRestorer
@@ -43,11 +45,14 @@ from irncli.operations.models import LoadedRestorer
 __all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Compression", "CompressionMethods"]
 
 IRN, BARE, LOSSLESS, BICUBIC = "irn", "irn without restorer", "irn png", "bicubic + jpeg"
-CODECS: tuple[Format, ...] = ("jpeg", "webp", "avif")
+OWN_JPEG, CHOSEN = "jpeg by irn", "irn compress"
+"""The best plain JPEG of `irn compress`, and what it writes: the better of that and irn's file."""
+CODECS: tuple[Format, ...] = ("jpeg", "webp", "avif", "jxl")
 QUALITIES = (30, 50, 70, 80, 90)
 RATES = (0.2, 0.3, 0.5, 0.8)
 """Bits per pixel at which PSNR is compared."""
-REFERENCES = ("jpeg", BICUBIC)
+_OURS = (IRN, BARE, CHOSEN)
+REFERENCES = ("jpeg", BICUBIC, OWN_JPEG, "webp", "avif", "jxl")
 """Methods that irn is compared with."""
 
 Result = dict[str, Any]
@@ -84,9 +89,15 @@ class CompressionMethods:
         return Compressor(self.jpeg.rescaler, "jpeg", restorer)
 
     @property
+    def codecs(self) -> tuple[Format, ...]:
+        """The plain codecs that can be written on this system."""
+        return tuple(codec for codec in CODECS if codec != "jxl" or jxl_is_here())
+
+    @property
     def points(self) -> list[tuple[str, int | None]]:
         """All pairs of method and quality, in the order of the records."""
-        names = [IRN, *([BARE] if self.restorer else []), BICUBIC, *CODECS]
+        own = [CHOSEN, OWN_JPEG] if self.effort else []
+        names = [IRN, *([BARE] if self.restorer else []), *own, BICUBIC, *self.codecs]
         curves = [(name, quality) for name in names for quality in self.qualities]
         return [*curves, (LOSSLESS, None)]
 
@@ -163,14 +174,23 @@ def _attempts(hr: Pixels, methods: CompressionMethods, tick: Tick) -> Iterator[A
     coder = ours.coder(hr, low, scale) if methods.effort else None
     for quality in methods.qualities:
         data = ours.code(low, quality, coefficients=_chosen(coder, quality, methods.effort))
-        yield IRN, quality, data, ours.restore(data, size, scale), quality
+        restored = ours.restore(data, size, scale)
+        yield IRN, quality, data, restored, quality
         if ours.restorer is not None:
             bare = replace(ours, restorer=None)
             yield BARE, quality, data, bare.restore(data, size, scale), quality
         coded = encode_plain(small, "jpeg", quality)
         back = bicubic(decode(coded).pixels, *hr.shape[:2])
         yield BICUBIC, quality, coded, back, quality
-        for codec in CODECS:
+        own = plain(hr, "jpeg", len(data), methods.effort) if methods.effort else None
+        if methods.effort:
+            if own is not None:
+                yield OWN_JPEG, quality, own.data, decode(own.data).pixels, own.quality
+            if own is not None and own.psnr > psnr(restored, hr):
+                yield CHOSEN, quality, own.data, decode(own.data).pixels, own.quality
+            else:
+                yield CHOSEN, quality, data, restored, quality
+        for codec in methods.codecs:
             found = plain(hr, codec, len(data))
             if found is not None:
                 yield codec, quality, found.data, decode(found.data).pixels, found.quality
@@ -222,10 +242,15 @@ def _shown(result: Result) -> Result:
 
 def _facts(name: str, methods: CompressionMethods) -> dict[str, Any]:
     """Return the columns for models and hardware; the codecs have no network."""
-    network = {IRN: methods.jpeg, BARE: methods.jpeg, LOSSLESS: methods.png}.get(name)
+    network = {
+        IRN: methods.jpeg,
+        BARE: methods.jpeg,
+        CHOSEN: methods.jpeg,
+        LOSSLESS: methods.png,
+    }.get(name)
     restorer = methods.restorer if name == IRN else None
     device, precision = network.placement() if network else ("cpu", None)
-    effort = {"effort": methods.effort} if name == IRN else {}
+    effort = {"effort": methods.effort} if name in (IRN, CHOSEN, OWN_JPEG) else {}
     return {
         **effort,
         "network": network and network.name,
@@ -243,12 +268,14 @@ def _facts(name: str, methods: CompressionMethods) -> dict[str, Any]:
 
 def _compared(records: Sequence[Record]) -> list[Record]:
     """Return the records of a set; add `bd_rate` and `gain` to those of irn's curves."""
-    curves = {name: _curve(records, name) for name in (IRN, BARE, *REFERENCES)}
+    measured = {record["model"] for record in records}
+    references = [name for name in REFERENCES if name in measured]
+    curves = {name: _curve(records, name) for name in (*_OURS, *references)}
     found = []
     for record in records:
         name, further = record["model"], {}
-        if name in (IRN, BARE):
-            others = {other: curves[other] for other in REFERENCES}
+        if name in _OURS:
+            others = {other: curves[other] for other in references}
             further = {
                 "bd_rate": {o: number(bd_rate(curves[name], c), 2) for o, c in others.items()},
                 "gain": {o: _gains(curves[name], c) for o, c in others.items()},

@@ -21,9 +21,12 @@ STYLES: dict[str, dict[str, Any]] = {
     "irn without restorer": {"color": COLOURS[0], "marker": "o", "linestyle": "--"},
     "irn png": {"color": COLOURS[0], "marker": "D", "linestyle": ""},
     "bicubic + jpeg": {"color": GRAYS[0], "marker": "s"},
+    "irn compress": {"color": COLOURS[0], "marker": "*", "linestyle": "-."},
     "jpeg": {"color": COLOURS[1], "marker": "s"},
+    "jpeg by irn": {"color": COLOURS[1], "marker": "*", "linestyle": "-."},
     "webp": {"color": COLOURS[2], "marker": "^"},
     "avif": {"color": COLOURS[3], "marker": "v"},
+    "jxl": {"color": GRAYS[0], "marker": "v", "linestyle": ":"},
 }
 
 

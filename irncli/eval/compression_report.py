@@ -22,8 +22,10 @@ PROTOCOL = (
     "Files have no metadata: those of irn lack the tag that `irn compress` stores. irn and bicubic "
     "code their LR as a JPEG (4:4:4, optimised, progressive) of the stated quality; with an effort "
     "above 0, irn chooses the coefficients for the restored image (`--effort`). jpeg (the "
-    "better of 4:2:0 and 4:4:4), webp and avif code the image itself in at most as many bytes as "
-    "irn's file has at that quality. z = 0."
+    "better of 4:2:0 and 4:4:4, by libjpeg), webp, avif and jxl code the image itself in at most "
+    "as many bytes as irn's file has at that quality; jpeg by irn is the best plain JPEG of "
+    "`irn compress`, whose tables and levels are chosen for RGB PSNR, too; irn compress is what "
+    "the command writes, the better of irn and jpeg by irn. z = 0."
 )
 BD_RATE = (
     "BD-rate is the percentage of additional (+) or saved (-) bits of the first curve against the "

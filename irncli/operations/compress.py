@@ -13,7 +13,7 @@ from irncli.compression.jpeg_coder import (
     rounds_of,
 )
 from irncli.compression.pipeline import Compressor
-from irncli.compression.plain import Plain, plain_jpeg
+from irncli.compression.plain import Plain
 from irncli.compression.search import MAX_PROBES
 from irncli.compression.target import Target
 from irncli.engine.alpha import bleed
@@ -217,7 +217,7 @@ class _Compression:
         )
         tag = tag_of(self.image, model, settings.scale, **fields)
         self.packet = with_tag(self.image.metadata, tag, self._warn_once)
-        self.plain = PlainJpegs(self.image, self.icc, self._warn_once)
+        self.plain = PlainJpegs(self.image, self.icc, self._warn_once, self.effort)
 
     def _warn_once(self, text: str) -> None:
         if text not in self.warnings:
@@ -316,8 +316,8 @@ class _Compression:
         report["psnr"] = round(psnr(back, image.pixels), 3)
         report["ssim"] = round(ssim(back, image.pixels), 5)
         # A JPEG cannot store transparency, so there is nothing to compare with.
-        plain = plain_jpeg(image.pixels, size) if image.alpha is None else None
-        report["plain_jpeg"] = plain and described(plain, len(plain.data))
+        plain = self.plain.within(size) if image.alpha is None else None
+        report["plain_jpeg"] = plain and described(plain, len(self.plain.file(plain)))
         if plain is not None and plain.psnr > report["psnr"] and self.settings.auto is False:
             self.warnings.append(
                 "a plain JPEG of the same size is the better image: choose a lower quality or "
@@ -350,12 +350,12 @@ class _Compression:
         return self.plain.within(limit)
 
     def _is_better(self, plain: Plain, made: Result) -> bool:
-        """Tell whether a plain JPEG meets the target better than the network does."""
+        """Tell whether a plain JPEG meets the target at least as well: it needs no restoring."""
         assert made.report is not None  # noqa: S101
         if self.settings.target.psnr is not None:
             size: int = made.report["bytes_after"]
-            return len(self.plain.file(plain)) < size
-        return plain.psnr > float(made.report["psnr"])
+            return len(self.plain.file(plain)) <= size
+        return plain.psnr >= float(made.report["psnr"])
 
     def _with_plain(self, plain: Plain, made: Result | None) -> Result:
         """Return a plain JPEG as the result, with what the network would have made."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from irncli.compression.plain import Plain, plain_jpeg, plain_reaching
+from irncli.compression.plain import Plain, encode_plain, plain_jpeg, plain_reaching
 from irncli.errors import ImageError, TagError
 from irncli.io.encoding import encode, fitted
 from irncli.io.formats.jpeg import replace_xmp
@@ -48,39 +48,50 @@ class PlainJpegs:
         image: the image.
         icc: colour profile of the image.
         warn: called with a warning about the metadata.
+        effort: above 0, tables and levels are chosen, too; see `plain`.
 
     Attributes:
         whole: the image with what a JPEG of it can hold.
         lost: warnings about what that leaves out.
     """
 
-    def __init__(self, image: Picture, icc: bytes | None, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, image: Picture, icc: bytes | None, warn: Callable[[str], None], effort: int
+    ) -> None:
         given = replace(image, metadata=replace(image.metadata, icc=icc))
         self.whole, self.lost = fitted(given, "jpeg")
-        self._warn = warn
+        self._warn, self._effort = warn, effort
+        self._found: dict[int, Plain | None] = {}
 
     def within(self, most_bytes: int) -> Plain | None:
         """Return the best one whose file has at most so many bytes; None if there is none."""
-        plain = plain_jpeg(self.whole.pixels, most_bytes)
-        if plain is None:
-            return None
-        metadata = len(self.file(plain)) - len(plain.data)
-        return plain_jpeg(self.whole.pixels, most_bytes - metadata)
+        if most_bytes not in self._found:
+            limit = most_bytes - self._metadata()
+            self._found[most_bytes] = plain_jpeg(self.whole.pixels, limit, self._effort)
+        return self._found[most_bytes]
+
+    def _metadata(self) -> int:
+        """Return the bytes that metadata add to a file."""
+        corner = replace(self.whole, pixels=self.whole.pixels[:8, :8].copy())
+        bare = encode_plain(corner.pixels, "jpeg", 50)
+        return len(self._encoded(corner, Plain(bare, 50, "4:4:4", 0))) - len(bare)
 
     def reaching(self, psnr: float) -> Plain | None:
         """Return the smallest one with at least this PSNR in dB; None if there is none."""
-        return plain_reaching(self.whole.pixels, "jpeg", psnr)
+        return plain_reaching(self.whole.pixels, "jpeg", psnr, self._effort)
 
     def file(self, plain: Plain) -> bytes:
         """Return the file of one of them."""
-        whole = self.whole
+        return self._encoded(self.whole, plain)
 
+    def _encoded(self, image: Picture, plain: Plain) -> bytes:
         def tag(content_sha256: str) -> Tag:
-            return Tag(content_sha256=content_sha256, hr_size=whole.size, **PLAIN)
+            return Tag(content_sha256=content_sha256, hr_size=self.whole.size, **PLAIN)
 
         return encode(
-            whole, image_format="jpeg", quality=plain.quality, subsampling=plain.subsampling,
-            progressive=True, xmp=with_tag(whole.metadata, tag, self._warn),
+            image, image_format="jpeg", quality=plain.quality, subsampling=plain.subsampling,
+            progressive=True, coefficients=plain.coefficients,
+            xmp=with_tag(image.metadata, tag, self._warn),
         )  # fmt: skip
 
 

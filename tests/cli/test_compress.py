@@ -398,3 +398,74 @@ def test_the_original_is_not_always_kept(irn, tight, models, why):
     result = irn("compress", source, "--quality", 100, "--json", *more)
     assert result.status == 0
     assert json.loads(result.out)["report"]["codec"] != "original"
+
+
+class TestEffort:
+    """`--effort`: tables and levels that are chosen for the restored image."""
+
+    def test_it_gains_at_the_same_size(self, irn, photograph, models, tmp_path):
+        found = []
+        for effort in (0, 1, 2):
+            small, back = tmp_path / f"{effort}.jpg", tmp_path / f"{effort}.png"
+            assert not irn(
+                "compress", "--effort", effort, "--target-size", 1900, "--always-irn",
+                "--model", "irn-jpeg-x2", photograph, "-o", small,
+            ).status  # fmt: skip
+            assert not irn("upscale", small, "--temperature", 0, "-o", back).status
+            assert 1500 < small.stat().st_size <= 1900
+            with Image.open(small) as image:
+                assert (image.format, image.mode) == ("JPEG", "RGB")
+                assert image.info.get("progressive")
+            found.append(quality_of(photograph, back))
+        assert found[0] < found[1] < found[2]
+
+    def test_one_is_the_default(self, irn, photograph, models, tmp_path):
+        files = []
+        for given in ([], ["--effort", 1]):
+            small = tmp_path / f"{len(given)}.jpg"
+            arguments = ["--always-irn", "--model", "irn-jpeg-x2", photograph, "-o", small]
+            assert not irn("compress", *given, *arguments).status
+            files.append(small.read_bytes())
+        assert files[0] == files[1]
+
+    def test_the_plain_jpeg_is_chosen_too(self, irn, photograph, models, tmp_path):
+        levels = []
+        for effort in (0, 1):
+            result = irn(
+                "compress", "--json", "--effort", effort, "--target-size", 6000, photograph,
+                "-o", tmp_path / f"{effort}.jpg",
+            )  # fmt: skip
+            report = json.loads(result.out)["report"]
+            plain = report["plain_jpeg"]
+            assert report["codec"] == "plain jpeg"
+            assert plain["bytes"] == report["bytes_after"] <= 6000
+            assert quality_of(photograph, tmp_path / f"{effort}.jpg") == pytest.approx(
+                plain["psnr"], abs=6e-4
+            )
+            levels.append(plain["psnr"])
+        assert levels[1] > levels[0] + 0.5
+
+    def test_gray_stays_gray(self, irn, photograph, models, tmp_path):
+        gray, small, back = (tmp_path / name for name in ("gray.png", "small.jpg", "back.png"))
+        with Image.open(photograph) as image:
+            image.convert("L").save(gray)
+        assert not irn(
+            "compress", "--always-irn", "--effort", 2, gray, "-o", small, "--quality", 40
+        ).status
+        assert not irn("upscale", small, "-o", back).status
+        for path in (small, back):
+            with Image.open(path) as image:
+                assert image.mode == "L"
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["--effort", 3, "--codec", "webp"], "--effort with WEBP: it is for JPEG only"),
+            (["--effort", 3, "--refine", 5], "--refine with --effort: both optimise the file"),
+            (["--effort", 10], "10 should be less than or equal to 9"),
+        ],
+    )
+    def test_what_does_not_go_together(self, irn, photograph, arguments, said):
+        result = irn("compress", *arguments, photograph)
+        assert result.status == 2
+        assert said in " ".join(result.err.split())

@@ -58,7 +58,7 @@ RUNS = {
     "colorize of a file of another machine": "colorize tagged_gray.png --model tint.safetensors"
     " -o tagged_colours.png",
     "colorize of gray": "colorize decolored_gray.png --model tint.safetensors -o again_gray.png",
-    "compress": "compress photo.png --model tiny.safetensors --scale 4",
+    "compress": "compress photo.png --model tiny.safetensors --scale 4 --always-irn",
     "compress to WebP": "compress photo.png --model tiny.safetensors --scale 4 --codec webp"
     " --no-report --quality 70",
     "compress to a size": "compress photo.png --model tiny.safetensors --scale 4"

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from irncli.engine import refine as module
+from irncli.engine.frozen import restored
 from irncli.engine.metrics import psnr
 from irncli.engine.refine import PATIENCE, refine
 from irncli.engine.rescaler import Rescaler
+from irncli.engine.tiles import even_tiles
 from irncli.errors import MemoryExhaustedError, UsageError
 from irncli.io.encoding import encode
 from irncli.io.image_file import decode
@@ -61,7 +63,7 @@ def test_gradients_are_those_of_the_network(name):
     pairs = []
     for restore in (
         lambda x: network.inverse(x, x.new_zeros(1, config.latent_channels, 12, 9)),
-        lambda x: module._restored(network, x),
+        lambda x: restored(network, x),
     ):
         x = low.clone().requires_grad_()
         back = restore(x)
@@ -186,7 +188,7 @@ def test_tiles_cover_each_pixel_once_and_are_bounded(size, part):
     if part:
         rows, columns = (slice(0, min(a.stop, b)) for a, b in zip(part, size, strict=True))
     seen = np.zeros(size, int)
-    for tile in module._tiles(rows, columns, 128, size, module.HALO):
+    for tile in even_tiles(rows, columns, 128, size, module.HALO, module.GRAIN):
         seen[tile.rows.tile, tile.columns.tile] += 1
         assert tile.pixels <= (128 + 2 * module.HALO) ** 2
         for axis, limit in zip((tile.rows, tile.columns), size, strict=True):
@@ -206,8 +208,8 @@ def test_windows_see_as_far_in_cells_as_in_pixels():
 
 def test_tiles_are_even():
     """128 and 12 would be mostly halo."""
-    sides = [axis.stop - axis.start for axis in module._spans(slice(0, 140), 128, 140, 16)]
-    assert sides == [80, 60]
+    tiles = even_tiles(slice(0, 140), slice(0, 16), 128, (140, 16), 16, module.GRAIN)
+    assert [tile.rows.stop - tile.rows.start for tile in tiles] == [80, 60]
 
 
 @pytest.mark.parametrize("name", ["irn-x2", "irn-x4", "irn-ld-x3", "color", "color-cells"])
@@ -295,7 +297,7 @@ def test_options_out_of_range(wrong, noise):
 
 def short_of_memory(monkeypatch, limit):
     """Windows of more pixels than `limit` do not fit; returns those that did."""
-    real, fitted = module._restored, []
+    real, fitted = module.restored, []
 
     def restored(network, low):
         if low[0, 0].numel() > limit:
@@ -303,7 +305,7 @@ def short_of_memory(monkeypatch, limit):
         fitted.append(low[0, 0].numel())
         return real(network, low)
 
-    monkeypatch.setattr(module, "_restored", restored)
+    monkeypatch.setattr(module, "restored", restored)
     return fitted
 
 

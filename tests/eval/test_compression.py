@@ -1,6 +1,7 @@
 """Compression, measured: each number by its own means, and what the tables make of them."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from irncli.eval.runner import measure_set
 from irncli.eval.sets import find_sets
 from irncli.io.encoding import encode
 from irncli.io.image_file import decode
+from irncli.io.libraries import jxl_is_here
 from irncli.io.picture import Picture
 from irncli.operations.models import LoadedModel, LoadedRestorer
 from irncli.zoo.checkpoint import Card, Checkpoint, weights_sha256
@@ -25,6 +27,7 @@ from tests.support.networks import CRM, SMALL, shaken
 
 SIZE = (61, 47)
 CROPPED = (46, 60)
+JXL = ["jxl"] if jxl_is_here() else []
 
 
 def checkpoint(network, name):
@@ -80,7 +83,7 @@ def picture_of(record, name="a.png"):
 
 
 def test_a_record_for_each_contestant_and_quality(records):
-    names = ["irn", "irn without restorer", "bicubic + jpeg", "jpeg", "webp", "avif"]
+    names = ["irn", "irn without restorer", "bicubic + jpeg", "jpeg", "webp", "avif", *JXL]
     expected = [(name, quality) for name in names for quality in (40, 80)]
     assert [(r["model"], r["quality"]) for r in records] == [*expected, ("irn png", None)]
     for one in records:
@@ -152,6 +155,24 @@ def test_means_are_those_of_the_pictures(records):
                 assert one[key] == pytest.approx(np.mean(values), abs=1e-4), (one["model"], key)
             else:
                 assert one[key] is None
+
+
+def test_an_effort_adds_what_the_command_writes(folder, methods):
+    given = replace(methods, restorer=None, effort=1, qualities=(60,))
+    (pictures,) = find_sets([folder])
+    records = measure_set(pictures, Compression(given), failed=lambda path, _: None)
+    names = ["irn", "irn compress", "jpeg by irn", "bicubic + jpeg", "jpeg", "webp", "avif", *JXL]
+    assert [record["model"] for record in records] == [*names, "irn png"]
+    ours, chosen, own, usual = (
+        picture_of(of(records, name, 60)) for name in ("irn", "irn compress", "jpeg by irn", "jpeg")
+    )
+    assert chosen["psnr_rgb"] == max(ours["psnr_rgb"], own["psnr_rgb"])
+    assert chosen["bytes"] <= ours["bytes"]
+    assert own["psnr_rgb"] >= usual["psnr_rgb"]
+    assert of(records, "irn compress", 60)["effort"] == 1
+    assert set(of(records, "irn", 60)["bd_rate"]) == {"jpeg by irn", *names[3:]}
+    assert "lossy, weights" in compression_report.page(records)
+    assert "effort 1" in compression_report.page(records)
 
 
 def made(model, quality, rate, level, **changes):

@@ -101,5 +101,5 @@ def test_runtime_dependencies_are_the_chosen_ones():
     names = {line.split(">")[0].split(";")[0].strip() for line in always}
     assert names == {
         "torch", "typer", "rich", "pillow", "imageio", "safetensors", "platformdirs", "numpy",
-        "defusedxml", "filelock", "opencv-python-headless",
+        "defusedxml", "filelock", "opencv-python-headless", "mozjpeg-lossless-optimization",
     }  # fmt: skip

@@ -53,9 +53,9 @@ equally sensitive."""
 FASTER, SLOWER = 1.2, 0.4
 """Factors of the rate of a block after a round that lowered its cost, and after one that did not.
 """
-SIDE: Final = 192
+SIDE: Final = 160
 """Side of a tile in LR pixels for x2, and less for larger scales."""
-HALO: Final = 32
+HALO: Final = 16
 """Width of the border around a tile, in LR pixels."""
 GRAIN: Final = 16
 ROUND_COST: Final = 4.0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from irncli.compression.trellis import Reals, best_levels, bits_of_blocks, lengths_of
-from irncli.io.formats.jpeg_scans import ZIGZAG, Coefficients, Integers
+from irncli.io.formats.jpeg_scans import MOST, ZIGZAG, Coefficients, Integers
 
 __all__ = ["Planes", "Quantiser", "step_of"]
 
@@ -18,6 +19,8 @@ Planes = Sequence[torch.Tensor] | torch.Tensor
 PRICE: Final = 0.05
 """Price of a bit in units of the squared step. In theory ln(2) / 12 = 0.058 at many bits, and less
 at few."""
+AT_A_TIME: Final = 1 << 14
+"""Number of blocks whose levels are chosen at a time, in 60 MiB."""
 
 
 def step_of(quality: int) -> float:
@@ -51,8 +54,7 @@ class Quantiser:
         self.price = PRICE * step**2
         self._steps = self.tables[[0, 1, 1]] if len(rows) > 1 else self.tables
         self._weights = [_in_file_order(row)[0] for row in sensitivity * self._steps.square() / 2]
-        nearest = [np.rint(blocks).astype(np.int32) for blocks in self._scaled(targets)]
-        self._lengths = _counted(nearest)
+        self._lengths = _counted(self._each(targets, lambda _, blocks: np.rint(blocks)))
         self._lengths = _counted(self._best(targets))
 
     def levels(self, targets: Planes) -> list[torch.Tensor]:
@@ -88,16 +90,29 @@ class Quantiser:
             tables = np.repeat(tables, 2, axis=0)
         return Coefficients(planes, tables, size)
 
-    def _scaled(self, targets: Planes) -> list[Reals]:
-        return [
-            _in_file_order(plane / steps) for plane, steps in zip(targets, self._steps, strict=True)
-        ]
-
     def _best(self, targets: Planes) -> list[Integers]:
-        given = zip(self._scaled(targets), self._weights, self._lengths, strict=True)
-        return [
-            best_levels(blocks, weights, self.price, lengths) for blocks, weights, lengths in given
-        ]
+        def levels(plane: int, blocks: Reals) -> Integers:
+            return best_levels(blocks, self._weights[plane], self.price, self._lengths[plane])
+
+        return self._each(targets, levels)
+
+    def _each(
+        self, targets: Planes, work: Callable[[int, Reals], npt.NDArray[Any]]
+    ) -> list[Integers]:
+        """Return the levels [N, 64] of each plane in the order of the file, some blocks at a time.
+
+        Args:
+            targets: coefficients.
+            work: function from the number of a plane and coefficients in steps to their levels.
+        """
+        found = []
+        for plane, (given, steps) in enumerate(zip(targets, self._steps, strict=True)):
+            parts = [
+                work(plane, _in_file_order(part / steps).clip(-MOST, MOST)).astype(np.int32)
+                for part in given.reshape(-1, 64).split(AT_A_TIME)
+            ]
+            found.append(np.concatenate(parts))
+        return found
 
 
 def _counted(levels: list[Integers]) -> list[Reals]:

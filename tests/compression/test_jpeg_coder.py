@@ -124,3 +124,11 @@ def test_one_plane_for_equal_channels(rescaler, part, gray):
 
 def test_efforts():
     assert [rounds_of(effort) for effort in range(10)] == [0, 0, 1, 2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_the_darkest_and_the_brightest_fit(rescaler, value):
+    flat = np.full((32, 48, 3), value, np.uint8)
+    coder = coder_of(rescaler, flat).improved(100, 1)
+    low = np.array(Image.open(io.BytesIO(file_of(coder, 100))))
+    assert np.abs(low.astype(int) - value).max() <= 1

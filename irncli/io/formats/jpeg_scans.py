@@ -18,14 +18,12 @@ import numpy.typing as npt
 
 from irncli.errors import ImageError
 
-__all__ = ["ZIGZAG", "Coefficients", "jpeg_of"]
+__all__ = ["MOST", "ZIGZAG", "Coefficients", "Integers", "bit_lengths", "jpeg_of"]
 
 Integers = npt.NDArray[np.int32]
 
-MOST_AC: Final = 1023
-"""Largest magnitude of a coefficient of a wave, in steps: ten bits."""
-MOST_DC: Final = 1023
-"""Largest magnitude of the mean of a block, in steps: the difference of two has eleven bits."""
+MOST: Final = 1023
+"""Largest magnitude of a coefficient in steps: ten bits, and eleven for the difference of two."""
 
 
 def _zigzag() -> npt.NDArray[np.intp]:
@@ -89,8 +87,8 @@ def jpeg_of(coefficients: Coefficients) -> bytes:
 def _baseline(coefficients: Coefficients) -> bytes:
     for plane in coefficients.planes:
         most = int(np.abs(plane).max(initial=0))
-        if most > MOST_AC:
-            raise ImageError(f"coefficient of {most} steps: a JPEG stores at most {MOST_AC}")
+        if most > MOST:
+            raise ImageError(f"coefficient of {most} steps: a JPEG stores at most {MOST}")
     planes = range(len(coefficients.planes))
     parts = [b"\xff\xd8"]
     for index, table in enumerate(coefficients.tables):

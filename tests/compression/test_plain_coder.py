@@ -59,3 +59,11 @@ def test_energy_of_waves_that_decoders_double():
     energy = doubled.square().sum(dim=(1, 2)) / line.square().sum(dim=1)
     expected = torch.outer(energy, energy).ravel()
     assert torch.allclose(_upsampled(), expected, rtol=2e-3)
+
+
+def test_steps_of_chroma_count_the_pixels_it_covers(part):
+    # A long wave of subsampled chroma covers four times the pixels: half the step.
+    whole, half = (PlainCoder(part, way, gray=False).code(30) for way in ("4:4:4", "4:2:0"))
+    assert half.tables[1, 0] == pytest.approx(whole.tables[1, 0] / 2, abs=1)
+    assert half.tables[1, 63] > whole.tables[1, 63]
+    assert np.array_equal(half.tables[0], whole.tables[0])

@@ -188,10 +188,10 @@ def compress(
         target_bpp: largest size of the file, in bits per HR pixel.
         min_psnr: lowest RGB PSNR of the restored image, in dB.
         codec: codec of the output; None: chosen by the suffix of the path, or JPEG.
-        auto: write a plain JPEG that meets the same target if that is better, and the original if
-            it is a JPEG and everything else would be larger; None: yes if the codec is JPEG and
-            there is a report.
-        report: restore the image and compare it with a plain JPEG.
+        auto: write a plain file that meets the same target if that is better, and the original if
+            it is a JPEG and everything else would be larger; None: yes if there is a
+            report and the codec is lossy.
+        report: restore the image and compare it with a plain file of the codec.
         effort: how hard to optimise a JPEG for the restored image, 0 to 9; None: 1.
         refine: number of refinement steps, 0 to 1000.
         model: a Model, a name or a path; None: the default model for scale and codec.

@@ -110,7 +110,7 @@ class CompressionSummary(Summary):
         if record.model is None and record.hr_size:
             if record.report is not None and record.report["codec"] == "original":
                 return "{}x{}, the original".format(*record.hr_size)
-            return "{}x{} as a plain JPEG".format(*record.hr_size)
+            return "{}x{} as a plain {}".format(*record.hr_size, _codec(record))
         return super()._sizes(record)
 
     def _bytes(self, record: Record) -> str:
@@ -130,13 +130,28 @@ def _measured(report: dict[str, Any]) -> str:
     if "irn" in report:
         return f"{said}; {_other_way(report['irn'])}"
     if "psnr" in report:
-        plain = report["plain_jpeg"]
-        said += f"; plain JPEG: {plain['psnr']:.2f} dB" if plain else "; no comparable plain JPEG"
+        for name, key in ((_NAMES.get(report["codec"], ""), "plain"), ("JPEG", "plain_jpeg")):
+            if key in report:
+                plain = report[key]
+                said += (
+                    f"; plain {name}: {plain['psnr']:.2f} dB"
+                    if plain
+                    else f"; no comparable plain {name}"
+                )
     return said
 
 
+_NAMES = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "jxl": "JPEG XL"}
+
+
+def _codec(record: Record) -> str:
+    """Return the name of the codec of a plain file."""
+    codec = "" if record.report is None else record.report["codec"]
+    return _NAMES[codec.removeprefix("plain ")]
+
+
 def _other_way(irn: dict[str, Any] | None) -> str:
-    """Return why a file is a plain JPEG or the original."""
+    """Return why a file is a plain one or the original."""
     if irn is None:
         return "irn cannot meet the target"
     return f"irn has {irn['psnr']:.2f} dB in {irn['bytes']:,} bytes"

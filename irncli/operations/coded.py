@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from irncli.compression.search import least_reaching, most_within
 from irncli.engine.metrics import psnr
@@ -11,7 +12,7 @@ from irncli.engine.tensors import Pixels
 from irncli.errors import UsageError
 from irncli.wording import counted
 
-__all__ = ["Coded", "MissedTargetError", "largest_within", "reaching"]
+__all__ = ["Coded", "MissedTargetError", "largest_within", "reaching", "sizes"]
 
 
 class MissedTargetError(UsageError):
@@ -25,6 +26,27 @@ class Coded:
     data: bytes
     quality: int
     restored: Pixels | None = None
+
+
+def sizes(
+    codec: str, quality: int | None, bytes_: tuple[int, int], hr_size: tuple[int, int]
+) -> dict[str, Any]:
+    """Return the beginning of a report.
+
+    Args:
+        codec: codec of the file, or what it is.
+        quality: quality of the codec; None if it has none.
+        bytes_: sizes of the input and of the file.
+        hr_size: width and height of the image.
+    """
+    before, after = bytes_
+    return {
+        "codec": codec,
+        "quality": quality,
+        "bytes_before": before,
+        "bytes_after": after,
+        "bits_per_pixel": round(8 * after / (hr_size[0] * hr_size[1]), 4),
+    }
 
 
 def largest_within(

@@ -13,7 +13,7 @@ from irncli.compression.jpeg_coder import (
     rounds_of,
 )
 from irncli.compression.pipeline import Compressor
-from irncli.compression.plain import Plain
+from irncli.compression.plain import Plain, plain_jpeg
 from irncli.compression.search import MAX_PROBES
 from irncli.compression.target import Target
 from irncli.engine.alpha import bleed
@@ -23,13 +23,13 @@ from irncli.engine.rescaler import Pixels, resize_plane, to_gray
 from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
-from irncli.io.encoding import CODECS, Format, fitted, holds_profile
+from irncli.io.encoding import CODECS, Format, fitted, holds_profile, spoken_name
 from irncli.io.image_file import decode
 from irncli.io.picture import Picture
-from irncli.operations.coded import Coded, MissedTargetError, largest_within, reaching
+from irncli.operations.coded import Coded, MissedTargetError, largest_within, reaching, sizes
 from irncli.operations.forward import gain_of, tag_of
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
-from irncli.operations.plain_jpegs import PlainJpegs, described, rejected, tagged_original
+from irncli.operations.plain_files import PlainFiles, described, rejected, tagged_original
 from irncli.operations.result import (
     Encoded,
     Operation,
@@ -67,10 +67,10 @@ class Compress(Operation):
         scale: HR size over LR size.
         model: model, or the name of one; None: chosen by scale and codec.
         target: quality, size or PSNR to aim for.
-        auto: write a plain JPEG that meets the same target if that is better, and the original if
-            it is a JPEG and everything else would be larger; None: yes if the codec is JPEG and
-            there is a report.
-        report: restore the image and compare it with a plain JPEG; required by `auto`.
+        auto: write a plain file that meets the same target if that is better, and the original if
+            it is a JPEG and everything else would be larger; None: yes if there is a
+            report and the codec is lossy.
+        report: restore the image and compare it with a plain file; required by `auto`.
         refine: number of refinement steps, 0 to 1000.
         effort: 0: the coefficients of a JPEG are those of LR; 1 to 9: they are chosen for the
             restored image, in `effort` - 1 rounds, and no restorer is used; None: 1 for a JPEG
@@ -111,10 +111,8 @@ class Compress(Operation):
             )
         if self.effort and image_format != "jpeg":
             raise UsageError(f"--effort with {image_format.upper()}: it is for JPEG only")
-        if self.auto and image_format != "jpeg":
-            raise UsageError(
-                f"--auto with {image_format.upper()}: expected JPEG, to compare with a plain JPEG"
-            )
+        if self.auto and image_format == "png":
+            raise UsageError("--auto with PNG: it is lossless, expected a lossy codec")
 
     def effort_for(self, image_format: Format) -> int:
         """Return the effort for a file of a format."""
@@ -123,8 +121,8 @@ class Compress(Operation):
         return 1 if self.effort is None else self.effort
 
     def chooses(self, image_format: Format) -> bool:
-        """Tell whether a plain JPEG is written where that is better."""
-        possible = image_format == "jpeg" and self.report
+        """Tell whether a plain file of the codec is written where that is better."""
+        possible = image_format != "png" and self.report
         return possible if self.auto is None else self.auto
 
     def identity(self) -> list[str]:
@@ -217,15 +215,15 @@ class _Compression:
         )
         tag = tag_of(self.image, model, settings.scale, **fields)
         self.packet = with_tag(self.image.metadata, tag, self._warn_once)
-        self.plain = PlainJpegs(self.image, self.icc, self._warn_once, self.effort)
+        self.plain = PlainFiles(self.image, codec, self.icc, self._warn_once, self.effort)
 
     def _warn_once(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
 
     def run(self) -> Result:
-        """Compress the image, or write a plain JPEG or the original where that is better."""
-        chooses = self.settings.chooses(self.compressor.codec) and self.image.alpha is None
+        """Compress the image, or write a plain file or the original where that is better."""
+        chooses = self._compares() and self.settings.chooses(self.compressor.codec)
         missed = None
         try:
             network = self._by_network()
@@ -235,7 +233,8 @@ class _Compression:
         made = network
         if plain is not None and (network is None or self._is_better(plain, network)):
             made = self._with_plain(plain, network)
-        kept = self._with_original(made, network) if chooses else None
+        keeps = chooses and self.compressor.codec == "jpeg"
+        kept = self._with_original(made, network) if keeps else None
         if kept is not None:
             return kept
         if made is None:
@@ -307,7 +306,7 @@ class _Compression:
         return replace(low, pixels=pixels), gain_of(found)
 
     def _report(self, coded: Coded) -> dict[str, Any]:
-        """Measure a file, and find the plain JPEG of the same size."""
+        """Measure a file, and find the plain files of the same size."""
         image, size = self.image, len(coded.data)
         report = self._sizes(self.compressor.codec, coded.quality, size)
         if not self.settings.report:
@@ -315,28 +314,36 @@ class _Compression:
         back = self._restored(coded) if coded.restored is None else coded.restored
         report["psnr"] = round(psnr(back, image.pixels), 3)
         report["ssim"] = round(ssim(back, image.pixels), 5)
-        # A JPEG cannot store transparency, so there is nothing to compare with.
-        plain = self.plain.within(size) if image.alpha is None else None
-        report["plain_jpeg"] = plain and described(plain, len(self.plain.file(plain)))
+        codec = self.compressor.codec
+        plain = self.plain.within(size) if self._compares() else None
+        if codec != "png":
+            name = "plain_jpeg" if codec == "jpeg" else "plain"
+            report[name] = plain and described(plain, len(self.plain.file(plain)))
+        if codec != "jpeg":
+            # A JPEG cannot store transparency, so there is nothing to compare with.
+            other = plain_jpeg(image.pixels, size) if image.alpha is None else None
+            report["plain_jpeg"] = other and described(other, len(other.data))
         if plain is not None and plain.psnr > report["psnr"] and self.settings.auto is False:
             self.warnings.append(
-                "a plain JPEG of the same size is the better image: choose a lower quality or "
-                "size, where irn gains, or leave out --always-irn"
+                f"a plain {spoken_name(codec)} of the same size is the better image: choose a "
+                "lower quality or size, where irn gains, or leave out --always-irn"
             )
         return report
 
+    def _compares(self) -> bool:
+        """Tell whether plain files of the codec can stand for the image.
+
+        Lossy files do not keep gray exactly gray except as JPEG, and a plain one is not restored.
+        """
+        codec, image = self.compressor.codec, self.image
+        kept = codec == "jpeg" or not image.neutral
+        return codec != "png" and image.alpha is None and kept
+
     def _sizes(self, codec: str, quality: int | None, size: int) -> dict[str, Any]:
-        width, height = self.image.size
-        return {
-            "codec": codec,
-            "quality": quality,
-            "bytes_before": self.bytes_in,
-            "bytes_after": size,
-            "bits_per_pixel": round(8 * size / (width * height), 4),
-        }
+        return sizes(codec, quality, (self.bytes_in, size), self.image.size)
 
     def _plain(self, made: Result | None) -> Plain | None:
-        """Return the best plain JPEG that meets the target; None if none does.
+        """Return the best plain file that meets the target; None if none does.
 
         With a quality as target, its file is at most as large as that of the network.
         """
@@ -350,7 +357,7 @@ class _Compression:
         return self.plain.within(limit)
 
     def _is_better(self, plain: Plain, made: Result) -> bool:
-        """Tell whether a plain JPEG meets the target at least as well: it needs no restoring."""
+        """Tell whether a plain file meets the target at least as well: it needs no restoring."""
         assert made.report is not None  # noqa: S101
         if self.settings.target.psnr is not None:
             size: int = made.report["bytes_after"]
@@ -358,14 +365,15 @@ class _Compression:
         return plain.psnr >= float(made.report["psnr"])
 
     def _with_plain(self, plain: Plain, made: Result | None) -> Result:
-        """Return a plain JPEG as the result, with what the network would have made."""
+        """Return a plain file as the result, with what the network would have made."""
         data, whole = self.plain.file(plain), self.plain.whole
         for text in self.plain.lost:
             self._warn_once(text)
-        report = self._sizes("plain jpeg", plain.quality, len(data))
+        codec = self.compressor.codec
+        report = self._sizes(f"plain {codec}", plain.quality, len(data))
         report["psnr"] = round(plain.psnr, 3)
         report["ssim"] = round(ssim(decode(plain.data).pixels, self.image.pixels), 5)
-        report["plain_jpeg"] = described(plain, len(data))
+        report["plain_jpeg" if codec == "jpeg" else "plain"] = described(plain, len(data))
         report["irn"] = rejected(made)
         return Result(
             image=whole, encode=lambda: Encoded(data), model=None, lr_size=whole.size,

@@ -288,7 +288,7 @@ def test_refinement_gains(irn, photograph, models):
         (["--target-bpp", 0], 2, "more than 0"),
         (["--min-psnr", -3], 2, "dB"),
         (["--codec", "png", "--target-size", "1KB"], 2, "no quality"),
-        (["--codec", "webp", "--auto"], 2, "--auto"),
+        (["--codec", "png", "--auto"], 2, "--auto"),
         (["--auto", "--no-report"], 2, "--auto"),
         (["--min-psnr", 99], 2, "out of reach"),
         (["-o", "x.tif"], 2, ".jpg"),
@@ -469,3 +469,40 @@ class TestEffort:
         result = irn("compress", *arguments, photograph)
         assert result.status == 2
         assert said in " ".join(result.err.split())
+
+
+class TestOtherCodecs:
+    """The better of irn and a plain file of the codec is written."""
+
+    @pytest.mark.parametrize("codec", ["webp", "avif"])
+    @pytest.mark.parametrize(("quality", "plain"), [(20, False), (95, True)])
+    def test_the_better_is_written(
+        self, irn, photograph, models, tmp_path, codec, quality, plain
+    ):  # fmt: skip
+        small, back = tmp_path / f"small.{codec}", tmp_path / "back.png"
+        result = irn("compress", "--quality", quality, photograph, "-o", small, "--json")
+        report = json.loads(result.out)["report"]
+        assert report["codec"] == (f"plain {codec}" if plain else codec)
+        assert report["bytes_after"] == small.stat().st_size
+        assert extract(ImageFile(small.read_bytes()).header.xmp).task == (
+            "plain" if plain else "rescale"
+        )
+        assert not irn("upscale", small, "--temperature", 0, "-o", back).status
+        assert quality_of(photograph, back) == pytest.approx(report["psnr"], abs=0.002)
+        if plain:
+            assert report["plain"]["psnr"] == report["psnr"] > report["irn"]["psnr"]
+            assert report["bytes_after"] <= report["irn"]["bytes"]
+        else:
+            assert report["plain"] is None or report["plain"]["psnr"] < report["psnr"]
+
+    def test_the_line_names_the_codec(self, irn, photograph, models, tmp_path):
+        result = irn("compress", "--quality", 95, photograph, "-o", tmp_path / "a.webp")
+        assert "97x73 as a plain WebP" in result.lines[0]
+        assert "irn has" in result.lines[0]
+
+    def test_gray_is_left_to_the_network(self, irn, photograph, models, tmp_path):
+        gray = tmp_path / "gray.png"
+        with Image.open(photograph) as image:
+            image.convert("L").save(gray)
+        result = irn("compress", "--quality", 95, gray, "-o", tmp_path / "a.webp", "--json")
+        assert json.loads(result.out)["report"]["codec"] == "webp"

@@ -77,8 +77,8 @@ def compress(
         option(
             groups.RESULT,
             "--auto/--always-irn",
-            "Write a plain JPEG or keep a JPEG where that is better, or never. The default for "
-            "JPEG is --auto.",
+            "Write a plain file of the codec, or keep a JPEG, where that is better, or never. "
+            "The default is --auto.",
         ),
     ] = None,
     report: Annotated[
@@ -86,7 +86,7 @@ def compress(
         option(
             groups.MESSAGES,
             "--report/--no-report",
-            "Restore the image and compare it with a plain JPEG.",
+            "Restore the image and compare it with a plain file of the codec.",
         ),
     ] = True,
     effort: Annotated[
@@ -105,9 +105,9 @@ def compress(
 ) -> int:
     """Make images small and encode them; 'irn upscale' restores them.
 
-    Where a plain JPEG meets the same target better, write that one. Where the input is a JPEG, and
-    all that could be written is larger, copy it. Print the size and the quality of the restored
-    image, and those of the other way.
+    Where a plain file of the codec meets the same target better, write that one. Where the input is
+    a JPEG, and all that could be written is larger, copy it. Print the size and the quality of the
+    restored image, and those of the other way.
 
     Examples:
       irn compress --quality 80 photo.png

@@ -11,6 +11,8 @@ from PIL import Image
 
 from irncli import __version__
 from irncli.config import from_json
+from irncli.errors import StorageError
+from irncli.io import paths
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import CRM, SMALL, shaken
 
@@ -111,7 +113,7 @@ def test_the_file_says_what_it_is(irn, folder):
         "weights_sha256": record["weights_sha256"], "licence": "CC0", "irn_version": __version__,
     }  # fmt: skip
     assert all(each.doc_string for each in (*model.graph.input, *model.graph.output))
-    assert all(type(each) is float for each in (record.pop("difference"),))
+    assert 0 <= record.pop("difference") <= 1
     assert record == {
         "model": "tiny", "output": "tiny_inverse.onnx", "status": 0, "error": None,
         "part": "inverse", "precision": "fp32", "opset": 17,
@@ -202,6 +204,25 @@ def test_half_precision_that_overflows_is_refused(irn, folder):
     assert outcome.status == 65
     assert outcome.err.endswith(": use --precision fp32\n")
     assert not Path("large_inverse.onnx").exists()
+
+
+def test_a_disk_that_fills_leaves_whole_files_and_says_which(irn, folder, monkeypatch):
+    saved("irn-x2")
+    write = paths.atomic_write
+
+    def once(path, data, **details):
+        if "inverse" in path.name:
+            raise StorageError(f"cannot write {path}: No space left on device")
+        write(path, data, **details)
+
+    monkeypatch.setattr(paths, "atomic_write", once)
+    outcome = irn("export", "tiny.safetensors", "--part", "both", "--json")
+    assert outcome.status == 74
+    first, second = map(json.loads, outcome.out.splitlines())
+    assert (first["output"], first["status"]) == ("tiny_forward.onnx", 0)
+    assert (second["output"], second["status"]) == (None, 74)
+    onnx.checker.check_model(onnx.load("tiny_forward.onnx"))
+    assert [path.name for path in folder.glob("*.onnx")] == ["tiny_forward.onnx"]
 
 
 @pytest.mark.parametrize("missing", [["onnx"], ["onnx", "onnxruntime"]])

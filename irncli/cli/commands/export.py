@@ -79,21 +79,21 @@ def export(
     console = Console(quiet=quiet, json=json, debug=debug)
     parts: list[Part] = ["forward", "inverse"] if part == "both" else [part]
     records: list[dict[str, Any]] = []
+    status = ExitStatus.OK
     try:
         _export(model, output, parts, precision, overwrite, records)
     except IrnError as error:
         if debug:
             traceback.print_exc()
         console.complain(str(error))
-        if json:
-            console.emit(_record(model, None, status=int(error.status), error=str(error)))
-        return int(error.status)
+        status = error.status
+        records.append(_record(model, None, status=int(status), error=str(error)))
     for record in records:
         if json:
             console.emit(record)
-        else:
+        elif record["output"] is not None:
             console.say(_line(record))
-    return int(ExitStatus.OK)
+    return int(status)
 
 
 def _record(model: str, output: Path | None, **values: Any) -> dict[str, Any]:

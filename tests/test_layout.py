@@ -25,6 +25,7 @@ ALLOWED = {
     "model": {"config", "errors"},
     "io": {"wording", "pixels", "geometry", "limits", "errors"},
     "zoo": {"wording", "model", "io", "config", "errors"},
+    "export": {"zoo", "model", "config", "errors"},
     "kernels": {"model", "errors"},
     "engine": {"pixels", "geometry", "kernels", "model", "config", "errors"},
     "operations": {
@@ -141,6 +142,7 @@ COMMANDS = [["--help"], ["--version"]] + [
         "info",
         "models",
         "train",
+        "export",
         "eval",
         "demo",
     )

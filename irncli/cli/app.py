@@ -116,6 +116,10 @@ COMMANDS = (
         "List, describe, verify, import, rename and remove models.",
     ),
     Listed(
+        "export", "export.export", MODELS,
+        "Write a model as ONNX files, which run without irn and torch.",
+    ),
+    Listed(
         "eval", "evaluate.evaluate", LOOKING,
         "Measure models and filters on directories of images: PSNR, SSIM, LR, bits, time.",
     ),

@@ -90,7 +90,7 @@ def _extras() -> Found:
     """Report the optional packages of irn."""
     pairs = [(extra, name) for name, extra in _requirements() if extra is not None]
     here = [f"{extra} ({name} {_version(name)})" for extra, name in pairs if _version(name)]
-    missing = [extra for extra, name in pairs if not _version(name)]
+    missing = list(dict.fromkeys(extra for extra, name in pairs if not _version(name)))
     yield "ok", f"here: {', '.join(here) or 'none'}"
     if missing:
         every = ",".join(missing)

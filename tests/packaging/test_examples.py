@@ -1,5 +1,7 @@
 """The examples of help and manual run as they stand, one after the other."""
 
+import importlib.util
+
 import pytest
 
 from irncli.cli.help.model import describe
@@ -14,15 +16,20 @@ BRIEF = {
 }
 
 
-ALONE = {"irn train", "irn models", "irn eval", "irn demo", "irn doctor", "irn completion"}
+ALONE = {
+    *("irn train", "irn models", "irn export", "irn eval"),
+    *("irn demo", "irn doctor", "irn completion"),
+}
 """Commands whose examples need nothing that those of others leave."""
 CHAINS = {
     "pictures": lambda name: name not in ALONE,
     "models": lambda name: name in ("irn train", "irn models"),
     "others": lambda name: name in ALONE - {"irn train", "irn models"},
 }
-ELSEWHERE = ("#", "source <(irn completion zsh)", "irn demo")
+ELSEWHERE: tuple[str, ...] = ("#", "source <(irn completion zsh)", "irn demo")
 """Comments; what zsh is told (tests/cli/test_completion.py); what takes long (test_demo)."""
+if importlib.util.find_spec("onnxruntime") is None:
+    ELSEWHERE += ("irn export",)
 LEFT = {
     "pictures": ["back.png", "colours.png", "small_restored.png", "photo_irn.jpg"],
     "models": ["recipe.toml", "runs/x2/best.safetensors"],

@@ -3,14 +3,18 @@
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
+import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from irncli import errors
 from irncli.errors import ExitStatus, IrnError
 from irncli.zoo.registry import default_registry
-from tests.support.blocks import shell_lines
+from tests.support.blocks import blocks, shell_lines
 from tests.support.pictures import size
 from tests.support.places import ROOT
 from tests.support.training import SMALL_RUN
@@ -35,13 +39,14 @@ LEFT = {
     "automation": {"small/a_x2.png": (48, 48)},
     "cluster": {"small/a_x2.png": (48, 48)},
     "compression": {"back.png": (63, 50), "whole.png": (63, 50)},
+    "onnx": {"same.png": (63, 50)},
     "training": {"back.png": (63, 50)},
     "finetuning": {"back.png": (63, 50)},
     "errors": {"out/a_x2.png": (48, 48)},
     "troubleshooting": {"back.png": (63, 50)},
 }
 """Images that the commands of a page leave."""
-NEEDS = {"cluster": "ray"}
+NEEDS = {"cluster": "ray", "onnx": "onnxruntime"}
 """A package without which the commands of a page do not run."""
 ERRORS = [
     [cell.strip().strip("`") for cell in line.strip("|").split("|")]
@@ -76,6 +81,40 @@ def test_the_commands_run_as_they_stand(workplace, page, monkeypatch, short_fold
         (compared,) = (workplace.folder / "compared.jsonl").read_text().splitlines()
         named = {"psnr_rgb", "ssim_rgb", "largest_difference", "status", "error"}
         assert named <= set(json.loads(compared))
+
+
+def restored_by(workplace, command):
+    """What a program of the page about ONNX makes, and what irn makes, cropped to the same size."""
+    for line in shell_lines(PAGES["onnx"]):
+        workplace.run(line, {})
+    result = subprocess.run(command, cwd=workplace.folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    expected = np.asarray(Image.open(workplace.folder / "same.png")).astype(int)
+    height, width = expected.shape[:2]
+    return np.asarray(Image.open(workplace.folder / "back.png"))[:height, :width], expected
+
+
+@pytest.mark.slow
+def test_the_python_program_for_onnx_restores_an_image(workplace):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    (program,) = blocks(PAGES["onnx"], "python")
+    made, expected = restored_by(workplace, [sys.executable, "-c", program])
+    assert np.abs(made - expected).max() <= 1
+    assert (made == expected).mean() > 0.999
+
+
+@pytest.mark.slow
+def test_the_node_program_for_onnx_restores_an_image(workplace):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    modules = ROOT / "node_modules"
+    if shutil.which("node") is None or not (modules / "onnxruntime-node").is_dir():
+        pytest.skip("needs node, and `npm install onnxruntime-node sharp` in the checkout")
+    (program,) = blocks(PAGES["onnx"], "js")
+    (workplace.folder / "restore.mjs").write_text(program)
+    (workplace.folder / "node_modules").symlink_to(modules)
+    made, expected = restored_by(workplace, ["node", "restore.mjs"])
+    assert np.abs(made - expected).max() <= 1
+    assert (made == expected).mean() > 0.999
 
 
 def test_all_statuses_and_errors_are_in_the_table():
@@ -117,7 +156,7 @@ def test_figures_are_those_of_the_weights_that_ship():
 
 
 def test_options_that_are_named_exist():
-    commands = ("downscale", "upscale", "compress", "compare", "train", "models import")
+    commands = ("downscale", "upscale", "compress", "compare", "train", "export", "models import")
     manual = "".join(
         (ROOT / "man" / f"irn-{name.replace(' ', '-')}.1").read_text() for name in commands
     ).replace("\\-", "-")

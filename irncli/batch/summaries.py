@@ -146,7 +146,7 @@ _NAMES = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "jxl": "JPEG XL"}
 
 def _codec(record: Record) -> str:
     """Return the name of the codec of a plain file."""
-    codec = "" if record.report is None else record.report["codec"]
+    codec = "jpeg" if record.report is None else record.report["codec"]
     return _NAMES[codec.removeprefix("plain ")]
 
 

@@ -33,7 +33,7 @@ from irncli.compression.blocks import blocks_of, pixels_of, planes_of
 from irncli.compression.quantiser import Planes, Quantiser, step_of
 from irncli.compression.sensitivity import sensitivity_of
 from irncli.engine.frozen import restored
-from irncli.engine.memory import exhausted, in_parts
+from irncli.engine.memory import in_parts, quarters
 from irncli.engine.rescaler import Pixels, Rescaler, Rows
 from irncli.engine.tensors import to_tensor
 from irncli.engine.ticks import Tick, no_tick
@@ -208,13 +208,8 @@ class _Search:
                 in_parts(tile, improve, self._split, self.device)
 
     def _split(self, tile: Tile) -> Iterator[Tile]:
-        """Cut a tile that needs too much memory into quarters."""
-        longest = max(axis.stop - axis.start for axis in (tile.rows, tile.columns))
-        if longest <= GRAIN:
-            raise exhausted(self.device, f"a window of {GRAIN}x{GRAIN} pixels to encode")
-        side = math.ceil(longest / 2 / GRAIN) * GRAIN
         size = (self.size[1], self.size[0])
-        return even_tiles(tile.rows.tile, tile.columns.tile, side, size, HALO, GRAIN)
+        return quarters(tile, size, HALO, GRAIN, self.device, "encode")
 
     def _improved(self, tile: Tile, rounds: int) -> _Blocks:
         """Return the blocks of a tile after some rounds."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import torch
 
 from irncli.engine.device import is_out_of_memory
+from irncli.engine.tiles import Tile, even_tiles
 from irncli.errors import MemoryExhaustedError
 
-__all__ = ["exhausted", "fits", "in_parts"]
+__all__ = ["exhausted", "fits", "in_parts", "quarters"]
 
 T = TypeVar("T")
 
@@ -50,6 +52,29 @@ def in_parts(
     if not fits(lambda: work(part), device):
         for smaller in split(part):
             in_parts(smaller, work, split, device)
+
+
+def quarters(
+    tile: Tile, size: tuple[int, int], halo: int, grain: int, device: torch.device, work: str
+) -> Iterator[Tile]:
+    """Cut a tile that needs too much memory into quarters.
+
+    Args:
+        tile: the tile.
+        size: height and width of the image.
+        halo: width of the border around a tile.
+        grain: tiles begin at multiples of it.
+        device: device whose memory is used.
+        work: what is done with a tile, such as `refine`, for the error.
+
+    Raises:
+        MemoryExhaustedError: the tile cannot be made smaller.
+    """
+    longest = max(axis.stop - axis.start for axis in (tile.rows, tile.columns))
+    if longest <= grain:
+        raise exhausted(device, f"a window of {grain}x{grain} pixels to {work}")
+    side = math.ceil(longest / 2 / grain) * grain
+    return even_tiles(tile.rows.tile, tile.columns.tile, side, size, halo, grain)
 
 
 def exhausted(device: torch.device, what: str) -> MemoryExhaustedError:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from irncli.engine.frozen import restored
-from irncli.engine.memory import exhausted, in_parts
+from irncli.engine.memory import in_parts, quarters
 from irncli.engine.rescaler import Rescaler, Rows, padded_rows, resized_rows, whole_cells
 from irncli.engine.tensors import AsStored, Pixels, to_pixels, to_tensor
 from irncli.engine.ticks import Tick, no_tick
@@ -204,13 +204,8 @@ class _Search:
                 in_parts(tile, refine_tile, self._split, self.device)
 
     def _split(self, tile: Tile) -> Iterator[Tile]:
-        """Cut a tile that needs too much memory into quarters."""
-        longest = max(axis.stop - axis.start for axis in (tile.rows, tile.columns))
-        if longest <= GRAIN:
-            raise exhausted(self.device, f"a window of {GRAIN}x{GRAIN} pixels to refine")
-        side = math.ceil(longest / 2 / GRAIN) * GRAIN
         size = (self.lr.shape[0], self.lr.shape[1])
-        return even_tiles(tile.rows.tile, tile.columns.tile, side, size, self.halo, GRAIN)
+        return quarters(tile, size, self.halo, GRAIN, self.device, "refine")
 
     def _best(self, tile: Tile, steps: int, rate: float, keep: float) -> tuple[Pixels, int]:
         """Return the best iterate for one tile and the number of steps taken."""

@@ -95,7 +95,7 @@ def compress(
             groups.RESULT,
             "--effort N",
             "How hard to optimise a JPEG for the restored image: 0, not at all, to 9, which is "
-            "best and takes about ten times as long as 1, the default.",
+            "best and slowest. The default is 1.",
             min=0,
             max=9,
         ),

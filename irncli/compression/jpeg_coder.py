@@ -32,6 +32,7 @@ from torch.nn import functional
 from irncli.compression.blocks import blocks_of, pixels_of, planes_of
 from irncli.compression.quantiser import Planes, Quantiser, step_of
 from irncli.compression.sensitivity import sensitivity_of
+from irncli.engine.device import has_bfloat16, resolve_precision
 from irncli.engine.frozen import restored
 from irncli.engine.memory import in_parts, quarters
 from irncli.engine.rescaler import Pixels, Rescaler, Rows
@@ -118,6 +119,7 @@ class JpegCoder:
     ) -> None:
         self._gray = gray
         self._network: InvertibleNetwork = rescaler.network
+        self._dtype = _dtype_of(rescaler)
         self._size = (low.shape[1], low.shape[0])
         self._target: Rows = rescaler.reading(hr, scale).rows
         device = self._network.latent_sigma.device
@@ -154,8 +156,8 @@ class JpegCoder:
         quantiser = self._quantiser(quality)
         levels = torch.stack(quantiser.levels(self._targets))
         search = _Search(
-            self._network, self._target, self._size, quantiser, self._sensitivity, self._targets,
-            levels,
+            self._network, self._dtype, self._target, self._size, quantiser, self._sensitivity,
+            self._targets, levels,
         )  # fmt: skip
         search.run(rounds, tick)
         better = copy(self)
@@ -177,6 +179,7 @@ class _Search:
     def __init__(
         self,
         network: InvertibleNetwork,
+        dtype: torch.dtype,
         target: Rows,
         size: tuple[int, int],
         quantiser: Quantiser,
@@ -184,7 +187,8 @@ class _Search:
         targets: torch.Tensor,
         levels: torch.Tensor,
     ) -> None:
-        self.network, self.target, self.size, self.quantiser = network, target, size, quantiser
+        self.network, self.dtype = network, dtype
+        self.target, self.size, self.quantiser = target, size, quantiser
         self.sensitivity = sensitivity
         self.targets, self.levels = targets.clone(), levels
         self.device = targets.device
@@ -252,7 +256,7 @@ class _Search:
         height, width = (axis.high - axis.low for axis in (tile.rows, tile.columns))
         with torch.set_grad_enabled(with_gradient):
             low = pixels_of(given)[:, :, :height, :width]
-            error = 255 * restored(self.network, low) - hr
+            error = 255 * restored(self.network, low, self.dtype) - hr
         gradient = torch.zeros_like(given)
         if with_gradient:
             (gradient,) = torch.autograd.grad(error.square().sum() / 2, given)
@@ -260,6 +264,18 @@ class _Search:
         cost[inner] += self.quantiser.price * self.quantiser.bits(levels)
         shared = _with_neighbours(cost)[inner]
         return _Blocks(targets, levels, gradient[:, inner[0], inner[1]], shared)
+
+
+def _dtype_of(rescaler: Rescaler) -> torch.dtype:
+    """Return the dtype inside the dense blocks in the rounds.
+
+    A gradient in bfloat16 points the same way, and the errors of the restored image are many times
+    as large as those of bfloat16, so a CPU that has it uses it, though `auto` restores in float32.
+    """
+    device = rescaler.network.latent_sigma.device
+    if rescaler.precision == "auto" and has_bfloat16(device):
+        return torch.bfloat16
+    return resolve_precision(rescaler.precision, device)
 
 
 def _in_blocks(pixels: slice) -> slice:

@@ -13,6 +13,7 @@ from irncli.errors import UnavailableError, UsageError
 __all__ = [
     "Precision",
     "cpu_name",
+    "has_bfloat16",
     "is_out_of_memory",
     "resolve_device",
     "resolve_precision",
@@ -62,6 +63,16 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     if precision not in _DTYPES:
         raise UsageError(f"precision {precision!r}: expected auto, fp32, bf16 or fp16")
     return _DTYPES[precision]
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device has instructions for bfloat16, rather than only emulating it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in checks)
 
 
 def use_threads(count: int | None) -> None:

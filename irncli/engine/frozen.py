@@ -31,23 +31,33 @@ class _FrozenConv(torch.autograd.Function):
 
 
 def _convolved(conv: torch.nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
-    return _FrozenConv.apply(x, conv.weight, conv.bias)  # type: ignore[no-any-return, no-untyped-call]
+    weight, bias = conv.weight.to(x.dtype), conv.bias.to(x.dtype)  # type: ignore[union-attr]
+    return _FrozenConv.apply(x, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def _dense(block: DenseBlock, x: torch.Tensor) -> torch.Tensor:
-    """Run a dense block with frozen weights in a third of the memory that autograd would need."""
-    return block.output(x, _convolved)
+def restored(
+    network: InvertibleNetwork, low: torch.Tensor, dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """Return `network.inverse(low, 0)`, [1, 3, H, W], differentiable only in `low`.
 
+    Dense blocks take a third of the memory that autograd would need with trainable weights.
 
-def restored(network: InvertibleNetwork, low: torch.Tensor) -> torch.Tensor:
-    """Return `network.inverse(low, 0)`, [1, 3, H, W], differentiable only in `low`."""
+    Args:
+        network: network, whose weights are float32.
+        low: LR, float32 [1, 3, h, w].
+        dtype: dtype inside the dense blocks.
+    """
+
+    def dense(block: DenseBlock, x: torch.Tensor) -> torch.Tensor:
+        return block.output(x.to(dtype), _convolved).to(x.dtype)
+
     height, width = (side // network.config.cell for side in low.shape[2:])
     z = low.new_zeros((1, network.config.latent_channels, height, width))
     state = network.join(low, z)
     for operation in reversed(network.chain):
         state = state.contiguous(memory_format=torch.channels_last)
         if isinstance(operation, CouplingBlock):
-            state = operation.inverse(state, _dense)
+            state = operation.inverse(state, dense)
         else:
             state = operation.inverse(state)
     return state

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from irncli.engine.device import has_bfloat16
 from irncli.model.dense import DenseBlock
 from irncli.train.fused import can_be_fused
 from irncli.train.sections import Compute
@@ -22,22 +23,13 @@ def training_dtype(compute: Compute, device: torch.device) -> torch.dtype | None
     """
     wanted = compute.precision == "bf16"
     if compute.precision == "auto":
-        wanted = _has_bfloat16(device)
+        wanted = has_bfloat16(device)
     return torch.bfloat16 if wanted else None
 
 
 def will_be_fused(network: nn.Module, compute: Compute) -> bool:
     """Tell whether a network is trained through the fused kernels."""
     return compute.precision != "fp32" and not compute.recompute and can_be_fused(network)
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type != "cpu":
-        return False
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in checks)
 
 
 def prepare(

@@ -11,6 +11,7 @@ from irncli.compression import jpeg_coder
 from irncli.compression.blocks import blocks_of, pixels_of, planes_of
 from irncli.compression.jpeg_coder import GROWTH, JpegCoder, rounds_of
 from irncli.compression.sensitivity import sensitivity_of
+from irncli.engine import frozen
 from irncli.engine.metrics import psnr
 from irncli.engine.rescaler import Rescaler
 from irncli.engine.tensors import to_tensor
@@ -91,6 +92,32 @@ def test_rounds_lower_the_cost(rescaler, part):
     assert file_of(coder.improved(40, 3), 40) == after
 
 
+def test_rounds_in_bfloat16_are_as_good(rescaler, part, monkeypatch):
+    part = np.ascontiguousarray(part[:72, :64])
+    found = {}
+    for native in (False, True):
+        monkeypatch.setattr(jpeg_coder, "has_bfloat16", lambda _, native=native: native)
+        data = file_of(coder_of(rescaler, part).improved(40, 2), 40)
+        found[native] = len(data), quality_of(rescaler, data, part)
+    assert found[True] != found[False]
+    assert found[True][0] == pytest.approx(found[False][0], rel=0.03)
+    assert found[True][1] == pytest.approx(found[False][1], abs=0.15)
+
+
+def test_a_stated_precision_is_used_in_the_rounds(rescaler, part, monkeypatch):
+    monkeypatch.setattr(jpeg_coder, "has_bfloat16", lambda _: True)
+    dtypes = set()
+
+    def restored(network, low, dtype=torch.float32):
+        dtypes.add(dtype)
+        return frozen.restored(network, low, dtype)
+
+    monkeypatch.setattr(jpeg_coder, "restored", restored)
+    exact = Rescaler(rescaler.network, "cpu", "fp32")
+    coder_of(exact, np.ascontiguousarray(part[:32, :32])).improved(40, 1)
+    assert dtypes == {torch.float32}
+
+
 def test_tiles_are_as_good(rescaler, part, monkeypatch):
     part = np.ascontiguousarray(part[:72, :64])
     whole = coder_of(rescaler, part).improved(40, 1)
@@ -127,8 +154,14 @@ def test_efforts():
 
 
 @pytest.mark.parametrize("value", [0, 255])
-def test_the_darkest_and_the_brightest_fit(rescaler, value):
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_the_darkest_and_the_brightest_fit(rescaler, value, bfloat16, monkeypatch):
+    monkeypatch.setattr(jpeg_coder, "has_bfloat16", lambda _: bfloat16)
     flat = np.full((32, 48, 3), value, np.uint8)
-    coder = coder_of(rescaler, flat).improved(100, 1)
-    low = np.array(Image.open(io.BytesIO(file_of(coder, 100))))
-    assert np.abs(low.astype(int) - value).max() <= 1
+    coder = coder_of(rescaler, flat)
+    better = coder.improved(100, 1)
+    low = np.array(Image.open(io.BytesIO(file_of(better, 100))))
+    # Here the errors of bfloat16 are as large as those of the coefficients.
+    assert np.abs(low.astype(int) - value).max() <= (3 if bfloat16 else 1)
+    before, after = (quality_of(rescaler, file_of(each, 100), flat) for each in (coder, better))
+    assert after >= before

@@ -29,11 +29,13 @@ from irncli.engine.device import cpu_name
 from irncli.engine.metrics import psnr, ssim
 from irncli.engine.rescaler import Pixels, bicubic, to_gray
 from irncli.engine.ticks import Tick
+from irncli.errors import DataError
 from irncli.eval.methods import Trained
 from irncli.eval.rates import Curve, bd_rate, gain
 from irncli.eval.records import Failure, Record, mean
 from irncli.eval.records import plain as number
 from irncli.eval.sets import load_cropped
+from irncli.eval.ssimulacra2 import ssimulacra2
 from irncli.geometry import lr_size
 from irncli.io.encoding import Coefficients, Format
 from irncli.io.image_file import decode
@@ -42,7 +44,16 @@ from irncli.io.picture import Picture
 from irncli.limits import DEFAULT_MAX_PIXELS
 from irncli.operations.models import LoadedRestorer
 
-__all__ = ["IRN", "QUALITIES", "RATES", "REFERENCES", "Compression", "CompressionMethods"]
+__all__ = [
+    "BD_RATES",
+    "IRN",
+    "QUALITIES",
+    "RATES",
+    "REFERENCES",
+    "Compression",
+    "CompressionMethods",
+    "joined",
+]
 
 IRN, BARE, LOSSLESS, BICUBIC = "irn", "irn without restorer", "irn png", "bicubic + jpeg"
 OWN_JPEG, CHOSEN = "jpeg by irn", "irn compress"
@@ -51,6 +62,12 @@ CODECS: tuple[Format, ...] = ("jpeg", "webp", "avif", "jxl")
 QUALITIES = (30, 50, 70, 80, 90)
 RATES = (0.2, 0.3, 0.5, 0.8)
 """Bits per pixel at which PSNR is compared."""
+BD_RATES = {
+    "psnr_rgb": "bd_rate",
+    "ssim_rgb": "bd_rate_ssim",
+    "ssimulacra2": "bd_rate_ssimulacra2",
+}
+"""Key of the BD-rate at equal values of each metric."""
 _OURS = (IRN, BARE, CHOSEN)
 REFERENCES = ("jpeg", BICUBIC, OWN_JPEG, "webp", "avif", "jxl")
 """Methods that irn is compared with."""
@@ -141,6 +158,49 @@ class Compression:
         }
 
 
+def joined(parts: Sequence[Sequence[Record]], name: str) -> list[Record]:
+    """Return the records of a set that was measured in parts, each with other images.
+
+    Args:
+        parts: records of the parts, measured with the same settings.
+        name: name of the set.
+
+    Raises:
+        DataError: the parts have different methods, or an image is in two of them.
+    """
+    found = []
+    for same in _aligned(parts):
+        images = [image for record in same for image in record["per_image"]]
+        names = {image["image"] for image in images}
+        if len(names) != len(images):
+            raise DataError(f"{name}, {same[0]['model']}: an image was measured twice")
+        infinite = [image | {"psnr_rgb": inf} for image in images if image["psnr_rgb"] is None]
+        finite = [image for image in images if image["psnr_rgb"] is not None]
+        found.append(
+            {
+                **same[0],
+                "set": name,
+                "images": len(images),
+                "too_large": sum(record["too_large"] for record in same),
+                **_means([*finite, *infinite]),
+                "failed": [failure for record in same for failure in record["failed"]],
+                "per_image": images,
+            }
+        )
+    return _compared(found)
+
+
+def _aligned(parts: Sequence[Sequence[Record]]) -> Iterator[tuple[Record, ...]]:
+    """Yield the records of each method and quality, one of each part."""
+    keys = ("model", "quality", "effort", "scale", "weights_sha256")
+    for same in zip(*parts, strict=False):
+        if len({tuple(record.get(key) for key in keys) for record in same}) > 1:
+            raise DataError(f"parts that were measured differently: {same[0]['model']}")
+        yield same
+    if len({len(part) for part in parts}) > 1:
+        raise DataError("parts with different methods")
+
+
 def _measure_image(path: Path, methods: CompressionMethods, tick: Tick) -> list[Result]:
     """Measure all methods on one image; a codec whose files are all too large has no result."""
     hr = load_cropped(path, methods.scale, methods.max_pixels)
@@ -158,6 +218,7 @@ def _measure_image(path: Path, methods: CompressionMethods, tick: Tick) -> list[
                 "bits_per_pixel": 8 * len(data) / (hr.shape[0] * hr.shape[1]),
                 "psnr_rgb": psnr(restored, hr),
                 "ssim_rgb": ssim(restored, hr),
+                "ssimulacra2": ssimulacra2(restored, hr),
             }
         )
     return results
@@ -222,14 +283,14 @@ def _bicubic_low(hr: Pixels, scale: int) -> Pixels:
 
 
 def _means(results: Sequence[Result]) -> dict[str, Any]:
-    keys = ("bits_per_pixel", "psnr_rgb", "ssim_rgb")
-    means = {key: number(mean(r[key] for r in results), _digits(key)) for key in keys}
+    keys = ("bits_per_pixel", "psnr_rgb", "ssim_rgb", "ssimulacra2")
+    means = {key: number(mean(r.get(key) for r in results), _digits(key)) for key in keys}
     equal = sum(result["psnr_rgb"] == inf for result in results)
     return {**means, "identical": {"psnr_rgb": equal} if equal else {}}
 
 
 def _digits(key: str) -> int:
-    return 4 if key == "psnr_rgb" else 6
+    return 4 if key in ("psnr_rgb", "ssimulacra2") else 6
 
 
 def _shown(result: Result) -> Result:
@@ -250,9 +311,8 @@ def _facts(name: str, methods: CompressionMethods) -> dict[str, Any]:
     }.get(name)
     restorer = methods.restorer if name == IRN else None
     device, precision = network.placement() if network else ("cpu", None)
-    effort = {"effort": methods.effort} if name in (IRN, CHOSEN, OWN_JPEG) else {}
     return {
-        **effort,
+        "effort": methods.effort,
         "network": network and network.name,
         "weights_sha256": network and network.weights_sha256,
         "restorer": restorer and restorer.name,
@@ -270,16 +330,19 @@ def _compared(records: Sequence[Record]) -> list[Record]:
     """Return the records of a set; add `bd_rate` and `gain` to those of irn's curves."""
     measured = {record["model"] for record in records}
     references = [name for name in REFERENCES if name in measured]
-    curves = {name: _curve(records, name) for name in (*_OURS, *references)}
+    names = (*_OURS, *references)
+    curves = {key: {name: _curve(records, name, key) for name in names} for key in BD_RATES}
+    by_psnr = curves["psnr_rgb"]
     found = []
     for record in records:
         name, further = record["model"], {}
         if name in _OURS:
-            others = {other: curves[other] for other in references}
-            further = {
-                "bd_rate": {o: number(bd_rate(curves[name], c), 2) for o, c in others.items()},
-                "gain": {o: _gains(curves[name], c) for o, c in others.items()},
+            rates = {
+                column: {other: number(bd_rate(of[name], of[other]), 2) for other in references}
+                for column, of in ((BD_RATES[key], curves[key]) for key in BD_RATES)
             }
+            gains = {other: _gains(by_psnr[name], by_psnr[other]) for other in references}
+            further = {**rates, "gain": gains}
         found.append({**record, **further})
     return found
 
@@ -288,16 +351,16 @@ def _gains(ours: Curve, theirs: Curve) -> dict[str, float | None]:
     return {f"{rate:g}": number(gain(ours, theirs, rate), 3) for rate in RATES}
 
 
-def _curve(records: Sequence[Record], name: str) -> Curve:
+def _curve(records: Sequence[Record], name: str, key: str) -> Curve:
     """Return the curve of a method over the qualities at which every image has a finite PSNR.
 
     Means over some of the images are left out: they cannot be compared with those of other curves.
     """
     return [
-        (record["bits_per_pixel"], record["psnr_rgb"])
+        (record["bits_per_pixel"], record[key])
         for record in records
         if record["model"] == name
-        and record["psnr_rgb"] is not None
+        and record.get(key) is not None
         and not record["too_large"]
         and not record["identical"]
     ]

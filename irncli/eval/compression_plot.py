@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from irncli.errors import DataError
+from irncli.eval.compression import IRN
 from irncli.eval.plot import COLOURS, GRAYS
 from irncli.eval.records import Record
 from irncli.wording import counted
@@ -14,7 +15,7 @@ from irncli.wording import counted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["chart"]
+__all__ = ["chart", "lines"]
 
 STYLES: dict[str, dict[str, Any]] = {
     "irn": {"color": COLOURS[0], "marker": "o", "linewidth": 2.2},
@@ -33,7 +34,8 @@ STYLES: dict[str, dict[str, Any]] = {
 def chart(records: Sequence[Record]) -> bytes:
     """Draw RGB PSNR over bits per pixel for each set, with a line for each method.
 
-    The axis of bits per pixel is logarithmic.
+    The axis of bits per pixel is logarithmic. irn has a line for each effort that was measured, the
+    other methods have theirs of the highest.
 
     Returns:
         The chart as a PNG file.
@@ -58,18 +60,28 @@ def chart(records: Sequence[Record]) -> bytes:
     return buffer.getvalue()
 
 
+def lines(records: Sequence[Record]) -> Iterator[tuple[str, str, list[Record]]]:
+    """Yield the label, the method and the records of each line of a chart."""
+    efforts = sorted({record.get("effort", 0) for record in records}, reverse=True)
+    for model in dict.fromkeys(record["model"] for record in records):
+        for effort in efforts:
+            chosen = (model, effort)
+            mine = [r for r in records if (r["model"], r.get("effort", 0)) == chosen]
+            if mine:
+                several = model == IRN and len(efforts) > 1
+                yield (f"{model}, effort {effort}" if several else model), model, mine
+            if mine and model != IRN:
+                break
+
+
 def _draw(axis: Axes, records: Sequence[Record]) -> None:
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-    for model in dict.fromkeys(record["model"] for record in records):
-        points = sorted(
-            (record["bits_per_pixel"], record["psnr_rgb"])
-            for record in records
-            if record["model"] == model
-        )
+    for label, model, mine in lines(records):
+        points = sorted((record["bits_per_pixel"], record["psnr_rgb"]) for record in mine)
         rates, levels = zip(*points, strict=True)
         style = STYLES.get(model, {"color": GRAYS[1]})
-        axis.plot(rates, levels, label=model, markersize=5, **style)
+        axis.plot(rates, levels, label=label, markersize=5, **style)
     axis.set_xscale("log", base=2)
     axis.xaxis.set_major_formatter(ScalarFormatter())
     axis.xaxis.set_minor_formatter(NullFormatter())

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from irncli.eval.compression import RATES
+from irncli.eval.compression import BD_RATES, RATES
 from irncli.eval.page import escaped, grid, versions
 from irncli.eval.records import Record
 from irncli.eval.report import aligned, figure
@@ -17,26 +17,29 @@ __all__ = ["comparisons", "csv_text", "page", "table"]
 
 PROTOCOL = (
     "Bits of the file are counted per HR pixel. PSNR in dB and SSIM (11x11 Gaussian window, sigma "
-    "1.5, valid region) are computed on 8-bit RGB over the whole image. All figures are means over "
-    "the images of a set. HR is first cropped at the bottom and right to a multiple of the scale. "
-    "Files have no metadata: those of irn lack the tag that `irn compress` stores. irn and bicubic "
-    "code their LR as a JPEG (4:4:4, optimised, progressive) of the stated quality; with an effort "
-    "above 0, irn chooses the coefficients for the restored image (`--effort`). jpeg (the "
-    "better of 4:2:0 and 4:4:4, by libjpeg), webp, avif and jxl code the image itself in at most "
-    "as many bytes as irn's file has at that quality; jpeg by irn is the best plain JPEG of "
-    "`irn compress`, whose tables and levels are chosen for RGB PSNR, too; irn compress is what "
-    "the command writes, the better of irn and jpeg by irn. z = 0."
+    "1.5, valid region) are computed on 8-bit RGB over the whole image, SSIMULACRA2 by the library "
+    "of that name. All figures are means over the images of a set. HR is first cropped at the "
+    "bottom and right to a multiple of the scale. Files have no metadata: those of irn lack the "
+    "tag that `irn compress` stores. irn and bicubic code their LR as a JPEG (4:4:4, optimised, "
+    "progressive) of the stated quality; with an effort above 0, irn chooses the coefficients for "
+    "the restored image (`--effort`). jpeg (the better of 4:2:0 and 4:4:4, by libjpeg), webp, avif "
+    "and jxl code the image itself in at most as many bytes as irn's file has at that quality; "
+    "jpeg by irn is the best plain JPEG of `irn compress`, whose tables and levels are chosen for "
+    "RGB PSNR, too; irn compress is what the command writes, the better of irn and jpeg by irn. "
+    "z = 0."
 )
 BD_RATE = (
     "BD-rate is the percentage of additional (+) or saved (-) bits of the first curve against the "
-    "second at equal RGB PSNR, for the mean curves of the set (Bjontegaard, VCEG-M33, with "
-    "piecewise cubics). The other columns are the gain in RGB PSNR in dB at a fixed rate. A dash "
-    "means that the curves do not overlap there."
+    "second at equal RGB PSNR (or SSIM, or SSIMULACRA2), for the mean curves of the set "
+    "(Bjontegaard, VCEG-M33, with piecewise cubics). The other columns are the gain in RGB PSNR in "
+    "dB at a fixed rate. A dash means that the curves do not overlap there, or that the metric was "
+    "not measured."
 )
 _FIGURES = (
     ("bpp", "bits_per_pixel", ".3f"),
     ("PSNR-RGB", "psnr_rgb", ".2f"),
     ("SSIM-RGB", "ssim_rgb", ".4f"),
+    ("SSIMULACRA2", "ssimulacra2", ".1f"),
 )
 _IMAGE = ("image", "width", "height", "codec_quality", "bytes")
 _NUMBERS = tuple(key for _, key, _ in _FIGURES)
@@ -69,7 +72,8 @@ def _cells(record: Record) -> list[str]:
 
 
 def _comparison_titles() -> list[str]:
-    return ["BD-rate", *(f"dB at {rate:g} bpp" for rate in RATES)]
+    metrics = ("BD-rate", "by SSIM", "by SSIMULACRA2")
+    return [*metrics, *(f"dB at {rate:g} bpp" for rate in RATES)]
 
 
 def comparisons(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
@@ -79,16 +83,17 @@ def comparisons(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
     """
     seen = set()
     for record in records:
-        for reference, percent in record.get("bd_rate", {}).items():
-            key = record["set"], record["model"], reference
+        for reference in record.get("bd_rate", {}):
+            key = record["set"], record.get("effort"), record["model"], reference
             if key not in seen:
                 seen.add(key)
+                rates = (record.get(column, {}).get(reference) for column in BD_RATES.values())
                 gains = record["gain"][reference].values()
                 yield (
                     record["set"],
                     [
                         f"{record['model']} / {reference}",
-                        _signed(percent, ".1f", " %"),
+                        *(_signed(percent, ".1f", " %") for percent in rates),
                         *(_signed(value, ".2f") for value in gains),
                     ],
                 )
@@ -106,7 +111,8 @@ def _notes(records: Sequence[Record]) -> list[str]:
         if record["failed"]:
             names = ", ".join(failure["image"] for failure in record["failed"])
             found.append(f"{name}: not measured: {names}")
-        where = f"{name}, {record['model']}, quality {record['quality']}"
+        effort = "" if record.get("effort") is None else f", effort {record['effort']}"
+        where = f"{name}{effort}, {record['model']}, quality {record['quality']}"
         if record["too_large"]:
             found.append(
                 f"{where}: number of images that do not fit into as many bytes as irn's file: "
@@ -148,10 +154,11 @@ def page(records: Sequence[Record]) -> str:
         "\n".join(_hardware(records)),
     ]
     titles = ["contestant", "quality", "images", *(title for title, _, _ in _FIGURES)]
-    for name in dict.fromkeys(record["set"] for record in records):
-        mine = [record for record in records if record["set"] == name]
+    for name, effort in dict.fromkeys((r["set"], r.get("effort")) for r in records):
+        mine = [r for r in records if (r["set"], r.get("effort")) == (name, effort)]
         compared = [cells for _, cells in comparisons(mine)]
-        parts += [f"## {escaped(name)}, x{mine[0]['scale']}"]
+        title = f"## {escaped(name)}, x{mine[0]['scale']}"
+        parts += [title if effort is None else f"{title}, effort {effort}"]
         parts += [grid(["curves", *_comparison_titles()], compared)]
         parts += [grid(titles, [_cells(record) for record in mine])]
     remarks = _notes(records)
@@ -174,8 +181,6 @@ def _hardware(records: Sequence[Record]) -> list[str]:
 
 def _weights(record: Record) -> str:
     text = f"{record['network']}, weights {record['weights_sha256'][:12]}"
-    if record.get("effort"):
-        text += f", effort {record['effort']}"
     if record["restorer"] is None:
         return text
     return f"{text}; restorer {record['restorer']}, weights {record['restorer_sha256'][:12]}"

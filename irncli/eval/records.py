@@ -115,6 +115,7 @@ class CompressionImage(TypedDict):
     bits_per_pixel: Number
     psnr_rgb: Number
     ssim_rgb: Number
+    ssimulacra2: NotRequired[Number]
 
 
 class CompressionRecord(TypedDict):
@@ -130,6 +131,7 @@ class CompressionRecord(TypedDict):
     bits_per_pixel: Number
     psnr_rgb: Number
     ssim_rgb: Number
+    ssimulacra2: NotRequired[Number]
     identical: dict[str, int]
     network: str | None
     weights_sha256: str | None
@@ -144,6 +146,8 @@ class CompressionRecord(TypedDict):
     failed: list[Failure]
     per_image: list[CompressionImage]
     bd_rate: NotRequired[dict[str, Number]]
+    bd_rate_ssim: NotRequired[dict[str, Number]]
+    bd_rate_ssimulacra2: NotRequired[dict[str, Number]]
     gain: NotRequired[dict[str, dict[str, Number]]]
     effort: NotRequired[int]
     remark: NotRequired[str]
@@ -269,7 +273,7 @@ def _is_a(where: str, value: object, *kinds: type) -> Any:
 def merge(files: Iterable[Sequence[Record]]) -> list[Record]:
     """Join the records of several files.
 
-    If several records have the same set, model, scale and quality, the last one is kept.
+    If several records have the same set, model, scale, quality and effort, the last one is kept.
 
     Raises:
         DataError: some records are of compression and others are not, or two differ in the guard.
@@ -277,10 +281,11 @@ def merge(files: Iterable[Sequence[Record]]) -> list[Record]:
     merged: dict[tuple[object, ...], Record] = {}
     for records in files:
         for record in records:
-            key = (record["set"], record["model"], record["scale"], record.get("quality"))
+            names = ("set", "model", "scale", "quality", "effort")
+            key = tuple(record.get(name) for name in names)
             if record.get("guard") != merged.get(key, record).get("guard"):
-                name = f"{record['model']} on {record['set']}"
-                raise DataError(f"{name} with and without the guard: show one of them at a time")
+                where = f"{record['model']} on {record['set']}"
+                raise DataError(f"{where} with and without the guard: show one of them at a time")
             merged[key] = record
     task_of(list(merged.values()))
     return list(merged.values())

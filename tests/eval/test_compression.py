@@ -11,12 +11,15 @@ from skimage.metrics import peak_signal_noise_ratio
 from irncli.compression.pipeline import Compressor
 from irncli.engine.rescaler import Rescaler, bicubic
 from irncli.engine.restorer import Restorer
+from irncli.errors import DataError
 from irncli.eval import compression_plot, compression_report
-from irncli.eval.compression import Compression, CompressionMethods, _compared
+from irncli.eval.compression import Compression, CompressionMethods, _compared, joined
 from irncli.eval.methods import Trained
 from irncli.eval.rates import bd_rate
+from irncli.eval.records import merge
 from irncli.eval.runner import measure_set
 from irncli.eval.sets import find_sets
+from irncli.eval.ssimulacra2 import ssimulacra2
 from irncli.io.encoding import encode
 from irncli.io.image_file import decode
 from irncli.io.libraries import jxl_is_here
@@ -207,14 +210,61 @@ def test_the_mean_of_a_part_of_the_pictures_is_no_point_of_a_curve():
     assert first["bd_rate"]["jpeg"] == round(bd_rate(ours, rest), 2)
 
 
+def test_parts_of_a_set_are_joined(records):
+    """Records of two images are the records of each of them, joined."""
+    parts = []
+    for image in ("a.png", "gray.png"):
+        part = []
+        for record in records:
+            mine = [one for one in record["per_image"] if one["image"] == image]
+            part.append(record | {"per_image": mine, "failed": [], "too_large": 1 - len(mine)})
+        parts.append(part)
+    assert {len(one["per_image"]) for part in parts for one in part} <= {0, 1}
+    found = joined(parts, "few")
+    # Means of numbers that were rounded for the record, and what is made of them.
+    means = ("bits_per_pixel", "psnr_rgb", "ssim_rgb", "ssimulacra2")
+    close = (*means, "failed", "bd_rate", "bd_rate_ssim", "bd_rate_ssimulacra2", "gain")
+    for one, whole in zip(found, records, strict=True):
+        assert one.keys() == whole.keys()
+        assert {k: v for k, v in one.items() if k not in close} == {
+            k: v for k, v in whole.items() if k not in close
+        }
+        assert [one[k] for k in means] == pytest.approx([whole[k] for k in means], abs=2e-4)
+    with pytest.raises(DataError, match="measured twice"):
+        joined([parts[0], parts[0]], "few")
+    other = [record | {"effort": 5} for record in parts[1]]
+    with pytest.raises(DataError, match="measured differently"):
+        joined([parts[0], other], "few")
+    with pytest.raises(DataError, match="different methods"):
+        joined([parts[0], parts[1][:-1]], "few")
+
+
+def test_ssimulacra2_falls_with_quality(records, hr):
+    pytest.importorskip("ssimulacra2", reason="the library ssimulacra2 is not installed")
+    low, high = (of(records, "jpeg", quality)["ssimulacra2"] for quality in (40, 80))
+    assert low < high < 100
+    assert ssimulacra2(hr, hr) == pytest.approx(100)
+    assert ssimulacra2(hr[:7], hr[:7]) is None
+
+
+def test_efforts_stand_beside_each_other():
+    both = merge([[r | {"effort": n} for r in curves()] for n in (0, 9)])
+    shown = compression_report.page(both)
+    assert shown.index("## s, x2, effort 0") < shown.index("## s, x2, effort 9")
+    assert shown.count("| irn / jpeg | -20.0 % |") == 2
+    lines = [label for label, *_ in compression_plot.lines(both)]
+    assert lines == ["irn, effort 9", "irn, effort 0", "jpeg", "bicubic + jpeg"]
+
+
 def test_table_csv_and_page(records):
     text = compression_report.table(records)
     assert "few: not measured: bad.png" in text
     one = of(records, "irn", 80)
-    figures = f"{one['bits_per_pixel']:.3f}", f"{one['psnr_rgb']:.2f}", f"{one['ssim_rgb']:.4f}"
+    figures = [f"{one['bits_per_pixel']:.3f}", f"{one['psnr_rgb']:.2f}", f"{one['ssim_rgb']:.4f}"]
+    figures.append("-" if one["ssimulacra2"] is None else f"{one['ssimulacra2']:.1f}")
     (row,) = [line.split() for line in text.splitlines() if line.startswith("few  irn     ")
               and line.split()[2:3] == ["80"]]  # fmt: skip
-    assert tuple(row[-3:]) == figures
+    assert row[-4:] == figures
     assert f"| irn | 80 | 2 | {' | '.join(figures)} |" in compression_report.page(records)
     rows = list(csv.DictReader(compression_report.csv_text(records).splitlines()))
     assert len(rows) == sum(1 + len(record["per_image"]) for record in records)

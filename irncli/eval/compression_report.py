@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from irncli.eval.compression import BD_RATES, RATES
+from irncli.eval.compression import BD_RATES, RATES, REFERENCES
 from irncli.eval.page import escaped, grid, versions
 from irncli.eval.records import Record
 from irncli.eval.report import aligned, figure
@@ -153,6 +153,7 @@ def page(records: Sequence[Record]) -> str:
         BD_RATE,
         "\n".join(_hardware(records)),
     ]
+    parts += _overview(records)
     titles = ["contestant", "quality", "images", *(title for title, _, _ in _FIGURES)]
     for name, effort in dict.fromkeys((r["set"], r.get("effort")) for r in records):
         mine = [r for r in records if (r["set"], r.get("effort")) == (name, effort)]
@@ -165,6 +166,23 @@ def page(records: Sequence[Record]) -> str:
     if remarks:
         parts += ["## Remarks", "\n".join(f"- {escaped(remark)}" for remark in remarks)]
     return "\n\n".join(parts) + "\n"
+
+
+def _overview(records: Sequence[Record]) -> list[str]:
+    """Return a table of all BD-rates, if several efforts were measured; otherwise nothing."""
+    curves = {
+        (r["set"], r["effort"], r["model"]): r["bd_rate"]
+        for r in records
+        if r.get("effort") is not None and "bd_rate" in r
+    }
+    if len({effort for _, effort, _ in curves}) < 2:
+        return []
+    references = [name for name in REFERENCES if any(name in rates for rates in curves.values())]
+    rows = [
+        [name, str(effort), model, *(_signed(rates.get(r), ".1f", " %") for r in references)]
+        for (name, effort, model), rates in curves.items()
+    ]
+    return ["## BD-rates", grid(["set", "effort", "curve", *references], rows)]
 
 
 def _hardware(records: Sequence[Record]) -> list[str]:

@@ -252,6 +252,8 @@ def test_efforts_stand_beside_each_other():
     shown = compression_report.page(both)
     assert shown.index("## s, x2, effort 0") < shown.index("## s, x2, effort 9")
     assert shown.count("| irn / jpeg | -20.0 % |") == 2
+    assert "| s | 9 | irn | -20.0 % | - |" in shown
+    assert "## BD-rates" not in compression_report.page(curves())
     lines = [label for label, *_ in compression_plot.lines(both)]
     assert lines == ["irn, effort 9", "irn, effort 0", "jpeg", "bicubic + jpeg"]
 

@@ -280,7 +280,7 @@ def test_drawn_and_noisy_blocks_are_told_from_photographs(photo):
     assert not texture(hr[:, :2], (4, 1), 32).synthetic.any()
 
 
-@pytest.mark.parametrize("period", [2, 3, 5, 8])
+@pytest.mark.parametrize("period", [2, 3, 4, 5, 8])
 def test_stripes_are_drawn_in_whichever_direction_they_run(period):
     colours = np.array([(250, 20, 30), (10, 200, 90)], np.uint8)
     stripes = colours[(np.arange(96) % period) * 2 // period]

@@ -1,7 +1,8 @@
-"""Helpers of the benchmarks: hardware, a photograph of any size, peak memory of children."""
+"""Helpers of the benchmarks: options, hardware, a photograph of any size, memory of children."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -15,6 +16,19 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTO = ROOT / "irncli" / "demo" / "photo.png"
+
+
+def repeating_parser(docstring: str | None, *, repeats: int) -> argparse.ArgumentParser:
+    """Return a parser of options with those of repeated measurements: `--repeats` and `--json`.
+
+    Args:
+        docstring: docstring of the script; its first line is the description.
+        repeats: default of `--repeats`.
+    """
+    parser = argparse.ArgumentParser(description=(docstring or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--repeats", type=int, default=repeats)
+    parser.add_argument("--json", type=Path)
+    return parser
 
 
 def hardware() -> dict[str, Any]:

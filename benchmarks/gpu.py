@@ -11,16 +11,14 @@ recipes, crops included. Memory is the peak that torch allocated on the device.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from common import finish, hardware, middle, photograph
+from common import finish, hardware, middle, photograph, repeating_parser
 
 from irncli.engine.device import resolve_device
 from irncli.engine.rescaler import Rescaler
@@ -38,15 +36,13 @@ NAIVE_MEGAPIXELS = 2.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = repeating_parser(__doc__, repeats=5)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--models", nargs="+", default=["irn-x2", "irn-x4"])
     parser.add_argument("--megapixels", type=float, nargs="+", default=[2, 8, 24])
     parser.add_argument("--presets", nargs="+", default=["irn-x2", "irn-x4", "irn-x3"])
     parser.add_argument("--set", action="append", default=[], help="fields of the recipes")
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=40, help="timed steps of training")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     device = resolve_device(options.device)
     result: dict[str, Any] = {

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import Any
 
-from common import finish, hardware, middle, photograph
+from common import finish, hardware, middle, photograph, repeating_parser
 
 from irncli.engine.guard import guard
 from irncli.engine.rescaler import Rescaler
@@ -19,11 +18,9 @@ from irncli.zoo.registry import default_registry
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = repeating_parser(__doc__, repeats=3)
     parser.add_argument("--model", action="append", required=True, help="repeatable")
     parser.add_argument("--megapixels", type=float, default=1)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     result: dict[str, Any] = {"hardware": hardware(), "megapixels": options.megapixels}
     result["records"] = [measured(name, options) for name in options.model]

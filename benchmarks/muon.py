@@ -7,12 +7,10 @@ Ours moves all kernels of a shape at once; torch.optim.Muon one after another, i
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
 
 import torch
-from common import finish, hardware, middle
+from common import finish, hardware, middle, repeating_parser
 
 from irncli.model import build
 from irncli.train.optimisers import Optimisers
@@ -21,11 +19,9 @@ from irncli.train.sections import Optimiser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = repeating_parser(__doc__, repeats=5)
     parser.add_argument("--preset", default="irn-x2")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     network = build(preset(options.preset).architecture).to(memory_format=torch.channels_last)

@@ -8,7 +8,6 @@ sets it. `one` is a single thread. Other work is one busy process for each core.
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import subprocess
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from common import finish, hardware, middle, photograph
+from common import finish, hardware, middle, photograph, repeating_parser
 
 from irncli.io.encoding import encode
 from irncli.io.picture import Picture
@@ -34,11 +33,9 @@ BUSY = "while True: pass"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = repeating_parser(__doc__, repeats=3)
     parser.add_argument("--model", default="irn-x2")
     parser.add_argument("--megapixels", type=float, default=0.3)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     result: dict[str, Any] = {
         "hardware": hardware(), "model": options.model, "megapixels": options.megapixels,

@@ -24,6 +24,8 @@ _MIB = 1 << 20
 class DryRun:
     """A pass over a batch that reads the images but runs no network and writes nothing.
 
+    Times are those of the network, with the usual time of the guard, which differs between images.
+
     Attributes:
         job: job of the command.
         reporter: receives the record of each file.

@@ -133,7 +133,11 @@ class PlannedFile(NamedTuple):
     found: bool = False
 
 
-def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], int]:
+def plan(
+    sources: Sequence[Input],
+    to: Destination,
+    unsuitable: Callable[[Path], bool] = lambda _: False,
+) -> tuple[list[PlannedFile], int]:
     """Find the output of each input and its format.
 
     Images that were found in a directory and are outputs of other inputs are left out, so that a
@@ -142,6 +146,8 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], 
     Args:
         sources: inputs of the batch.
         to: destination of the outputs.
+        unsuitable: function that tells whether an image that was found in a directory will be left
+            out when its turn comes, and has no output.
 
     Returns:
         The inputs with their outputs, and the number of inputs that were left out.
@@ -166,7 +172,10 @@ def plan(sources: Sequence[Input], to: Destination) -> tuple[list[PlannedFile], 
     ]
     outputs = [to.output_of(source, n) for n, source in enumerate(kept, 1)]
     formats = [output_format(output, to.format, to.operation) for output in outputs]
-    pairs = plan_outputs([each.path for each in kept], outputs)
+    found = {each.path for each in kept if each.found}
+    pairs = plan_outputs(
+        [each.path for each in kept], outputs, lambda path: path in found and unsuitable(path)
+    )
     files = [
         PlannedFile(*pair, each, source.found)
         for pair, each, source in zip(pairs, formats, kept, strict=True)

@@ -271,7 +271,7 @@ def _planned_files(
         operation=job.operation, label=label, scale=scale,
         model=job.model_name(_expected_format(options, job.operation)),
     )  # fmt: skip
-    files, left_out = plan(_sources(options, console), to)
+    files, left_out = plan(_sources(options, console), to, partial(_unsuitable, job))
     if left_out:
         one = left_out == 1
         why = "it is the output of another input" if one else "they are outputs of other inputs"
@@ -282,6 +282,14 @@ def _planned_files(
     if to.makes_directories and not options.dry_run:
         make_directories(files)
     return files
+
+
+def _unsuitable(job: Job, path: Path) -> bool:
+    """Tell whether a file that was found will be left out; one that cannot be read will fail."""
+    try:
+        return job.unsuitable(job.tools.console.read(path)) is not None
+    except IrnError:
+        return False
 
 
 def _expected_format(options: BatchSettings, operation: Operation) -> Format:

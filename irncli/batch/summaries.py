@@ -7,6 +7,7 @@ from typing import Any
 from irncli.batch.console import Record
 from irncli.batch.messages import shown
 from irncli.engine.latent import draw_seed
+from irncli.io.encoding import Format, spoken_name
 from irncli.wording import counted
 
 __all__ = ["CompressionSummary", "DrawnSeed", "Summary"]
@@ -129,25 +130,24 @@ def _measured(report: dict[str, Any]) -> str:
         said += f", {report['psnr']:.2f} dB, SSIM {report['ssim']:.4f}"
     if "irn" in report:
         return f"{said}; {_other_way(report['irn'])}"
-    if "psnr" in report:
-        for name, key in ((_NAMES.get(report["codec"], ""), "plain"), ("JPEG", "plain_jpeg")):
-            if key in report:
-                plain = report[key]
-                said += (
-                    f"; plain {name}: {plain['psnr']:.2f} dB"
-                    if plain
-                    else f"; no comparable plain {name}"
-                )
-    return said
+    return said + _compared(report) if "psnr" in report else said
 
 
-_NAMES = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "jxl": "JPEG XL"}
+def _compared(report: dict[str, Any]) -> str:
+    """Return the quality of each plain file with which a file is compared."""
+    codecs: dict[str, Format] = {"plain": report["codec"], "plain_jpeg": "jpeg"}
+    plain = [(spoken_name(codec), report[key]) for key, codec in codecs.items() if key in report]
+    return "".join(
+        f"; plain {name}: {found['psnr']:.2f} dB" if found else f"; no comparable plain {name}"
+        for name, found in plain
+    )
 
 
 def _codec(record: Record) -> str:
     """Return the name of the codec of a plain file."""
-    codec = "jpeg" if record.report is None else record.report["codec"]
-    return _NAMES[codec.removeprefix("plain ")]
+    if record.report is None:
+        return spoken_name("jpeg")
+    return spoken_name(record.report["codec"].removeprefix("plain "))
 
 
 def _other_way(irn: dict[str, Any] | None) -> str:

@@ -82,14 +82,17 @@ class Task:
             OutputError: the output exists and must not be replaced.
             IrnError: the input cannot be read.
         """
-        options = job.tools.options
-        if not options.skip_existing:
-            refuse_existing(self.output, options.overwrite)
-        self.data = job.tools.console.read(self.path)
+        options, console = job.tools.options, job.tools.console
         if self.found:
+            # The output of an input that is left out may exist: it is that of another input.
+            self.data = console.read(self.path)
             self.left_out = job.unsuitable(self.data)
         if self.over:
             return
+        if not options.skip_existing:
+            refuse_existing(self.output, options.overwrite)
+        if not self.found:
+            self.data = console.read(self.path)
         self.key = job.key(self.data, self.format)
         if not options.skip_existing or self.output == STREAM:
             return

@@ -31,12 +31,12 @@ MOST_IN_FLAT = 1.0
 FLAT = 1.5
 """Difference of the largest and smallest values below which a block of plain LR is flat."""
 
-DRAWN_EQUAL = 0.5
+DRAWN_EQUAL = 0.45
 DRAWN_STEP = 3.0
 """Thresholds for drawn blocks of HR: pixel art, text, dithers, charts. A block counts as drawn if
 more than a share DRAWN_EQUAL of its pixels equal the next pixel, although the mean step between
-neighbours is larger than DRAWN_STEP. Smooth parts of photographs also have equal neighbours, but
-not such large steps."""
+neighbours is larger than DRAWN_STEP. In patterns of two by two pixels, half of the neighbours are
+equal. Smooth parts of photographs also have equal neighbours, but not such large steps."""
 
 NOISE_SQUARE = 15.0
 """Mean square of the step to the next pixel, below which noise is too faint to matter."""

@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -243,8 +243,18 @@ def remove_partials(directory: Path) -> None:
             partial.unlink()
 
 
-def plan_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> list[tuple[Path, Path]]:
+def plan_outputs(
+    inputs: Sequence[Path],
+    outputs: Sequence[Path],
+    left_out: Callable[[Path], bool] = lambda _: False,
+) -> list[tuple[Path, Path]]:
     """Return pairs of input and output after checking that no output would destroy another file.
+
+    Args:
+        inputs: inputs of a batch.
+        outputs: output of each input.
+        left_out: function that tells whether an input will have no output; called only for inputs
+            with the same output.
 
     Raises:
         UsageError: two inputs have the same output, or an output is an input.
@@ -259,7 +269,9 @@ def plan_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> list[tuple[
         if name in sources:
             raise UsageError(f"{output} is an input: choose another output with -o")
         made.setdefault(name, []).append((path, output))
-    clashes = [_clash(group) for group in made.values() if len(group) > 1]
+    same = [group for group in made.values() if len(group) > 1]
+    same = [[pair for pair in group if not left_out(pair[0])] for group in same]
+    clashes = [_clash(group) for group in same if len(group) > 1]
     if clashes:
         more = len(clashes) - NAMED_CLASHES
         named = [*clashes[:NAMED_CLASHES], *([f"and {more} more"] if more > 0 else [])]

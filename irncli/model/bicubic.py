@@ -104,7 +104,9 @@ class Window:
 
     @property
     def source(self) -> slice:
-        """Slice of the input pixels on which the part depends."""
+        """Slice of the input pixels on which the part depends; the part itself without resizing."""
+        if self.size == self.target:
+            return self.part
         index, _ = _taps(self.size, self.target)
         read = index[self.part]
         return slice(int(read.min()), int(read.max()) + 1)
@@ -119,6 +121,8 @@ def resize_window(x: torch.Tensor, rows: Window, columns: Window) -> torch.Tenso
         columns: window of columns to compute.
     """
     for window, dim in ((rows, -2), (columns, -1)):
+        if window.size == window.target:
+            continue
         index, weights = _taps_on(window.size, window.target, x.device, x.dtype)
         low = window.source.start
         x = _weighted(x, index[window.part] - low, weights[window.part], dim)

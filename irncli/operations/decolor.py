@@ -28,7 +28,7 @@ class Decolor(Forward):
         """See Operation."""
         self.check(image_format)
         model, image = models.load(self.model or COLOR_MODEL, "color"), source.image
-        downs = 0 if source.neutral else self._downs
+        downs = 0 if source.neutral else self._estimated_downs(model, image_format)
         return Plan(model=model, scale=1.0, hr_size=image.size, lr_size=image.size, downs=downs)
 
     def run(

@@ -67,7 +67,7 @@ class Downscale(Forward):
         model, scale = self._model_and_scale(models, size)
         return Plan(
             model=model, scale=scale, hr_size=size, lr_size=lr_size(size, scale),
-            downs=self._downs,
+            downs=self._estimated_downs(model, image_format),
         )  # fmt: skip
 
     def _model_and_scale(

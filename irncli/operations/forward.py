@@ -28,6 +28,11 @@ __all__ = ["Forward", "Made", "gain_of", "tag_of"]
 GUARD_SHARE = 0.05
 """Share of the progress of a file, 0 to 1, that is reserved for the guard. The guard takes longer
 on images that are not photographs."""
+GUARD_COST = {"rescale": 0.02, "color": 1.0}
+"""Usual time of the guard by task, in units of a forward pass. For rescaling, measured by
+`benchmarks/guard_cost.py`; for colour, of five crops of photographs, between 1 and 6."""
+GUARD_COST_LOSSY = 3.0
+"""The same for lossy files, where every block is checked: 1 to 5 for those crops as JPEGs."""
 MUCH_BICUBIC = 0.1
 """Share of an image, 0 to 1, above which a warning says that the network restores it badly."""
 
@@ -120,6 +125,13 @@ class Forward(Operation):
     def _downs(self) -> float:
         """Time to make an LR, in units of a forward pass: the pass itself, and the refinement."""
         return 1 + STEP_COST * self.refine
+
+    def _estimated_downs(self, model: LoadedModel, image_format: Format) -> float:
+        """Return the estimated time to make and guard an LR, in units of a forward pass."""
+        if not self.guard:
+            return self._downs
+        lossless = image_format in self.lossless
+        return self._downs + (GUARD_COST[model.task] if lossless else GUARD_COST_LOSSY)
 
     def run_network(
         self,

@@ -24,6 +24,7 @@ from irncli.batch.templates import fill
 from irncli.errors import ImageError, UsageError
 from irncli.io.inputs import Input, expand_inputs, listed
 from irncli.operations.downscale import Downscale
+from irncli.operations.forward import GUARD_COST, GUARD_COST_LOSSY
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
 
@@ -399,6 +400,21 @@ def test_a_dry_run_says_all_and_writes_nothing(irn, tree, model, tmp_path):
     assert set(records[0]["forecast"]) == {"tiles", "memory_bytes", "seconds"}
 
 
+@pytest.mark.parametrize(
+    ("more", "passes"),
+    [
+        (("--guard", "off"), 1),
+        ((), 1 + GUARD_COST["rescale"]),
+        (("--format", "jpeg"), 1 + GUARD_COST_LOSSY),
+    ],
+)
+def test_the_estimated_time_includes_the_guard(irn, tree, model, monkeypatch, more, passes):
+    monkeypatch.setattr("irncli.batch.dry_run.seconds_per_pixel", lambda *_, **__: 1.0)
+    words = ("downscale", tree / "a.png", "--model", model, "--dry-run", "--json")
+    record = json.loads(irn(*words, *more).out)
+    assert record["forecast"]["seconds"] == pytest.approx(24 * 20 * passes, abs=0.01)
+
+
 def test_several_devices_give_the_same_in_the_same_order(irn, tmp_path, model):
     for n in range(9):
         write(tmp_path / "in" / f"{n}.png", n, size=(16 + 40 * (n % 2), 20))
@@ -505,6 +521,32 @@ class TestDirectoriesOfOriginalsAndSmallImages:
             assert [line.split(": ")[0].split(" -> ")[1] for line in result.done] == made
             assert said in result.lines
             assert said in dry.lines
+
+    def test_what_is_left_out_may_have_the_output_of_another_input(self, irn, mixed):
+        for name in ("re/a.jpg", "re/a.tif", "re/b_x2.tif"):
+            Image.open("re/a.png").save(name)
+        for more in ((), ("--skip-existing",)):
+            result = irn("upscale", "re", "--temperature", 0, *more)
+            assert result.status == 0, result.err
+            assert (
+                "irn: left out: 1 image for 'irn colorize' and 5 images without an irn tag"
+            ) in result.lines
+        Path("re/a_x2_restored.png").unlink()
+        Path("re/b_x2.png").rename("kept.png")  # now no input is restored to the image that exists
+        assert irn("upscale", "re", "--temperature", 0).status == 0
+        Path("kept.png").rename("re/b_x2.png")
+        result = irn("upscale", "re/b_x2.tif", "re/a.jpg", "re", "--temperature", 0)
+        assert result.status == 2, "named files are not left out"
+        assert "re/b_x2.tif and re/b_x2.png would both become re/b_x2_restored.png" in result.err
+        assert "re/a" not in result.err
+
+    def test_files_with_one_output_that_are_both_for_the_command_are_refused(self, irn, mixed):
+        shutil.copy("re/b_x2.png", "re/b_x2.webp")
+        Path("re/a_x2.jpg").write_bytes(b"no image")
+        result = irn("upscale", "re", "--temperature", 0)
+        assert result.status == 2
+        assert "re/b_x2.png and re/b_x2.webp would both become" in result.err
+        assert "re/a_x2.jpg and re/a_x2.png would both become" in result.err
 
     def test_there_is_no_record_of_what_is_left_out(self, irn, mixed):
         result = irn("upscale", "re", "--temperature", 0, "--json")

@@ -94,6 +94,18 @@ def test_a_file_without_a_tag_is_described(irn, tmp_path, photo):
     assert record["file"]["carries"] == ["EXIF", "DPI"]
 
 
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.avif", "a.tif"])
+def test_frames_of_a_file_without_a_tag(irn, tmp_path, photo, name):
+    first, *others = (Image.fromarray(photo[each : each + 20, :30]) for each in (0, 30, 60))
+    several, one = tmp_path / name, tmp_path / f"one_{name}"
+    first.save(several, save_all=True, append_images=others)
+    first.save(one)
+    assert " bits, 3 frames" in irn("info", several).lines[0]
+    assert json.loads(irn("info", several, "--json").out)["file"]["frames"] == 3
+    assert " frames" not in irn("info", one).err
+    assert "frames" not in json.loads(irn("info", one, "--json").out)["file"]
+
+
 @pytest.mark.parametrize(("mode", "bits"), [("I;16", 16), ("LA", 8), ("P", 8)])
 def test_kinds_of_pixels(irn, tmp_path, mode, bits):
     Image.new(mode, (3, 4)).save(tmp_path / "k.png")

@@ -116,6 +116,26 @@ def test_what_stays_as_it_is_is_said():
     assert CompressionSummary().line(record).startswith("a.jpg -> b.jpg: 8x6 as a plain JPEG, ")
 
 
+@pytest.mark.parametrize(
+    ("codec", "more", "said"),
+    [
+        ("jpeg", {"plain_jpeg": {"psnr": 30}}, "; plain JPEG: 30.00 dB"),
+        ("jxl", {"plain": {"psnr": 30}}, "; plain JPEG XL: 30.00 dB"),
+        ("png", {"plain_jpeg": None}, "; no comparable plain JPEG"),
+        ("plain avif", {"plain": {"psnr": 30}, "irn": None}, "; irn cannot meet the target"),
+    ],
+)
+def test_a_compressed_file_is_compared_with_plain_ones_by_the_names_of_their_formats(
+    codec, more, said
+):
+    sizes = {"bytes_before": 9, "bytes_after": 4, "bits_per_pixel": 1.0}
+    report = {"codec": codec, **sizes, "psnr": 29.0, "ssim": 0.9, **more}
+    record = Record("a.png", output="b", hr_size=(8, 6), lr_size=(4, 3), report=report)
+    line = CompressionSummary().line(record)
+    assert line.endswith(f"29.00 dB, SSIM 0.9000{said}")
+    assert ("as a plain AVIF" in line) == (codec == "plain avif")
+
+
 def test_names_are_shown_on_one_line():
     record = Record("a\n.png", output="b\n.png", model="m", hr_size=(8, 6), bytes_out=1)
     assert Summary().line(record).startswith("a\\n.png -> b\\n.png: ")

@@ -187,6 +187,30 @@ def test_fractional_scales(photo):
     assert psnr(hr, back) > psnr(hr, simple) - 0.3
 
 
+def test_at_a_fractional_scale_what_counts_is_the_image_after_resizing(photo, monkeypatch):
+    """A network that restores the image well but for fine stripes, which resizing removes."""
+    rescaler = fresh("irn-x4")
+    noise = np.random.default_rng(0).integers(-16, 17, (120, 132, 3))
+    hr = np.clip(image(photo, 120, 132) * 0.5 + 60 + noise, 0, 255).astype(np.uint8)
+
+    def bicubic_share(scale):
+        low, perfect = rescaler.downscale(hr, scale), rescaler.reading(hr, scale)
+
+        def restore(_, windows, **__):
+            for index, window in enumerate(windows):
+                rows, columns = (slice(4 * part.start, 4 * part.stop) for part in window)
+                stripes = torch.arange(columns.start, columns.stop) % 2 - 0.5
+                yield index, perfect.rows(rows)[:, :, :, columns] + 0.2 * stripes
+
+        with monkeypatch.context() as patched:
+            patched.setattr(rescaler, "restore_windows", restore)
+            patched.setattr("irncli.engine.rescaler.resized_rows", None)  # HR is resized only once
+            return guard(rescaler, hr, low, scale).bicubic
+
+    assert bicubic_share(4) > 0.9
+    assert bicubic_share(1.5) == 0
+
+
 def test_gray_stays_gray(photo):
     rescaler = failing("irn-x2")
     gray = image(photo).mean(axis=2, keepdims=True).round().astype(np.uint8).repeat(3, axis=2)
@@ -256,7 +280,7 @@ def test_drawn_and_noisy_blocks_are_told_from_photographs(photo):
     assert not texture(hr[:, :2], (4, 1), 32).synthetic.any()
 
 
-@pytest.mark.parametrize("period", [2, 3, 5, 8])
+@pytest.mark.parametrize("period", [2, 3, 4, 5, 8])
 def test_stripes_are_drawn_in_whichever_direction_they_run(period):
     colours = np.array([(250, 20, 30), (10, 200, 90)], np.uint8)
     stripes = colours[(np.arange(96) % period) * 2 // period]

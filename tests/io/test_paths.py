@@ -213,6 +213,18 @@ def test_outputs_are_refused_exactly_when_two_would_be_one(inputs):
             plan_outputs(paths, [Path("out") / path.name for path in paths])
 
 
+def test_inputs_that_are_left_out_have_no_output_and_only_those_with_one_output_are_asked_about():
+    paths, asked = [Path(name) for name in ("a.jpg", "a.png", "b.png")], []
+
+    def left_out(path):
+        asked.append(path)
+        return path == paths[0]
+
+    outputs = [Path("out") / path.stem for path in paths]
+    assert plan_outputs(paths, outputs, left_out) == list(zip(paths, outputs, strict=True))
+    assert asked == paths[:2]
+
+
 def test_an_output_that_is_an_input_is_refused_under_any_name(tmp_path):
     (tmp_path / "a.png").write_bytes(b"1")
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")

@@ -90,12 +90,18 @@ def _emit(console: Console, path: Path, file: ImageFile) -> None:
 
 
 def _facts(file: ImageFile) -> dict[str, Any]:
+    """Return what a file is, with or without a tag.
+
+    Raises:
+        ImageError: the file is damaged.
+    """
     header = file.header
     return {
         "format": header.format,
         "size": [header.width, header.height],
         "mode": header.mode,
         "bits": header.bits,
+        **({"frames": file.frames} if file.frames > 1 else {}),
         "bytes": len(file.data),
         "carries": list(header.carries),
     }
@@ -105,6 +111,8 @@ def _line(file: dict[str, Any]) -> str:
     """Return a short description of a file."""
     width, height = file["size"]
     text = f"{file['format'].upper()} of {width}x{height}, {file['mode']}, {file['bits']} bits"
+    if "frames" in file:
+        text += f", {file['frames']} frames"
     return f"{text}, with {', '.join(file['carries'])}" if file["carries"] else text
 
 

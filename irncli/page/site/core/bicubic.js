@@ -69,6 +69,7 @@ function resizeRows(plane, width, { count, index, weights, length }) {
   for (let y = 0; y < length; y++) {
     for (let tap = 0; tap < count; tap++) {
       const weight = weights[y * count + tap];
+      if (weight === 0) continue;
       const row = index[y * count + tap] * width;
       for (let x = 0; x < width; x++) {
         out[y * width + x] = fround(out[y * width + x] + fround(plane[row + x] * weight));
@@ -120,8 +121,8 @@ function resizePlane(plane, width, height, toWidth, toHeight) {
 export function resize({ pixels, width, height, channels, bits }, [toWidth, toHeight]) {
   const out = emptySamples(bits, toWidth * toHeight * channels);
   for (let c = 0; c < channels; c++) {
-    const samples = channelOf(pixels, channels, c);
-    const plane = Float32Array.from(samples, (value) => value / white(bits));
+    const plane = new Float32Array(channelOf(pixels, channels, c));
+    for (let i = 0; i < plane.length; i++) plane[i] /= white(bits);
     const resized = resizePlane(plane, width, height, toWidth, toHeight);
     for (let i = 0; i < resized.length; i++) out[channels * i + c] = stored(resized[i], bits);
   }

@@ -362,9 +362,7 @@ def test_damaged_chunks(core):
     data = tagged(drawing(metadata=Metadata(chunks=((b"tEXt", b"Title\0a"),))))
     at = data.index(b"Title")
     title = data[:at] + b"t" + data[at + 1 :]
-    sentence = (
-        "its chunk tEXt (text) has a wrong checksum, so it was left out: the file is damaged"
-    )
+    sentence = "its chunk tEXt (text) has a wrong checksum, so it was left out: the file is damaged"
     small = core.read(title)
     assert small["warnings"] == [sentence] == list(ImageFile(title).damage)
     assert small["metadata"]["chunks"] == []

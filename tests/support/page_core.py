@@ -12,7 +12,17 @@ from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import Tag, embed
 
 MODULES = (
-    *("small_image", "restore", "enlarge", "latent", "png", "png_reader", "sha256", "bicubic", "tag"),
+    *(
+        "small_image",
+        "restore",
+        "enlarge",
+        "latent",
+        "png",
+        "png_reader",
+        "sha256",
+        "bicubic",
+        "tag",
+    ),
     *("xmp", "fallback", "bytes"),
 )
 TYPES = {

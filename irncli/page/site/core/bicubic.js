@@ -45,7 +45,9 @@ export function windowOf(size, target, from = 0, to = target) {
   for (let output = from; output < to; output++) {
     const centre = (output + 0.5) / ratio - 0.5;
     const first = Math.floor(centre - reach / 2);
-    const raw = Array.from({ length: count }, (_, tap) => cubic((centre - first - tap) * shrinking));
+    const raw = Array.from({ length: count }, (_, tap) =>
+      cubic((centre - first - tap) * shrinking),
+    );
     const sum = raw.reduce((total, weight) => total + weight, 0);
     for (let tap = 0; tap < count; tap++) {
       const at = (output - from) * count + tap;
@@ -55,7 +57,14 @@ export function windowOf(size, target, from = 0, to = target) {
   }
   const start = index.reduce((least, each) => Math.min(least, each), size);
   const stop = index.reduce((most, each) => Math.max(most, each + 1), 0);
-  return { count, index: index.map((each) => each - start), weights, start, stop, length: to - from };
+  return {
+    count,
+    index: index.map((each) => each - start),
+    weights,
+    start,
+    stop,
+    length: to - from,
+  };
 }
 
 function mirrored(place, size) {

@@ -73,7 +73,8 @@ function multiply(low, top, otherLow, otherTop, out, at) {
   const crossed = Math.imul(top, otherLow);
   const second = (partial + crossed) | 0;
   const upper = (high(low, otherTop) + carry(partial, first) + carry(second, crossed)) | 0;
-  // This does not overflow: where the high half is largest, 2^32 - 2, `first` is 1 and carries nothing.
+  // This does not overflow: where the high half is largest, 2^32 - 2, `first` is 1, and nothing is
+  // carried from `partial`.
   const middle = high(top, otherLow);
   const both = (upper + middle) | 0;
   const last = Math.imul(top, otherTop);

@@ -90,7 +90,10 @@ export async function restore(small, model, options = {}) {
   const sized = full.width === width && full.height === height;
   let pixels = sized ? full.pixels : resize({ ...full, channels: 3, bits }, small.hrSize);
   let channels = 3;
-  if (small.tag.task === "rescale" && (small.channels === 1 || small.tag.gray || small.tag.neutral)) {
+  if (
+    small.tag.task === "rescale" &&
+    (small.channels === 1 || small.tag.gray || small.tag.neutral)
+  ) {
     channels = small.tag.neutral && small.channels === 3 ? 3 : 1;
     pixels = toGray(pixels, channels);
   }
@@ -118,7 +121,9 @@ function restoredAlpha(small) {
   if (small.alpha === null) return null;
   const { bits } = small.tag;
   const pixels = toBits(small.alpha, small.bits, bits);
-  return small.tag.task === "color" ? pixels : resize({ ...small, pixels, channels: 1, bits }, small.hrSize);
+  return small.tag.task === "color"
+    ? pixels
+    : resize({ ...small, pixels, channels: 1, bits }, small.hrSize);
 }
 
 /** Return the size of the image that the network restores. */
@@ -149,13 +154,25 @@ async function network(small, model, { side = SIDE, onProgress = () => {}, signa
 function tilesOf(small, { cell, halo }, side) {
   const whole = (length) => Math.ceil(length / cell) * cell;
   const cut = (length) => spans(whole(length), whole(side), whole(halo));
-  return cut(small.height).flatMap((rows) => cut(small.width).map((columns) => ({ rows, columns })));
+  return cut(small.height).flatMap((rows) =>
+    cut(small.width).map((columns) => ({ rows, columns })),
+  );
 }
 
 /** Restore the window of a tile; return the tile, cut out of it. */
 async function restoredTile(small, model, { rows, columns }, options) {
-  const window = { top: rows.low, left: columns.low, height: rows.high - rows.low, width: columns.high - columns.low };
-  const hr = await options.run(lrOf(small, model, window), latentOf(small, model, window, options), window.height, window.width);
+  const window = {
+    top: rows.low,
+    left: columns.low,
+    height: rows.high - rows.low,
+    width: columns.high - columns.low,
+  };
+  const hr = await options.run(
+    lrOf(small, model, window),
+    latentOf(small, model, window, options),
+    window.height,
+    window.width,
+  );
   const { scale } = model;
   const place = {
     top: rows.start * scale,
@@ -180,7 +197,9 @@ function lrOf(small, model, window) {
 
 function latentOf(small, model, window, { seed = 0n, temperature = small.tag.temperature }) {
   const { cell, latent_channels: channels } = model;
-  const [top, left, height, width] = [window.top, window.left, window.height, window.width].map((v) => v / cell);
+  const [top, left, height, width] = [window.top, window.left, window.height, window.width].map(
+    (v) => v / cell,
+  );
   const count = height * width;
   const sigma = model.latent_sigma.map((value) => Math.fround(Math.fround(value) * temperature));
   if (sigma.every((value) => value === 0)) return new Float32Array(channels * count);
@@ -225,7 +244,10 @@ export function memoryNeeded(small, model, side = SIDE) {
   const images = small.pixels.byteLength + 2 * 4 * width * height * sample;
   if (model === null) return images;
   const [fullWidth, fullHeight] = networkSize(small, model);
-  const between = fullWidth === width && fullHeight === height ? 0 : 3 * fullWidth * fullHeight * sample + 8 * width * height;
+  const between =
+    fullWidth === width && fullHeight === height
+      ? 0
+      : 3 * fullWidth * fullHeight * sample + 8 * width * height;
   const windows = tilesOf(small, model, side).map(
     ({ rows, columns }) => (rows.high - rows.low) * (columns.high - columns.low),
   );

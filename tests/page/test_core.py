@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from irncli.errors import IrnError
 from irncli.geometry import pack
 from irncli.io.encoding import encode
+from irncli.io.formats.jpeg import insert_xmp
 from irncli.io.formats.png import SIGNATURE, framed
 from irncli.io.image_file import ImageFile
 from irncli.io.picture import Metadata
@@ -149,6 +150,22 @@ def test_jpeg_files(core, options, jpeg_metadata):
     small = assert_as_the_command(core, tagged_jpeg(picture, **options))
     assert small["intact"]
     assert small["source"] == "jpeg"
+
+
+def test_a_jpeg_that_stores_rgb(core):
+    """The segment of Adobe says so, and is not metadata."""
+    data = saved(Image.fromarray(noise()), "JPEG", keep_rgb=True, quality=95)
+    assert b"Adobe" in data
+    small = assert_as_the_command(core, insert_xmp(data, PACKET))
+    assert np.abs(small["pixels"].astype(int) - noise().ravel()).max() < 30
+
+
+def test_a_profile_in_parts_needs_all_of_them(core, jpeg_metadata):
+    data = tagged_jpeg(drawing(metadata=jpeg_metadata))
+    first = data.index(b"ICC_PROFILE") - 4
+    second = data.index(b"ICC_PROFILE", first + 20) - 4
+    assert core.read(data)["metadata"]["icc"].tobytes() == jpeg_metadata.icc
+    assert core.read(data[:first] + data[second:])["metadata"]["icc"] is None
 
 
 def tagged_jpeg(picture, **options):
@@ -373,6 +390,14 @@ def test_damaged_chunks(core):
     assert refusal(core, header) == "a damaged PNG: its chunk IHDR has a wrong checksum"
 
 
+def test_pixels_that_end_early_are_refused(core):
+    data = raw_png(samples_of(8, 3), 8, 2)
+    short = raw_png(samples_of(8, 3, height=10), 8, 2)
+    header = framed(b"IHDR", data[16:29])
+    ended = refusal(core, data[:8] + header + short[8 + len(header) :])
+    assert ended == "damaged image: its pixels end before the last row"
+
+
 TRY_ALL = """
 const found = {};
 for (const end of %s) {
@@ -394,7 +419,8 @@ def test_truncated_files_are_refused(core, image_format, jpeg_metadata):
     metadata = replace(jpeg_metadata, icc=None)
     data = tagged(drawing(metadata=metadata), image_format)
     # The last chunk of a PNG, of 12 bytes, holds nothing that is missed.
-    ends = [*range(0, len(data) - 13, 23), len(data) - 13]
+    last = len(data) - (13 if image_format == "png" else 1)
+    ends = [*range(0, last, 23), last]
     assert core(TRY_ALL % ends, data) == {"refused": len(ends)}
 
 

@@ -1,0 +1,34 @@
+/** Restoring in a worker, so that the page stays quick. */
+
+import { enlarge } from "./core/enlarge.js";
+import { encodePng } from "./core/png.js";
+import { restore } from "./core/restore.js";
+import { networkOf } from "./runtime.js";
+
+/**
+ * Take a job: `small`, `model` (an entry of models.json, or null), `side`, `temperature`, `seed`,
+ * `gpu` (use a GPU if there is one). Answer with `enlarged`, `progress` and `done`, or with `error`.
+ */
+self.onmessage = async ({ data: job }) => {
+  let onGpu = false;
+  const answer = (kind, values) => self.postMessage({ kind, ...values });
+  try {
+    answer("enlarged", { png: await encodePng(enlarge(job.small), job.small.metadata) });
+    let device = "";
+    let run = null;
+    if (job.model !== null) {
+      const network = await networkOf(job.model, job.gpu, () => { onGpu = true; });
+      ({ run, device } = network);
+    }
+    const image = await restore(job.small, job.model, {
+      run,
+      side: job.side,
+      temperature: job.temperature,
+      seed: job.seed,
+      onProgress: (share) => answer("progress", { share }),
+    });
+    answer("done", { png: await encodePng(image, job.small.metadata), device });
+  } catch (error) {
+    answer("error", { message: error.message ?? String(error), onGpu });
+  }
+};

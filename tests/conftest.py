@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from tests.support.browser import Browser, BrowserError, find_browser
 from tests.support.places import ROOT, SHARED
 from tests.support.standing import standing_irn
 
@@ -105,3 +106,17 @@ def noise():
     """Random uint8 images of any size."""
     generator = np.random.default_rng(0)
     return lambda height, width: generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A real browser; without one the test is skipped."""
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium here: apt-get install chromium, or any Chrome")
+    try:
+        browser = Browser(program, tmp_path_factory.mktemp("profile"))
+    except BrowserError as error:
+        pytest.skip(f"{program} does not start: {error}")
+    yield browser
+    browser.close()

@@ -101,13 +101,17 @@ class Browser:
 
     def open(self, path, width=1200, height=900):
         """Show a file, to its end."""
+        self.visit(path.as_uri(), width, height)
+        self.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
+
+    def visit(self, url, width=1200, height=900):
+        """Go to an address, until all that it names is loaded."""
         self.events.clear()
         self("Emulation.setDeviceMetricsOverride", width=width, height=height,
              deviceScaleFactor=1, mobile=False)  # fmt: skip
-        self("Page.navigate", url=path.as_uri())
+        self("Page.navigate", url=url)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._receive()
-        self.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
 
     def evaluate(self, expression):
         """What a script in the page gives."""

@@ -20,7 +20,8 @@ function announce(text) {
 
 /** Load the list of models, and say what the page can restore. */
 async function loadModels() {
-  const response = await fetch("models.json");
+  const response = await fetch("models.json").catch(() => null);
+  if (!response?.ok) throw new Error("the list of models could not be loaded: is the server there?");
   const listing = await response.json();
   const names = listing.models.map(({ name }) => name).join(", ");
   byId("models").textContent = `Restores images of ${names}. Made by irn ${listing.irn_version}.`;
@@ -42,7 +43,7 @@ function add(files) {
 }
 
 function enqueue(card) {
-  card.work(active === null ? "Reading" : "Waiting for the image before");
+  card.work(active === null ? "Reading" : "Waiting for the other images");
   waiting.push(card);
   if (active === null) next();
 }
@@ -57,9 +58,9 @@ async function next() {
     await restoreFile(active);
     announce(`${name}: restored`);
   } catch (error) {
-    const message = error instanceof Cancelled ? "cancelled" : error.message;
-    active.fail(message);
-    announce(`${name}: ${message}`);
+    if (error instanceof Cancelled) active.cancelled();
+    else active.fail(error.message);
+    announce(`${name}: ${error.message}`);
   }
   next();
 }
@@ -70,16 +71,20 @@ async function restoreFile(card) {
   const model = chooseModel(small, await models);
   card.describe(small, model);
   const side = sideFor(small, model);
-  card.work("Loading the network");
+  card.work(model === null ? "Reading" : "Loading the network");
   const start = performance.now();
   const { seed } = card;
   const job = { small, model, side, seed: seed ?? "0", temperature: seed === null ? 0 : small.tag.temperature };
   const { png, device } = await engine.restore(job, {
-    onEnlarged: (enlarged) => card.showEnlarged(enlarged, small.hrSize),
+    onEnlarged: (enlarged) => card.showEnlarged(enlarged, small),
     onProgress: (share) => card.progress(share),
   });
-  card.showRestored(png, (performance.now() - start) / 1000, device);
-  if (model !== null && small.tag.temperature > 0) card.offerOptions();
+  if (model === null) {
+    card.showItself(png, small);
+  } else {
+    card.showRestored(png, (performance.now() - start) / 1000, device);
+    if (small.tag.temperature > 0) card.offerOptions();
+  }
 }
 
 function sideFor(small, model) {
@@ -96,7 +101,7 @@ function sideFor(small, model) {
 
 function cancel(card) {
   if (card === active) engine.cancel();
-  else if (forget(card)) card.fail("cancelled");
+  else if (forget(card)) card.cancelled();
 }
 
 function remove(card) {
@@ -144,7 +149,7 @@ byId("stuck").remove();
 byId("drop").hidden = false;
 listen();
 models = loadModels();
-models.catch(() => announce("The list of models could not be loaded: is the server there?"));
+models.catch((error) => announce(error.message));
 keepOffline(
   () => byId("cards").childElementCount === 0,
   (text) => { byId("offline").textContent = text; },

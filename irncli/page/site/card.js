@@ -6,6 +6,9 @@ import { bytes, counted, duration, pixels, restoredName } from "./words.js";
 /** How often the progress is written as text; the bar moves at each step. */
 const SAID_MS = 1000;
 
+/** Indices of the images of a comparison. */
+const [BICUBIC, RESTORED] = [0, 1];
+
 export class Card {
   #urls = [];
   #comparison = null;
@@ -24,9 +27,10 @@ export class Card {
     this.part("remove").setAttribute("aria-label", `Remove ${file.name}`);
     this.part("cancel").addEventListener("click", onCancel);
     this.part("remove").addEventListener("click", onRemove);
+    this.part("retry").addEventListener("click", onAgain);
     const form = this.element.querySelector("form");
     const seed = this.part("seed");
-    this.draw = radios(this.part("draw"), [["0", "Without chance"], ["1", "With chance"]], () => {
+    this.draw = radios(this.part("draw"), [["0", "Same every time"], ["1", "At random"]], () => {
       seed.hidden = this.draw() === "0";
     });
     seed.hidden = true;
@@ -48,15 +52,14 @@ export class Card {
   /** Say what the file is. */
   describe(small, model) {
     const { tag } = small;
-    const marked = tag.bicubic ? share(tag.bicubic) : 0;
     const facts = [
       ["Small image", `${pixels([small.width, small.height])}, ${bytes(this.file.size)}`],
-      ["Restored", pixels(small.hrSize)],
-      ["Model", model === null ? "none: the file holds the image itself" : `${tag.model}, scale ${tag.scale}`],
+      ["Restored image", pixels(small.hrSize)],
+      ["Model", model === null ? "none: the file holds the image itself" : modelText(tag)],
       small.intact
         ? ["Pixels", "as irn wrote them", "good"]
         : ["Pixels", "changed since irn wrote them", "changed"],
-      ...(marked ? [["Restored by bicubic interpolation", `${marked} of the blocks`]] : []),
+      ...(tag.bicubic === null ? [] : [["Without the network", blocksText(tag.bicubic)]]),
     ];
     const list = this.part("facts");
     list.replaceChildren(...facts.map(([term, text, kind]) => {
@@ -82,7 +85,7 @@ export class Card {
   /** Show that the work waits or goes on. */
   work(text) {
     this.#start = this.#said = 0;
-    this.part("problem").hidden = this.part("actions").hidden = this.part("options").hidden = true;
+    for (const name of ["problem", "again", "actions", "options"]) this.part(name).hidden = true;
     this.part("work").hidden = false;
     this.part("doing").textContent = text;
     const bar = this.element.querySelector("progress");
@@ -103,21 +106,35 @@ export class Card {
   }
 
   /** Show the bicubic enlargement while the network works. */
-  showEnlarged(png, size) {
-    this.#comparison ??= new Comparison(this.part("result"), size, this.file.name);
-    this.#show(0, png);
-    if (!this.#urls[1]) this.#show(1, png);
-    this.part("result").hidden = false;
-    this.part("result").classList.add("waits");
+  showEnlarged(png, small) {
+    this.#compare(small);
+    this.#show(BICUBIC, png);
   }
 
-  /** Show the result, and offer it. */
+  /** Show an image that was in the file itself: there is nothing to compare it with. */
+  showItself(png, small) {
+    this.#compare(small);
+    this.part("result").classList.add("itself");
+    this.#offer(this.#show(BICUBIC, png), bytes(png.length));
+  }
+
+  /** Show the result beside the enlargement. */
   showRestored(png, seconds, device) {
-    const url = this.#show(1, png);
-    this.part("result").classList.remove("waits");
+    const url = this.#show(RESTORED, png);
+    this.part("result").classList.remove("single");
+    this.#offer(url, `${bytes(png.length)}, restored in ${duration(seconds)} ${device}`);
+  }
+
+  #compare({ hrSize, tag }) {
+    const words = tag.task === "color" ? ["Gray", "Colours restored"] : ["Bicubic", "Restored"];
+    this.#comparison ??= new Comparison(this.part("result"), hrSize, this.file.name, words);
+    this.part("result").hidden = false;
+  }
+
+  #offer(url, text) {
     this.part("work").hidden = true;
     Object.assign(this.part("save"), { href: url, download: restoredName(this.file.name) });
-    this.part("took").textContent = `${bytes(png.length)}, restored in ${duration(seconds)} ${device}`.trim();
+    this.part("took").textContent = text;
     this.part("actions").hidden = false;
   }
 
@@ -128,13 +145,24 @@ export class Card {
 
   /** Say why there is no result. */
   fail(message) {
+    this.#stop(message, false);
+  }
+
+  /** Say that the user has stopped it, and offer to go on. */
+  cancelled() {
+    this.#stop("cancelled", true);
+  }
+
+  #stop(message, calm) {
     this.part("work").hidden = true;
     const problem = this.part("problem");
     problem.textContent = sentence(message);
+    problem.classList.toggle("calm", calm);
     problem.hidden = false;
-    const done = this.#urls.length > 1 && !this.part("result").classList.contains("waits");
-    this.part("result").hidden = !done;
-    this.part("actions").hidden = !done;
+    // What an earlier try has restored can still be seen and saved.
+    const done = this.#urls[RESTORED] !== undefined;
+    this.part("result").hidden = this.part("actions").hidden = this.part("options").hidden = !done;
+    this.part("again").hidden = !calm || done;
   }
 
   /** Free what the card holds. */
@@ -151,14 +179,19 @@ export class Card {
   }
 }
 
+function modelText(tag) {
+  return tag.task === "color" ? `${tag.model}, for colours` : `${tag.model}, scale ${tag.scale}`;
+}
+
+/** Say how many blocks the guard has marked. */
+function blocksText({ marked }) {
+  const count = marked.filter(Boolean).length;
+  return `${counted(count, "block")} of ${marked.length}, by plain interpolation`;
+}
+
 /** Return a message as a sentence: those of the command begin with a small letter. */
 function sentence(text) {
   const first = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 
-function share(blocks) {
-  const cells = [...(blocks.values ?? blocks)].flat();
-  const marked = cells.filter(Boolean).length;
-  return marked ? `${Math.max(1, Math.round((100 * marked) / cells.length))} %` : 0;
-}

@@ -23,20 +23,26 @@ export function radios(fieldset, choices, onChange) {
 export class Comparison {
   #size;
   #zoom;
+  #words;
 
   /**
    * @param {Element} root with the elements of the template
    * @param {[number, number]} size of the images
    * @param {string} name of the file, for the texts that screen readers read
+   * @param {[string, string]} words for what is on the left and on the right
    */
-  constructor(root, size, name) {
+  constructor(root, size, name, words) {
     this.#size = size;
+    this.#words = words;
     for (const part of ["mat", "window", "stage", "divider"]) this[part] = root.querySelector(`.${part}`);
     this.images = ["bicubic", "restored"].map((kind) => root.querySelector(`.whole.${kind}`));
-    this.images[0].alt = `${name}, enlarged by bicubic interpolation`;
-    this.images[1].alt = `${name}, restored`;
-    for (const image of this.images) [image.width, image.height] = size;
-    this.divider.setAttribute("aria-label", "Divider: bicubic on its left, restored on its right");
+    for (const [index, image] of this.images.entries()) {
+      image.alt = `${name}: ${words[index].toLowerCase()}`;
+      [image.width, image.height] = size;
+    }
+    root.querySelector(".tag.left").textContent = words[0];
+    root.querySelector(".tag.right").textContent = words[1];
+    this.divider.setAttribute("aria-label", `Divider: ${words.join(" on its left, ").toLowerCase()} on its right`);
     this.#zoom = radios(root.querySelector(".zoom"), ZOOMS, () => this.#resize());
     this.divider.addEventListener("input", () => this.#divide());
     this.divider.addEventListener("keydown", (event) => this.#step(event));
@@ -83,7 +89,7 @@ export class Comparison {
     this.mat.style.setProperty("--at", `${at}px`);
     this.stage.style.setProperty("--cut", `${at + this.window.scrollLeft - this.stage.offsetLeft}px`);
     const percent = Math.round(100 * share);
-    this.divider.setAttribute("aria-valuetext", `bicubic ${percent} %, restored ${100 - percent} %`);
+    this.divider.setAttribute("aria-valuetext", `${this.#words[0]} ${percent} %, ${this.#words[1]} ${100 - percent} %`);
   }
 
   /** Keys go by one in a hundred, not by the small step of the pointer. */

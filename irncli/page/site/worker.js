@@ -13,21 +13,20 @@ self.onmessage = async ({ data: job }) => {
   let onGpu = false;
   const answer = (kind, values) => self.postMessage({ kind, ...values });
   try {
-    answer("enlarged", { png: await encodePng(enlarge(job.small), job.small.metadata) });
-    let device = "";
-    let run = null;
-    if (job.model !== null) {
-      const network = await networkOf(job.model, job.gpu, () => { onGpu = true; });
-      ({ run, device } = network);
+    const { small, model } = job;
+    let network = null;
+    if (model !== null) {
+      answer("enlarged", { png: await encodePng(enlarge(small), small.metadata) });
+      network = await networkOf(model, job.gpu, () => { onGpu = true; });
     }
-    const image = await restore(job.small, job.model, {
-      run,
+    const image = await restore(small, model, {
+      run: network?.run,
       side: job.side,
       temperature: job.temperature,
       seed: job.seed,
       onProgress: (share) => answer("progress", { share }),
     });
-    answer("done", { png: await encodePng(image, job.small.metadata), device });
+    answer("done", { png: await encodePng(image, small.metadata), device: network?.device });
   } catch (error) {
     answer("error", { message: error.message ?? String(error), onGpu });
   }

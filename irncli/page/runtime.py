@@ -24,7 +24,10 @@ VERSION = "1.30.0"
 NAME = f"onnxruntime-web@{VERSION}"
 """The package, as npm names it."""
 
-INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+INTEGRITY = (
+    "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZ"
+    "ClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+)
 """Hash of the package, in the notation of package-lock.json."""
 
 ARCHIVE = f"onnxruntime-web-{VERSION}.tgz"
@@ -64,7 +67,13 @@ def package(given: Path | None, cache: Path, say: Callable[[str], None]) -> byte
         UnavailableError: no file is named, and the package can be neither found nor fetched.
     """
     if given is not None:
-        data = read_input(given)
+        try:
+            try:
+            data = read_input(given)
+        except IrnError as error:
+            raise type(error)(f"{given}: {error}") from error
+        except IrnError as error:
+            raise type(error)(f"{given}: {error}") from error
         if not _is_genuine(data):
             raise DataError(
                 f"{given} is not {NAME}: expected the file that 'npm pack {NAME}' writes"
@@ -96,8 +105,10 @@ def _fetched(say: Callable[[str], None]) -> bytes:
     advice = f"run 'npm pack {NAME}' where that works and pass the file with --runtime FILE"
     npm = shutil.which("npm")
     if npm is None:
-        raise UnavailableError(f"the page needs {NAME}, and npm, which fetches it, is not installed: "
-                               f"install npm, or {advice}")  # fmt: skip
+        raise UnavailableError(
+            f"the page needs {NAME}, and npm, which fetches it, is not installed: install npm, or "
+            f"{advice}"
+        )
     say(f"fetching {NAME} with npm (33 MB, kept for the next page)")
     with tempfile.TemporaryDirectory(prefix="irn-npm-") as folder:
         command = [npm, "pack", NAME, "--silent", "--ignore-scripts", "--pack-destination", folder]

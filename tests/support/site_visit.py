@@ -82,7 +82,9 @@ class Visit:
         )
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
-            new = [path for path in set(self._downloads.iterdir()) - before if path.suffix == ".png"]
+            new = [
+                path for path in set(self._downloads.iterdir()) - before if path.suffix == ".png"
+            ]
             if new:
                 return new[0]
             time.sleep(0.02)

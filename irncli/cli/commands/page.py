@@ -61,12 +61,12 @@ def page(
 ) -> int:
     """Write a web page that restores small images in a browser.
 
-    The folder has all that the page needs: put it on any web server, or run 'python3 -m http.server'
-    in it. Whoever opens the page drops small images on it and saves the restored ones; nothing is
-    installed, nothing is uploaded, and after the first visit it works offline. The page restores
-    the images of the models that it has, as 'irn upscale --temperature 0' does.
+    The folder has all that the page needs: put it on any web server, or run 'python3 -m
+    http.server' in it. Whoever opens the page drops small images on it and saves the restored ones.
+    Nothing is installed, nothing is uploaded, and after the first visit it works offline. The page
+    restores images of the models that it has, as 'irn upscale --temperature 0' does.
 
-    This needs more packages, pip install 'irncli[onnx]', and npm or the file for --runtime.
+    This needs more packages: pip install 'irncli[onnx]'; and npm, or the file for --runtime.
 
     Examples:
       irn page site

@@ -68,10 +68,7 @@ def package(given: Path | None, cache: Path, say: Callable[[str], None]) -> byte
     """
     if given is not None:
         try:
-            try:
             data = read_input(given)
-        except IrnError as error:
-            raise type(error)(f"{given}: {error}") from error
         except IrnError as error:
             raise type(error)(f"{given}: {error}") from error
         if not _is_genuine(data):

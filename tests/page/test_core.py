@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from irncli.engine.latent import draw_row
-from irncli.io.picture import Picture
-from tests.support.page_core import PageError, drawing, noise, shaped, tagged
+from tests.support.page_core import drawing, noise, tagged
 
 
 def test_a_png_is_read(core):

@@ -55,20 +55,22 @@ class Visit:
             "drop": ("DragEvent", "dataTransfer"),
             "paste": ("ClipboardEvent", "clipboardData"),
         }[event]
+        text = base64.b64encode(data).decode()
         self.browser.evaluate(f"""(() => {{
-          const bytes = Uint8Array.from(atob("{base64.b64encode(data).decode()}"), (c) => c.charCodeAt(0));
+          const bytes = Uint8Array.from(atob("{text}"), (c) => c.charCodeAt(0));
           const {holder} = new DataTransfer();
           {holder}.items.add(new File([bytes], {json.dumps(name)}));
           const options = {{ {holder}, bubbles: true, cancelable: true }};
           document.body.dispatchEvent(new {kind}("{event}", options));
         }})()""")
 
-    def settled(self, count):
+    def settled(self, count, seconds=PATIENCE_SECONDS):
         """Wait until this number of files is restored or refused; what is said of each, by name."""
         cards = "[...document.querySelectorAll('.card')]"
         self.until(
             f"{cards}.length === {count} && {cards}.every((card) => "
-            "card.querySelector('.work').hidden)"
+            "card.querySelector('.work').hidden)",
+            seconds,
         )
         said = self.browser.evaluate(f"{cards}.map((card) => [card.ariaLabel, card.innerText])")
         return dict(said)

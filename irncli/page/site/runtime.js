@@ -10,6 +10,7 @@ const TOLERANCE = 0.25 / 255;
 const MOST_THREADS = 8;
 
 const networks = new Map();
+let adapter;
 
 /**
  * Return a function that runs a model, and the device in words; both are kept for the next image.
@@ -18,19 +19,19 @@ const networks = new Map();
  * @param {() => void} onGpu called before a GPU is used
  */
 export async function networkOf(model, gpu, onGpu) {
-  const adapter = gpu ? await hardware() : null;
+  if (gpu) adapter ??= await hardware();
   if (adapter) onGpu();
-  if (!networks.has(model.file)) networks.set(model.file, await load(model, adapter !== null));
+  if (!networks.has(model.file)) networks.set(model.file, await load(model, Boolean(adapter)));
   return networks.get(model.file);
 }
 
-/** Return the adapter of a GPU; null if there is none, or if software stands in for it. */
+/** Return the adapter of a GPU; false if there is none, or if software stands in for it. */
 async function hardware() {
   try {
-    const adapter = (await navigator.gpu?.requestAdapter()) ?? null;
-    return adapter?.info?.isFallbackAdapter || adapter?.isFallbackAdapter ? null : adapter;
+    const found = await navigator.gpu?.requestAdapter();
+    return found && !found.info?.isFallbackAdapter && !found.isFallbackAdapter && found;
   } catch {
-    return null;
+    return false;
   }
 }
 

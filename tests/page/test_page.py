@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from irncli.errors import UnavailableError
-from irncli.page.runtime import cache_folder, package
 from irncli.zoo.checkpoint import Card, serialise
 from tests.support.networks import SMALL, shaken
+from tests.support.page_runtime import require_runtime
 from tests.support.pages import served
 from tests.support.pictures import values
 from tests.support.site_visit import Visit
@@ -27,10 +26,7 @@ def site(tmp_path_factory):
     from irncli.cli.app import run
 
     folder = tmp_path_factory.mktemp("page")
-    try:
-        package(None, cache_folder(), print)
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    require_runtime()
     quick, other = (folder / f"{name}.safetensors" for name in ("quick", "other"))
     for seed, path in enumerate((quick, other)):
         network = shaken(SMALL["irn-x2"], seed, strength=0.02)

@@ -11,7 +11,20 @@ from irncli.io.encoding import encode
 from irncli.io.picture import Metadata, Picture
 from irncli.io.tag import Tag, embed
 
-MODULES = ("small_image", "restore", "enlarge", "latent", "png", "png_reader", "sha256", "bicubic")
+MODULES = (
+    *(
+        "small_image",
+        "restore",
+        "enlarge",
+        "latent",
+        "png",
+        "png_reader",
+        "sha256",
+        "bicubic",
+        "tag",
+    ),
+    *("xmp", "fallback", "bytes"),
+)
 TYPES = {
     "Uint8Array": np.uint8,
     "Uint8ClampedArray": np.uint8,
@@ -87,7 +100,7 @@ TAG = Tag(
 )  # fmt: skip
 
 
-def tagged(picture, image_format="png", **fields):
+def tagged(picture, image_format="png", encoder=None, **fields):
     """The file of a small image as the commands write it, with a tag of these fields."""
     width, height = picture.size
     fields = {"hr_size": (2 * width, 2 * height), **fields}
@@ -95,7 +108,7 @@ def tagged(picture, image_format="png", **fields):
     def packet(content_sha256):
         return embed(picture.metadata.xmp, replace(TAG, content_sha256=content_sha256, **fields))
 
-    return encode(picture, image_format=image_format, xmp=packet)
+    return encode(picture, image_format=image_format, xmp=packet, **(encoder or {}))
 
 
 def noise(height=13, width=17, bits=8, seed=0):

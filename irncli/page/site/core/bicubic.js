@@ -45,7 +45,9 @@ export function windowOf(size, target, from = 0, to = target) {
   for (let output = from; output < to; output++) {
     const centre = (output + 0.5) / ratio - 0.5;
     const first = Math.floor(centre - reach / 2);
-    const raw = Array.from({ length: count }, (_, tap) => cubic((centre - first - tap) * shrinking));
+    const raw = Array.from({ length: count }, (_, tap) =>
+      cubic((centre - first - tap) * shrinking),
+    );
     const sum = raw.reduce((total, weight) => total + weight, 0);
     for (let tap = 0; tap < count; tap++) {
       const at = (output - from) * count + tap;
@@ -55,7 +57,14 @@ export function windowOf(size, target, from = 0, to = target) {
   }
   const start = index.reduce((least, each) => Math.min(least, each), size);
   const stop = index.reduce((most, each) => Math.max(most, each + 1), 0);
-  return { count, index: index.map((each) => each - start), weights, start, stop, length: to - from };
+  return {
+    count,
+    index: index.map((each) => each - start),
+    weights,
+    start,
+    stop,
+    length: to - from,
+  };
 }
 
 function mirrored(place, size) {
@@ -69,6 +78,7 @@ function resizeRows(plane, width, { count, index, weights, length }) {
   for (let y = 0; y < length; y++) {
     for (let tap = 0; tap < count; tap++) {
       const weight = weights[y * count + tap];
+      if (weight === 0) continue;
       const row = index[y * count + tap] * width;
       for (let x = 0; x < width; x++) {
         out[y * width + x] = fround(out[y * width + x] + fround(plane[row + x] * weight));
@@ -120,8 +130,8 @@ function resizePlane(plane, width, height, toWidth, toHeight) {
 export function resize({ pixels, width, height, channels, bits }, [toWidth, toHeight]) {
   const out = emptySamples(bits, toWidth * toHeight * channels);
   for (let c = 0; c < channels; c++) {
-    const samples = channelOf(pixels, channels, c);
-    const plane = Float32Array.from(samples, (value) => value / white(bits));
+    const plane = new Float32Array(channelOf(pixels, channels, c));
+    for (let i = 0; i < plane.length; i++) plane[i] /= white(bits);
     const resized = resizePlane(plane, width, height, toWidth, toHeight);
     for (let i = 0; i < resized.length; i++) out[channels * i + c] = stored(resized[i], bits);
   }

@@ -65,14 +65,23 @@ export function fromBase64(text) {
   return BASE64.test(text) ? bytesOf(atob(text)) : null;
 }
 
-function streamed(bytes, transform) {
-  return new Blob([bytes]).stream().pipeThrough(transform);
-}
-
 /** Return bytes in the zlib format. */
 export async function deflate(bytes) {
-  const stream = streamed(bytes, new CompressionStream("deflate"));
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+const PIECE = 1 << 13;
+
+/** Return a stream of small pieces: browsers decompress a whole piece, at most a thousandfold. */
+function inPieces(bytes) {
+  let at = 0;
+  const pull = (controller) => {
+    if (at < bytes.length) controller.enqueue(bytes.slice(at, at + PIECE));
+    else controller.close();
+    at += PIECE;
+  };
+  return new ReadableStream({ pull }, { highWaterMark: 0 });
 }
 
 /**
@@ -83,7 +92,7 @@ export async function deflate(bytes) {
  *   tells whether the data are undamaged and are the whole input, and no more than the limit
  */
 export async function inflate(bytes, limit) {
-  const reader = streamed(bytes, new DecompressionStream("deflate")).getReader();
+  const reader = inPieces(bytes).pipeThrough(new DecompressionStream("deflate")).getReader();
   const parts = [];
   let size = 0;
   let complete = false;

@@ -54,8 +54,16 @@ export class Fallback {
       const above = down.low[y] * columns;
       const below = down.high[y] * columns;
       for (let x = 0; x < width; x++) {
-        const first = between(values[above + across.low[x]], values[below + across.low[x]], down.share[y]);
-        const second = between(values[above + across.high[x]], values[below + across.high[x]], down.share[y]);
+        const first = between(
+          values[above + across.low[x]],
+          values[below + across.low[x]],
+          down.share[y],
+        );
+        const second = between(
+          values[above + across.high[x]],
+          values[below + across.high[x]],
+          down.share[y],
+        );
         const weight = between(first, second, across.share[x]);
         out[y * width + x] = weight;
         some ||= weight > 0;
@@ -66,7 +74,8 @@ export class Fallback {
 
   /** Restore one channel of a part of the image without the network. */
   plain(channel, place) {
-    const values = this.small.tag.tint === null ? this.enlarged(channel, place) : this.tinted(channel, place);
+    const values =
+      this.small.tag.tint === null ? this.enlarged(channel, place) : this.tinted(channel, place);
     return values.map((value) => Math.min(1, Math.max(0, value)));
   }
 

@@ -14,7 +14,7 @@ export function white(bits) {
   return bits === 16 ? 65535 : 255;
 }
 
-/** Return an array for samples. Assignment rounds halves to even for 8 bits, as for 16 `rounded`. */
+/** Return an array for samples of a depth. */
 export function emptySamples(bits, count) {
   return bits === 16 ? new Uint16Array(count) : new Uint8ClampedArray(count);
 }

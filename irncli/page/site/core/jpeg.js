@@ -49,7 +49,10 @@ export function readJpeg(bytes) {
     icc: profileIn(segments),
     density: densityIn(payload(0xe0, "JFIF\0")),
     chunks: [],
-    damage: payload(APP1, EXTENDED_XMP) === null ? [] : ["its extended XMP, of more than 64 KB, was left out"],
+    damage:
+      payload(APP1, EXTENDED_XMP) === null
+        ? []
+        : ["its extended XMP, of more than 64 KB, was left out"],
     coded,
     decode: () => decode(segments, frame),
   };
@@ -131,7 +134,8 @@ function profileIn(segments) {
     .filter(({ marker, body }) => marker === 0xe2 && hasText(body, PROFILE))
     .map(({ body }) => body.subarray(PROFILE.length))
     .sort((a, b) => a[0] - b[0]);
-  const whole = parts.length > 0 && parts.every((part, i) => part[0] === i + 1 && part[1] === parts.length);
+  const whole =
+    parts.length > 0 && parts.every((part, i) => part[0] === i + 1 && part[1] === parts.length);
   return whole ? concat(parts.map((part) => part.subarray(2))) : null;
 }
 
@@ -141,7 +145,11 @@ function profileIn(segments) {
  */
 async function decode(segments, { width, height, gray }) {
   const kept = segments.filter(({ marker }) => !isMetadata(marker) || marker === ADOBE);
-  const file = [Uint8Array.of(0xff, 0xd8), ...kept.map(({ whole }) => whole), Uint8Array.of(0xff, EOI)];
+  const file = [
+    Uint8Array.of(0xff, 0xd8),
+    ...kept.map(({ whole }) => whole),
+    Uint8Array.of(0xff, EOI),
+  ];
   try {
     const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
     const bitmap = await createImageBitmap(new Blob(file, { type: "image/jpeg" }), options);

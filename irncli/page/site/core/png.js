@@ -43,7 +43,15 @@ function framed(kind, body) {
  */
 export async function encodePng(image, metadata) {
   const { width, height, channels, bits } = image;
-  const header = Uint8Array.of(...bigEndian(width), ...bigEndian(height), bits, KINDS[channels], 0, 0, 0);
+  const header = Uint8Array.of(
+    ...bigEndian(width),
+    ...bigEndian(height),
+    bits,
+    KINDS[channels],
+    0,
+    0,
+    0,
+  );
   const chunks = [
     ["IHDR", header],
     ...metadata.chunks.map(({ kind, body }) => [kind, body]),

@@ -71,7 +71,7 @@ export async function readPng(bytes) {
 function soundChunks(bytes) {
   const chunks = [];
   const wrong = [];
-  for (let at = SIGNATURE.length; at + 12 <= bytes.length; ) {
+  for (let at = SIGNATURE.length; at + 12 <= bytes.length;) {
     const length = uint32(bytes, at);
     const kind = latin1(bytes.subarray(at + 4, at + 8));
     const end = at + 8 + length;
@@ -147,7 +147,8 @@ async function xmpIn(chunks) {
 function carried(chunks) {
   let size = 0;
   return chunks.filter((chunk) => {
-    const kept = CARRIED.includes(chunk.kind) && !isXmp(chunk) && size + chunk.body.length <= MAX_TEXT;
+    const kept =
+      CARRIED.includes(chunk.kind) && !isXmp(chunk) && size + chunk.body.length <= MAX_TEXT;
     if (kept) size += chunk.body.length;
     return kept;
   });
@@ -259,8 +260,10 @@ function ofChannels(samples, { depth, kind }, clear) {
       alpha[i] = samples[all * i + channels];
     }
   } else if (clear !== null && clear.length >= 2 * channels) {
-    const key = Array.from({ length: channels }, (_, c) => ((clear[2 * c] << 8) | clear[2 * c + 1]));
-    alpha = make(count).map((_, i) => (key.every((v, c) => v === samples[channels * i + c]) ? 0 : white));
+    const key = Array.from({ length: channels }, (_, c) => (clear[2 * c] << 8) | clear[2 * c + 1]);
+    alpha = make(count).map((_, i) =>
+      key.every((v, c) => v === samples[channels * i + c]) ? 0 : white,
+    );
   }
   if (factor > 1) pixels = pixels.map((value) => value * factor);
   return { pixels, channels, bits, alpha };

@@ -7,9 +7,12 @@ import { channelOf, emptySamples, isNeutral, joined, stored, toBits } from "./im
 import { drawWindow } from "./latent.js";
 import { spans } from "./tiles.js";
 
-/** Default side of a tile in LR pixels, without its halo. */
-const SIDE = 128;
-/** Bytes per restored pixel of a window that the network takes under ONNX Runtime Web. */
+/** Default side of a tile in restored pixels, without its halo. */
+const SIDE = 512;
+/**
+ * Bytes per restored pixel of a window that the network takes. ONNX Runtime Web was seen to take
+ * 300 to 420.
+ */
 const NETWORK_BYTES = 600;
 
 /**
@@ -74,7 +77,7 @@ function isTheImage(tag) {
  * @param {(lr: Float32Array, z: Float32Array, h: number, w: number) => Promise<Float32Array>}
  *   options.run the network: lr [C, h, w] and z [L, h / cell, w / cell] to RGB [3, H, W], values
  *   in [0, 1]
- * @param {number} [options.side] side of a tile in LR pixels; 0: no tiles
+ * @param {number} [options.side] side of a tile in LR pixels, without its halo; 0: no tiles
  * @param {(share: number) => void} [options.onProgress]
  * @param {AbortSignal} [options.signal] looked at between tiles
  * @returns {Promise<import("./images.js").Image>}
@@ -83,18 +86,26 @@ export async function restore(small, model, options = {}) {
   if (small.tag.task === "color" && !isNeutral(small.pixels, small.channels)) {
     throw new ImageError("found colours, expected a gray image made by 'irn decolor'");
   }
-  if (model === null) return itself(small);
+  if (isTheImage(small.tag)) return itself(small);
   const [width, height] = small.hrSize;
-  const full = await network(small, model, options);
   const { bits } = small.tag;
-  const sized = full.width === width && full.height === height;
-  let pixels = sized ? full.pixels : resize({ ...full, channels: 3, bits }, small.hrSize);
-  let channels = 3;
-  if (small.tag.task === "rescale" && (small.channels === 1 || small.tag.gray || small.tag.neutral)) {
-    channels = small.tag.neutral && small.channels === 3 ? 3 : 1;
-    pixels = toGray(pixels, channels);
-  }
-  return joined({ pixels, alpha: restoredAlpha(small), channels, width, height, bits });
+  const full = await network(small, model, options);
+  const fits = full.width === width && full.height === height;
+  const colours = fits ? full.pixels : resize({ ...full, channels: 3 }, small.hrSize);
+  return joined({
+    ...recoloured(colours, small),
+    alpha: restoredAlpha(small),
+    width,
+    height,
+    bits,
+  });
+}
+
+/** Return the pixels of a restored image, and their number of channels: gray stays exactly gray. */
+function recoloured(pixels, { tag, channels }) {
+  const gray = channels === 1 || tag.gray;
+  if (tag.task === "color" || !(gray || tag.neutral)) return { pixels, channels: 3 };
+  return { pixels: toGray(pixels, gray ? 1 : 3), channels: gray ? 1 : 3 };
 }
 
 function itself(small) {
@@ -118,7 +129,9 @@ function restoredAlpha(small) {
   if (small.alpha === null) return null;
   const { bits } = small.tag;
   const pixels = toBits(small.alpha, small.bits, bits);
-  return small.tag.task === "color" ? pixels : resize({ ...small, pixels, channels: 1, bits }, small.hrSize);
+  return small.tag.task === "color"
+    ? pixels
+    : resize({ ...small, pixels, channels: 1, bits }, small.hrSize);
 }
 
 /** Return the size of the image that the network restores. */
@@ -128,7 +141,11 @@ function networkSize(small, model) {
 }
 
 /** Run the network on all tiles: RGB samples of the size of `networkSize`. */
-async function network(small, model, { side = SIDE, onProgress = () => {}, signal, ...options }) {
+async function network(
+  small,
+  model,
+  { side = sideFor(model), onProgress = () => {}, signal, ...options },
+) {
   const [width, height] = networkSize(small, model);
   const pixels = emptySamples(small.tag.bits, 3 * width * height);
   const out = { pixels, width, height, bits: small.tag.bits };
@@ -145,17 +162,33 @@ async function network(small, model, { side = SIDE, onProgress = () => {}, signa
   return out;
 }
 
+function sideFor(model) {
+  return model === null ? 0 : Math.ceil(SIDE / model.scale);
+}
+
 /** Return the rows and columns of all tiles, in LR pixels; all are multiples of the cell. */
 function tilesOf(small, { cell, halo }, side) {
   const whole = (length) => Math.ceil(length / cell) * cell;
   const cut = (length) => spans(whole(length), whole(side), whole(halo));
-  return cut(small.height).flatMap((rows) => cut(small.width).map((columns) => ({ rows, columns })));
+  return cut(small.height).flatMap((rows) =>
+    cut(small.width).map((columns) => ({ rows, columns })),
+  );
 }
 
 /** Restore the window of a tile; return the tile, cut out of it. */
 async function restoredTile(small, model, { rows, columns }, options) {
-  const window = { top: rows.low, left: columns.low, height: rows.high - rows.low, width: columns.high - columns.low };
-  const hr = await options.run(lrOf(small, model, window), latentOf(small, model, window, options), window.height, window.width);
+  const window = {
+    top: rows.low,
+    left: columns.low,
+    height: rows.high - rows.low,
+    width: columns.high - columns.low,
+  };
+  const hr = await options.run(
+    lrOf(small, model, window),
+    latentOf(small, model, window, options),
+    window.height,
+    window.width,
+  );
   const { scale } = model;
   const place = {
     top: rows.start * scale,
@@ -180,7 +213,9 @@ function lrOf(small, model, window) {
 
 function latentOf(small, model, window, { seed = 0n, temperature = small.tag.temperature }) {
   const { cell, latent_channels: channels } = model;
-  const [top, left, height, width] = [window.top, window.left, window.height, window.width].map((v) => v / cell);
+  const [top, left, height, width] = [window.top, window.left, window.height, window.width].map(
+    (v) => v / cell,
+  );
   const count = height * width;
   const sigma = model.latent_sigma.map((value) => Math.fround(Math.fround(value) * temperature));
   if (sigma.every((value) => value === 0)) return new Float32Array(channels * count);
@@ -219,13 +254,16 @@ function write(planes, { top, left, height, width }, out) {
  * @param {Model | null} model
  * @param {number} [side] as for `restore`
  */
-export function memoryNeeded(small, model, side = SIDE) {
+export function memoryNeeded(small, model, side = sideFor(model)) {
   const [width, height] = small.hrSize;
   const sample = small.tag.bits / 8;
   const images = small.pixels.byteLength + 2 * 4 * width * height * sample;
   if (model === null) return images;
   const [fullWidth, fullHeight] = networkSize(small, model);
-  const between = fullWidth === width && fullHeight === height ? 0 : 3 * fullWidth * fullHeight * sample + 8 * width * height;
+  const between =
+    fullWidth === width && fullHeight === height
+      ? 0
+      : 3 * fullWidth * fullHeight * sample + 8 * width * height;
   const windows = tilesOf(small, model, side).map(
     ({ rows, columns }) => (rows.high - rows.low) * (columns.high - columns.low),
   );

@@ -14,7 +14,8 @@ function fractions(count, root) {
     }
     if (prime) found.push((root(candidate) % 1) * 2 ** 32);
   }
-  return Uint32Array.from(found);
+  // Signed integers are what engines compute fastest with.
+  return new Int32Array(Uint32Array.from(found));
 }
 
 const CONSTANTS = fractions(64, Math.cbrt);
@@ -42,7 +43,14 @@ function compress(state, words) {
     const first = (h + high + ((e & f) ^ (~e & g)) + CONSTANTS[i] + words[i]) | 0;
     const low = rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22);
     const second = (low + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-    [h, g, f, e, d, c, b, a] = [g, f, e, (d + first) | 0, c, b, a, (first + second) | 0];
+    h = g;
+    g = f;
+    f = e;
+    e = (d + first) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (first + second) | 0;
   }
   for (const [i, word] of [a, b, c, d, e, f, g, h].entries()) state[i] += word;
 }
@@ -64,7 +72,7 @@ function padded(rest, length) {
  */
 export function sha256(parts) {
   const state = START.slice();
-  const words = new Uint32Array(64);
+  const words = new Int32Array(64);
   const add = (bytes, at) => {
     for (let i = 0; i < 16; i++, at += 4) {
       words[i] = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
@@ -91,5 +99,5 @@ export function sha256(parts) {
   }
   const end = padded(rest.subarray(0, waiting), length);
   for (let at = 0; at < end.length; at += BLOCK) add(end, at);
-  return Array.from(state, (word) => word.toString(16).padStart(8, "0")).join("");
+  return Array.from(new Uint32Array(state), (word) => word.toString(16).padStart(8, "0")).join("");
 }

@@ -22,8 +22,8 @@ const MAX_PROFILE = 4 << 20;
  *
  * @param {Uint8Array} bytes content of the file
  * @returns {Promise<Small>}
- * @throws {ImageError} the file is no small image, is damaged, or needs something that the page does
- *   not have
+ * @throws {ImageError} the file is no small image, is damaged, or needs something that the page
+ *   does not have
  *
  * @typedef {object} Small
  * @property {Uint8Array | Uint16Array} pixels interleaved samples, row by row
@@ -69,7 +69,8 @@ function opened(bytes) {
 }
 
 function checkSize(width, height) {
-  if (width < 1 || height < 1) throw new ImageError(`damaged image: its size is ${width}x${height}`);
+  if (width < 1 || height < 1)
+    throw new ImageError(`damaged image: its size is ${width}x${height}`);
   if (width * height > MAX_PIXELS) {
     throw new ImageError(
       `${width}x${height} is ${width * height} pixels, more than the ${MAX_PIXELS} of this page: ` +
@@ -113,7 +114,7 @@ function warningsOf(tag, intact, hrSize) {
   return found;
 }
 
-/** Tell whether a file holds the pixels of a hash: as ImageFile.holds of irncli/io/image_file.py. */
+/** Tell whether a file holds the pixels of a hash: as in irncli/io/image_file.py. */
 function holds(file, image, contentSha256) {
   if (file.coded !== undefined) return sha256(file.coded) === contentSha256;
   for (const [mode, samples] of equalForms(image)) {
@@ -144,7 +145,8 @@ function formOf({ pixels, alpha, channels, bits }, count, withAlpha) {
   const all = count + (withAlpha ? 1 : 0);
   const out = new pixels.constructor((pixels.length / channels) * all);
   for (let i = 0; i < out.length / all; i++) {
-    for (let c = 0; c < count; c++) out[all * i + c] = pixels[channels * i + Math.min(c, channels - 1)];
+    for (let c = 0; c < count; c++)
+      out[all * i + c] = pixels[channels * i + Math.min(c, channels - 1)];
     if (withAlpha) out[all * i + count] = alpha === null ? white(bits) : alpha[i];
   }
   return out;

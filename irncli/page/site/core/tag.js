@@ -17,7 +17,7 @@ const TASKS = ["rescale", "color", "plain"];
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const HASH = /^[0-9a-f]{64}$/;
 const DECIMAL = /^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$/;
-const INTEGER = /^\s*\+?\d+\s*$/;
+const INTEGER = /^\s*[+-]?\d+\s*$/;
 const MAX_SCALE = 64;
 const MAX_ICC_BYTES = 4 << 20;
 const MAX_BICUBIC_BYTES = 16 << 10;
@@ -64,7 +64,9 @@ function damaged(message) {
 export async function readTag(xmp) {
   if (xmp === null || !containsText(xmp, NAMESPACE)) {
     if (xmp !== null && containsText(xmp, "urn:irn:tag:")) {
-      throw new ImageError("the irn tag of this file has a newer format: make this page again with a newer irn");
+      throw new ImageError(
+        "the irn tag of this file has a newer format: make this page again with a newer irn",
+      );
     }
     return null;
   }
@@ -167,7 +169,10 @@ async function checked(tag, bicubic) {
 async function checkedBlocks(tag, packed) {
   check(tag.task !== "plain", "blocks of a plain image");
   check((tag.task === "color") === (tag.tint !== null), "blocks and tint disagree");
-  check((tag.tint ?? [0]).every((value) => Math.abs(value) <= 255), `tint ${tag.tint}`);
+  check(
+    (tag.tint ?? [0]).every((value) => Math.abs(value) <= 255),
+    `tint ${tag.tint}`,
+  );
   check(packed.length <= MAX_BICUBIC_BYTES, `${packed.length} bytes of blocks`);
   const blocks = await unpacked(packed, lrSize(tag.hrSize, tag.scale));
   check(blocks.marked.includes(1), "a bitmap without blocks");
@@ -183,7 +188,11 @@ async function unpacked(packed, size) {
   const trouble = `it does not hold ${count} bits for ${rows}x${columns} blocks`;
   const message = (why) => `the bitmap in the irn tag of this file is damaged: ${why}`;
   if (!fits) throw new ImageError(message(trouble));
-  const bits = Uint8Array.from({ length: 8 * bytes.length }, (_, i) => (bytes[i >> 3] >> (7 - (i & 7))) & 1);
-  if (bits.subarray(count).includes(1)) throw new ImageError(message("there are bits after its end"));
+  const bits = Uint8Array.from(
+    { length: 8 * bytes.length },
+    (_, i) => (bytes[i >> 3] >> (7 - (i & 7))) & 1,
+  );
+  if (bits.subarray(count).includes(1))
+    throw new ImageError(message("there are bits after its end"));
   return { rows, columns, marked: bits.slice(0, count) };
 }

@@ -101,7 +101,8 @@ function removeFrom(description, namespace) {
     else property.remove();
   }
   const left = [...description.attributes].filter(
-    (each) => each.namespaceURI !== XMLNS && !(each.namespaceURI === RDF && each.localName === "about"),
+    (each) =>
+      each.namespaceURI !== XMLNS && !(each.namespaceURI === RDF && each.localName === "about"),
   );
   const empty = left.length === 0 && description.children.length === 0;
   if (unwanted.length > 0 && empty) description.remove();

@@ -114,9 +114,9 @@ def test_images_are_restored_as_the_command_does(visit, irn, files):
 
 def test_tiles_leave_no_seam_where_memory_is_short(visit, irn, files):
     made(irn, "downscale", "wide.png", "--scale", 2, "-o", "small.png")
-    visit.browser.evaluate("Object.defineProperty(navigator, 'deviceMemory', { value: 0.085 })")
+    visit.browser.evaluate("Object.defineProperty(navigator, 'deviceMemory', { value: 0.07 })")
     visit.choose(files / "small.png")
-    visit.until("Number(document.querySelector('progress').value) > 0.4")
+    visit.until("document.querySelector('progress').value === 0.5")
     visit.settled(1)
     made(irn, "upscale", "small.png", "--temperature", 0, "-o", "expected.png")
     assert same(visit.save("small.png"), files / "expected.png")

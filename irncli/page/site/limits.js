@@ -4,8 +4,11 @@ import { memoryNeeded } from "./core/restore.js";
 
 const GIB = 2 ** 30;
 
-/** Sides of tiles in LR pixels, from the quickest to the one that needs the least memory; 0: no tiles. */
-const SIDES = [0, 512, 384, 256, 192, 128, 96, 64];
+/**
+ * Sides of tiles in pixels of the restored image. Larger ones would save little time, and there
+ * would be no progress to be seen; smaller ones need less memory.
+ */
+const SIDES = [768, 512, 384, 256, 192, 128];
 
 /**
  * Return the bytes that restoring may take. Browsers say little about memory: some round it and name
@@ -23,17 +26,22 @@ export function budgetHere() {
   return memoryBudget(navigator.deviceMemory, matchMedia("(hover: none) and (pointer: coarse)").matches);
 }
 
-/** Return the side of tiles with which an image fits into the budget; null if there is none. */
+/** Return the side of tiles in LR pixels with which an image fits into the budget; null if there is none. */
 export function chooseSide(small, model, budget) {
-  return SIDES.find((side) => memoryNeeded(small, model, side) <= budget) ?? null;
+  return sidesFor(model).find((side) => memoryNeeded(small, model, side) <= budget) ?? null;
+}
+
+function sidesFor(model) {
+  return SIDES.map((side) => Math.ceil(side / (model?.scale ?? 1)));
 }
 
 /** Return the megapixels that an image of the same kind could have at most when it is restored. */
 export function largestMegapixels(small, model, budget) {
+  const smallest = sidesFor(model).at(-1);
   let [low, high] = [0, 1];
   for (let round = 0; round < 30; round++) {
     const factor = (low + high) / 2;
-    if (memoryNeeded(shrunk(small, factor), model, SIDES.at(-1)) <= budget) low = factor;
+    if (memoryNeeded(shrunk(small, factor), model, smallest) <= budget) low = factor;
     else high = factor;
   }
   const [width, height] = small.hrSize;

@@ -111,13 +111,15 @@ def take(visit: Visit, small: Path, output: Path) -> None:
     visit.choose(small)
     visit.settled(1)
     visit.browser.evaluate("document.querySelector('.zoom input[value=\"2\"]').click()")
-    visit.browser.evaluate("document.querySelector('.window').scrollTo(260, 190)")
+    visit.browser.evaluate("document.querySelector('.window').scrollTo(545, 200)")
     button = visit.browser.box(".actions")
     height = button[1] + button[3] + 28
-    size = {"width": 1120, "height": height}
-    visit.browser("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=False)
     visit.browser.pixels()
-    data = base64.b64decode(visit.browser("Page.captureScreenshot", format="png")["data"])
+    clip = {"x": 0, "y": 0, "width": 1120, "height": height, "scale": 1}
+    shot = visit.browser(
+        "Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True
+    )
+    data = base64.b64decode(shot["data"])
     image = Image.open(io.BytesIO(data)).convert("RGB")
     image.save(output, "JPEG", quality=85, optimize=True)
 

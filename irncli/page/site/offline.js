@@ -22,7 +22,7 @@ export async function keepOffline(idle, say) {
   });
   try {
     await workers.register("service_worker.js", { updateViaCache: "none" });
-    workers.controller?.postMessage(navigator.connection?.saveData ? "" : "keep");
+    if (!navigator.connection?.saveData) workers.controller?.postMessage("keep");
   } catch {
     say("Use without a network is not possible here: the browser refuses to keep files.");
   }

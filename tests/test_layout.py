@@ -26,6 +26,7 @@ ALLOWED = {
     "io": {"wording", "pixels", "geometry", "limits", "errors"},
     "zoo": {"wording", "model", "io", "config", "errors"},
     "export": {"zoo", "model", "config", "errors"},
+    "page": {"export", "zoo", "model", "io", "config", "errors"},
     "kernels": {"model", "errors"},
     "engine": {"pixels", "geometry", "kernels", "model", "config", "errors"},
     "operations": {
@@ -143,6 +144,7 @@ COMMANDS = [["--help"], ["--version"]] + [
         "models",
         "train",
         "export",
+        "page",
         "eval",
         "demo",
     )

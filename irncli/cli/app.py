@@ -120,6 +120,10 @@ COMMANDS = (
         "Write a model as ONNX files, which run without irn and torch.",
     ),
     Listed(
+        "page", "page.page", MODELS,
+        "Write a web page that restores small images in a browser.",
+    ),
+    Listed(
         "eval", "evaluate.evaluate", LOOKING,
         "Measure models and filters on directories of images: PSNR, SSIM, LR, bits, time.",
     ),

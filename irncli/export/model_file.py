@@ -54,8 +54,11 @@ class Exported:
     opset: int
 
 
-def require() -> None:
+def require(command: str = "irn export") -> None:
     """Check that the optional packages are installed.
+
+    Args:
+        command: command that needs them, for the message.
 
     Raises:
         UnavailableError: one is missing.
@@ -63,7 +66,7 @@ def require() -> None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise UnavailableError(
-            f"irn export needs {' and '.join(missing)}: pip install 'irncli[onnx]'"
+            f"{command} needs {' and '.join(missing)}: pip install 'irncli[onnx]'"
         )
 
 

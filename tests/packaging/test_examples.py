@@ -17,7 +17,7 @@ BRIEF = {
 
 
 ALONE = {
-    *("irn train", "irn models", "irn export", "irn eval"),
+    *("irn train", "irn models", "irn export", "irn eval", "irn page"),
     *("irn demo", "irn doctor", "irn completion"),
 }
 """Commands whose examples need nothing that those of others leave."""
@@ -26,8 +26,9 @@ CHAINS = {
     "models": lambda name: name in ("irn train", "irn models"),
     "others": lambda name: name in ALONE - {"irn train", "irn models"},
 }
-ELSEWHERE: tuple[str, ...] = ("#", "source <(irn completion zsh)", "irn demo")
-"""Comments; what zsh is told (tests/cli/test_completion.py); what takes long (test_demo)."""
+ELSEWHERE: tuple[str, ...] = ("#", "source <(irn completion zsh)", "irn demo", "irn page")
+"""Comments; what zsh is told (tests/cli/test_completion.py); what takes long (test_demo); pages
+(tests/page and docs/guide/sharing.md)."""
 if importlib.util.find_spec("onnxruntime") is None:
     ELSEWHERE += ("irn export",)
 LEFT = {

@@ -15,6 +15,7 @@ from irncli import errors
 from irncli.errors import ExitStatus, IrnError
 from irncli.zoo.registry import default_registry
 from tests.support.blocks import blocks, shell_lines
+from tests.support.page_runtime import require_runtime
 from tests.support.pictures import size
 from tests.support.places import ROOT
 from tests.support.training import SMALL_RUN
@@ -40,13 +41,14 @@ LEFT = {
     "cluster": {"small/a_x2.png": (48, 48)},
     "compression": {"back.png": (63, 50), "whole.png": (63, 50)},
     "onnx": {"same.png": (63, 50)},
+    "sharing": {"small.png": (32, 25)},
     "training": {"back.png": (63, 50)},
     "finetuning": {"back.png": (63, 50)},
     "errors": {"out/a_x2.png": (48, 48)},
     "troubleshooting": {"back.png": (63, 50)},
 }
 """Images that the commands of a page leave."""
-NEEDS = {"cluster": "ray", "onnx": "onnxruntime"}
+NEEDS = {"cluster": "ray", "onnx": "onnxruntime", "sharing": "onnxruntime"}
 """A package without which the commands of a page do not run."""
 ERRORS = [
     [cell.strip().strip("`") for cell in line.strip("|").split("|")]
@@ -70,6 +72,8 @@ def test_a_page_is_short(page):
 def test_the_commands_run_as_they_stand(workplace, page, monkeypatch, short_folder):
     if page in NEEDS and importlib.util.find_spec(NEEDS[page]) is None:
         pytest.skip(f"{NEEDS[page]} is not installed")
+    if page == "sharing":
+        require_runtime()
     monkeypatch.setenv("RAY_TMPDIR", short_folder)
     lines = shell_lines(PAGES[page])
     assert lines
@@ -156,7 +160,8 @@ def test_figures_are_those_of_the_weights_that_ship():
 
 
 def test_options_that_are_named_exist():
-    commands = ("downscale", "upscale", "compress", "compare", "train", "export", "models import")
+    commands = ("downscale", "upscale", "compress", "compare", "train", "export", "page")
+    commands += ("models import",)
     manual = "".join(
         (ROOT / "man" / f"irn-{name.replace(' ', '-')}.1").read_text() for name in commands
     ).replace("\\-", "-")

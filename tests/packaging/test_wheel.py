@@ -10,6 +10,7 @@ from importlib.metadata import distributions, requires
 
 import pytest
 
+from irncli.page.site import own_files
 from tests.support.pictures import size
 from tests.support.places import ROOT
 
@@ -43,6 +44,7 @@ def test_the_wheel_holds_code_weights_photograph_and_licence(built):
         "irncli/py.typed",
         "irncli/__main__.py",
         *(f"irncli/comparison/page.{kind}" for kind in ("html", "css", "js")),
+        *(f"irncli/page/site/{name}" for name in own_files()),
     } <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     manual = {name.rpartition("/data/share/man/man1/")[2] for name in names if "/man1/" in name}

@@ -2,9 +2,12 @@
 
 import pytest
 
+from tests.cli.conftest import irn
 from tests.support.page_core import Core
 from tests.support.pages import served
 from tests.support.places import ROOT
+
+__all__ = ["irn"]
 
 
 @pytest.fixture(scope="module")

@@ -159,6 +159,15 @@ class Browser:
         sent = [e["params"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
         return [r["request"]["url"] for r in sent if not r["request"]["url"].startswith("data:")]
 
+    def failures(self):
+        """Complaints that are no mere warnings."""
+        levels = [each.get("entry", {}).get("level", "error") for each in self.complaints()]
+        return [
+            each
+            for each, level in zip(self.complaints(), levels, strict=True)
+            if level not in ("verbose", "info", "warning")
+        ]
+
     def complaints(self):
         """Exceptions, refusals and whatever else it says of the page since `open`."""
         kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")

@@ -1,0 +1,1 @@
+"""`irn page`: a folder with a static web page that restores small images without Python."""

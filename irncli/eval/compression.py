@@ -31,7 +31,7 @@ from irncli.engine.rescaler import Pixels, bicubic, to_gray
 from irncli.engine.ticks import Tick
 from irncli.errors import DataError
 from irncli.eval.methods import Trained
-from irncli.eval.rates import Curve, bd_rate, gain
+from irncli.eval.rates import Curve, bd_rate, between, gain
 from irncli.eval.records import Failure, Record, mean
 from irncli.eval.records import plain as number
 from irncli.eval.sets import load_cropped
@@ -46,6 +46,7 @@ from irncli.operations.models import LoadedRestorer
 
 __all__ = [
     "BD_RATES",
+    "BD_RATE_IN_RANGE",
     "IRN",
     "QUALITIES",
     "RATES",
@@ -68,6 +69,9 @@ BD_RATES = {
     "ssimulacra2": "bd_rate_ssimulacra2",
 }
 """Key of the BD-rate at equal values of each metric."""
+BD_RATE_IN_RANGE = "bd_rate_in_range"
+"""Key of the BD-rate at equal RGB PSNR of the parts of the curves between the first and the last of
+RATES."""
 _OURS = (IRN, BARE, CHOSEN)
 REFERENCES = ("jpeg", BICUBIC, OWN_JPEG, "webp", "avif", "jxl")
 """Methods that irn is compared with."""
@@ -340,6 +344,12 @@ def _compared(records: Sequence[Record]) -> list[Record]:
             rates = {
                 column: {other: number(bd_rate(of[name], of[other]), 2) for other in references}
                 for column, of in ((BD_RATES[key], curves[key]) for key in BD_RATES)
+            }
+            ranged = {
+                other: between(curve, RATES[0], RATES[-1]) for other, curve in by_psnr.items()
+            }
+            rates[BD_RATE_IN_RANGE] = {
+                other: number(bd_rate(ranged[name], ranged[other]), 2) for other in references
             }
             gains = {other: _gains(by_psnr[name], by_psnr[other]) for other in references}
             further = {**rates, "gain": gains}

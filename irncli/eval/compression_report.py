@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from irncli.eval.compression import BD_RATES, RATES, REFERENCES
+from irncli.eval.compression import BD_RATE_IN_RANGE, BD_RATES, RATES, REFERENCES
 from irncli.eval.page import escaped, grid, versions
 from irncli.eval.records import Record
 from irncli.eval.report import aligned, figure
@@ -31,9 +31,10 @@ PROTOCOL = (
 BD_RATE = (
     "BD-rate is the percentage of additional (+) or saved (-) bits of the first curve against the "
     "second at equal RGB PSNR (or SSIM, or SSIMULACRA2), for the mean curves of the set "
-    "(Bjontegaard, VCEG-M33, with piecewise cubics). The other columns are the gain in RGB PSNR in "
-    "dB at a fixed rate. A dash means that the curves do not overlap there, or that the metric was "
-    "not measured."
+    "(Bjontegaard, VCEG-M33, with piecewise cubics): for the parts of the curves between the rates "
+    "that are named, or for all that both curves cover. The other columns are the gain in RGB PSNR "
+    "in dB at a fixed rate. A dash means that the curves do not overlap there, or that the metric "
+    "was not measured."
 )
 _FIGURES = (
     ("bpp", "bits_per_pixel", ".3f"),
@@ -41,6 +42,7 @@ _FIGURES = (
     ("SSIM-RGB", "ssim_rgb", ".4f"),
     ("SSIMULACRA2", "ssimulacra2", ".1f"),
 )
+_BD_COLUMNS = (BD_RATE_IN_RANGE, *BD_RATES.values())
 _IMAGE = ("image", "width", "height", "codec_quality", "bytes")
 _NUMBERS = tuple(key for _, key, _ in _FIGURES)
 _FACTS = (
@@ -72,8 +74,14 @@ def _cells(record: Record) -> list[str]:
 
 
 def _comparison_titles() -> list[str]:
-    metrics = ("BD-rate", "by SSIM", "by SSIMULACRA2")
-    return [*metrics, *(f"dB at {rate:g} bpp" for rate in RATES)]
+    spread = f"BD-rate, {RATES[0]:g} to {RATES[-1]:g} bpp"
+    return [
+        spread,
+        "BD-rate",
+        "by SSIM",
+        "by SSIMULACRA2",
+        *(f"dB at {rate:g} bpp" for rate in RATES),
+    ]
 
 
 def comparisons(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
@@ -87,7 +95,7 @@ def comparisons(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
             key = record["set"], record.get("effort"), record["model"], reference
             if key not in seen:
                 seen.add(key)
-                rates = (record.get(column, {}).get(reference) for column in BD_RATES.values())
+                rates = (record.get(column, {}).get(reference) for column in _BD_COLUMNS)
                 gains = record["gain"][reference].values()
                 yield (
                     record["set"],
@@ -171,9 +179,9 @@ def page(records: Sequence[Record]) -> str:
 def _overview(records: Sequence[Record]) -> list[str]:
     """Return a table of all BD-rates, if several efforts were measured; otherwise nothing."""
     curves = {
-        (r["set"], r["effort"], r["model"]): r["bd_rate"]
+        (r["set"], r["effort"], r["model"]): r[BD_RATE_IN_RANGE]
         for r in records
-        if r.get("effort") is not None and "bd_rate" in r
+        if r.get("effort") is not None and BD_RATE_IN_RANGE in r
     }
     if len({effort for _, effort, _ in curves}) < 2:
         return []
@@ -182,7 +190,8 @@ def _overview(records: Sequence[Record]) -> list[str]:
         [name, str(effort), model, *(_signed(rates.get(r), ".1f", " %") for r in references)]
         for (name, effort, model), rates in curves.items()
     ]
-    return ["## BD-rates", grid(["set", "effort", "curve", *references], rows)]
+    title = f"## BD-rates between {RATES[0]:g} and {RATES[-1]:g} bits per pixel"
+    return [title, grid(["set", "effort", "curve", *references], rows)]
 
 
 def _hardware(records: Sequence[Record]) -> list[str]:

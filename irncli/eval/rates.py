@@ -16,7 +16,7 @@ from math import exp, log
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "Pchip", "bd_rate", "gain"]
+__all__ = ["Curve", "Pchip", "bd_rate", "between", "gain"]
 
 Curve = Sequence[tuple[float, float]]
 Values = NDArray[np.float64]
@@ -104,6 +104,26 @@ def bd_rate(tested: Curve, reference: Curve) -> float | None:
         return None
     ours, theirs = (Pchip(curve).mean(*stretch) for curve in curves)
     return 100 * (exp(ours - theirs) - 1)
+
+
+def between(curve: Curve, low: float, high: float) -> Curve:
+    """Return the part of a curve between two rates, with interpolated ends.
+
+    Args:
+        curve: the curve.
+        low: lowest rate in bits per pixel.
+        high: highest rate in bits per pixel.
+    """
+    points = sorted((log(rate), level) for rate, level in curve)
+    if len({x for x, _ in points}) < 2:
+        return [point for point in curve if low <= point[0] <= high]
+    interpolated = Pchip(points)
+    ends = [
+        (rate, float(interpolated(np.array(log(rate)))))
+        for rate in (low, high)
+        if points[0][0] < log(rate) < points[-1][0]
+    ]
+    return [*(point for point in curve if low <= point[0] <= high), *ends]
 
 
 def gain(tested: Curve, reference: Curve, rate: float) -> float | None:

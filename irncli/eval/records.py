@@ -146,6 +146,7 @@ class CompressionRecord(TypedDict):
     failed: list[Failure]
     per_image: list[CompressionImage]
     bd_rate: NotRequired[dict[str, Number]]
+    bd_rate_in_range: NotRequired[dict[str, Number]]
     bd_rate_ssim: NotRequired[dict[str, Number]]
     bd_rate_ssimulacra2: NotRequired[dict[str, Number]]
     gain: NotRequired[dict[str, dict[str, Number]]]

@@ -198,6 +198,7 @@ def curves(**changes):
 def test_the_curves_are_compared_where_they_overlap():
     first = curves()[0]
     assert first["bd_rate"] == {"jpeg": -20.0, "bicubic + jpeg": None}
+    assert first["bd_rate_in_range"]["jpeg"] == pytest.approx(-20.0, abs=0.1)
     gains = first["gain"]["jpeg"]
     assert [rate for rate, value in gains.items() if value is None] == ["0.2", "0.8"]
     assert gains["0.5"] > gains["0.3"] - 1 > -1
@@ -223,7 +224,8 @@ def test_parts_of_a_set_are_joined(records):
     found = joined(parts, "few")
     # Means of numbers that were rounded for the record, and what is made of them.
     means = ("bits_per_pixel", "psnr_rgb", "ssim_rgb", "ssimulacra2")
-    close = (*means, "failed", "bd_rate", "bd_rate_ssim", "bd_rate_ssimulacra2", "gain")
+    rates = ("bd_rate", "bd_rate_in_range", "bd_rate_ssim", "bd_rate_ssimulacra2")
+    close = (*means, *rates, "failed", "gain")
     for one, whole in zip(found, records, strict=True):
         assert one.keys() == whole.keys()
         assert {k: v for k, v in one.items() if k not in close} == {
@@ -251,8 +253,9 @@ def test_efforts_stand_beside_each_other():
     both = merge([[r | {"effort": n} for r in curves()] for n in (0, 9)])
     shown = compression_report.page(both)
     assert shown.index("## s, x2, effort 0") < shown.index("## s, x2, effort 9")
-    assert shown.count("| irn / jpeg | -20.0 % |") == 2
-    assert "| s | 9 | irn | -20.0 % | - |" in shown
+    percent = f"{both[0]['bd_rate_in_range']['jpeg']:+.1f} %"
+    assert shown.count(f"| irn / jpeg | {percent} | -20.0 % | - |") == 2
+    assert f"| s | 9 | irn | {percent} | - |" in shown
     assert "## BD-rates" not in compression_report.page(curves())
     lines = [label for label, *_ in compression_plot.lines(both)]
     assert lines == ["irn, effort 9", "irn, effort 0", "jpeg", "bicubic + jpeg"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irncli.eval.rates import Pchip, bd_rate, gain
+from irncli.eval.rates import Pchip, bd_rate, between, gain
 
 CURVE = [(0.2, 28.0), (0.35, 30.5), (0.5, 31.75), (0.9, 34.0), (1.4, 35.5)]
 
@@ -87,3 +87,15 @@ def test_the_interpolation_is_that_of_scipy(steps, share):
     low = x[0] + share * 0.9 * (x[-1] - x[0])
     expected = theirs.integrate(low, x[-1]) / (x[-1] - low)
     assert ours.mean(low, x[-1]) == pytest.approx(float(expected), abs=1e-7)
+
+
+def test_the_part_of_a_curve_between_two_rates():
+    line = [(2.0**x, 30.0 + 3 * x) for x in (-4, -2, -1, 1, 2)]
+    part = sorted(between(line, 2**-3, 1))
+    assert np.allclose(part, [(2**-3, 21), (2**-2, 24), (2**-1, 27), (1, 30)])
+    # A curve that ends inside is not extrapolated.
+    assert sorted(between(line, 2**-5, 2**-2)) == line[:2]
+    assert list(between(line[:1], 0.01, 1)) == line[:1]
+    # A factor of bits that holds for some of the curve only.
+    other = [(rate * (2 if rate < 1 else 3), level) for rate, level in line]
+    assert bd_rate(between(other, 0.1, 1.0), between(line, 0.1, 1.0)) == pytest.approx(100, abs=2)

@@ -118,12 +118,13 @@ def between(curve: Curve, low: float, high: float) -> Curve:
     if len({x for x, _ in points}) < 2:
         return [point for point in curve if low <= point[0] <= high]
     interpolated = Pchip(points)
+    inner = [point for point in curve if low < point[0] < high]
     ends = [
         (rate, float(interpolated(np.array(log(rate)))))
         for rate in (low, high)
-        if points[0][0] < log(rate) < points[-1][0]
+        if points[0][0] <= log(rate) <= points[-1][0]
     ]
-    return [*(point for point in curve if low <= point[0] <= high), *ends]
+    return [*inner, *ends]
 
 
 def gain(tested: Curve, reference: Curve, rate: float) -> float | None:

@@ -14,13 +14,16 @@ from pathlib import Path
 from irncli.errors import OutputError, StorageError, UsageError
 from irncli.io.paths import STREAM
 
-__all__ = ["MARKER", "MARKER_KEY", "refuse_folder", "write_folder"]
+__all__ = ["FILES_KEY", "MARKER", "MARKER_KEY", "refuse_folder", "write_folder"]
 
 MARKER = "models.json"
 """File by which a folder is recognised as a page of irn."""
 
 MARKER_KEY = "irn_page"
 """Key of the JSON object in that file."""
+
+FILES_KEY = "files"
+"""Key of the names of all files of the page; others in its folder are not irn's to delete."""
 
 _MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -38,15 +41,45 @@ def refuse_folder(folder: Path, overwrite: bool) -> None:
         parent = folder.absolute().parent
         if not parent.is_dir():
             raise OutputError(f"no directory {parent}: create it or choose another folder")
+    elif _holds_shell(folder):
+        raise OutputError(
+            f"{folder} is the current directory or holds it, and would be replaced under the "
+            "shell: name another folder, such as site"
+        )
     elif _is_empty(folder):
         return
     elif not overwrite:
         raise OutputError(f"{folder} exists already: pass --overwrite to replace it")
-    elif not _is_page(folder):
+    else:
+        _refuse_foreign(folder)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Check that a folder holds a page of irn and nothing else.
+
+    Raises:
+        OutputError: it is something else, or holds files that irn did not write.
+    """
+    written = _page_files(folder)
+    if written is None:
         raise OutputError(
             f"{folder} is not a page that irn made, and only those are replaced: "
             "choose another folder"
         )
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    foreign = sorted({path.relative_to(folder).as_posix() for path in found} - written)
+    if foreign:
+        raise OutputError(
+            f"{folder} holds files that irn page did not write, such as {foreign[0]}, and they "
+            "would be deleted: move them away or choose another folder"
+        )
+
+
+def _holds_shell(folder: Path) -> bool:
+    try:
+        return Path.cwd().is_relative_to(folder.resolve())
+    except OSError:
+        return False
 
 
 def _is_empty(folder: Path) -> bool:
@@ -56,14 +89,18 @@ def _is_empty(folder: Path) -> bool:
         return False
 
 
-def _is_page(folder: Path) -> bool:
+def _page_files(folder: Path) -> set[str] | None:
+    """Return the names of the files that irn wrote into a folder; None if it is no page of irn."""
     if folder.is_symlink():
-        return False
+        return None
     try:
         marker = json.loads((folder / MARKER).read_bytes())
     except (OSError, ValueError):
-        return False
-    return isinstance(marker, dict) and MARKER_KEY in marker
+        return None
+    if not isinstance(marker, dict) or MARKER_KEY not in marker:
+        return None
+    names = marker.get(FILES_KEY)
+    return set(map(str, names)) if isinstance(names, list) else set()
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -> None:
@@ -98,18 +135,17 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _exchange(partial: Path, target: Path, old: Path) -> None:
-    """Give the complete folder its name; if that fails, the old one keeps it."""
-    replaced = os.path.lexists(target)
-    if replaced:
-        target.rename(old)
+    """Give the complete folder its name; if that fails or is interrupted, the old one keeps it."""
     try:
+        if os.path.lexists(target):
+            target.rename(old)
         partial.rename(target)
     except BaseException:
-        if replaced:
+        if os.path.lexists(old) and not os.path.lexists(target):
             with contextlib.suppress(OSError):
                 old.rename(target)
         raise
+    shutil.rmtree(old, ignore_errors=True)

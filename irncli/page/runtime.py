@@ -15,7 +15,14 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from irncli.errors import DataError, IrnError, UnavailableError
+from irncli.errors import (
+    DataError,
+    ImageError,
+    IrnError,
+    OutputError,
+    StorageError,
+    UnavailableError,
+)
 from irncli.io.paths import atomic_write, make_directory, read_input
 
 __all__ = ["FILES", "INTEGRITY", "NAME", "cache_folder", "licences", "package", "unpacked"]
@@ -67,21 +74,35 @@ def package(given: Path | None, cache: Path, say: Callable[[str], None]) -> byte
         UnavailableError: no file is named, and the package can be neither found nor fetched.
     """
     if given is not None:
-        try:
-            data = read_input(given)
-        except IrnError as error:
-            raise type(error)(f"{given}: {error}") from error
-        if not _is_genuine(data):
-            raise DataError(
-                f"{given} is not {NAME}: expected the file that 'npm pack {NAME}' writes"
-            )
-        return data
+        return _given(given)
     found = _cached(cache)
     if found is None:
         found = _fetched(say)
-        make_directory(cache)
-        atomic_write(cache / ARCHIVE, found, overwrite=True)
+        try:
+            make_directory(cache)
+            atomic_write(cache / ARCHIVE, found, overwrite=True)
+        except (OutputError, StorageError) as error:
+            say(f"irn: warning: the package is not kept for the next page: {error}")
     return found
+
+
+def _given(path: Path) -> bytes:
+    """Return the package from the file that the user names.
+
+    Raises:
+        InputMissingError: it does not exist.
+        StorageError: it cannot be read.
+        DataError: it is another file.
+    """
+    try:
+        data = read_input(path)
+    except ImageError:  # a directory, a device or an empty file
+        data = b""
+    except IrnError as error:
+        raise type(error)(f"{path}: {error}") from error
+    if not _is_genuine(data):
+        raise DataError(f"{path} is not {NAME}: expected the file that 'npm pack {NAME}' writes")
+    return data
 
 
 def _cached(cache: Path) -> bytes | None:

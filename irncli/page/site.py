@@ -16,7 +16,7 @@ from irncli.config import InvertibleConfig
 from irncli.errors import UsageError
 from irncli.export.model_file import Precision, exported
 from irncli.model import InvertibleNetwork
-from irncli.page.folder import MARKER, MARKER_KEY
+from irncli.page.folder import FILES_KEY, MARKER, MARKER_KEY
 from irncli.zoo.checkpoint import Checkpoint
 
 __all__ = ["PageModel", "halo_of", "own_files", "page_files", "page_model"]
@@ -47,7 +47,8 @@ class PageModel:
     """A model of the page.
 
     Attributes:
-        entry: what models.json says of it.
+        entry: what models.json says of it. The name of the file has a hash of its content, so that
+            neither a cache nor a newer page gives an open page other weights than it has chosen.
         data: the ONNX file.
     """
 
@@ -69,7 +70,7 @@ def page_model(checkpoint: Checkpoint, precision: Precision, version: str) -> Pa
     config = network.config
     entry = {
         "name": name,
-        "file": f"models/{name}.onnx",
+        "file": f"models/{name}-{hashlib.sha256(made.data).hexdigest()[:12]}.onnx",
         "task": config.task,
         "scale": config.scale,
         "weights_sha256": checkpoint.weights_sha256,
@@ -107,14 +108,20 @@ def page_files(
         UsageError: two models have the same name.
     """
     content = own_files()
-    entries = []
+    entries: dict[str, dict[str, Any]] = {}
     for model in models:
-        if model.entry["file"] in content:
-            raise UsageError(f"two models have the name {model.entry['name']}: give one of them")
+        name = model.entry["name"]
+        if name in entries:
+            raise UsageError(f"two models have the name {name}: give one of them")
         content[model.entry["file"]] = model.data
-        entries.append(model.entry)
+        entries[name] = model.entry
     content |= {f"ort/{name}": data for name, data in {**runtime, **licences}.items()}
-    marker = {MARKER_KEY: FORMAT, "irn_version": version, "models": entries}
+    marker = {
+        MARKER_KEY: FORMAT,
+        "irn_version": version,
+        "models": list(entries.values()),
+        FILES_KEY: sorted([*content, MARKER, LISTING]),
+    }
     content[MARKER] = (json.dumps(marker, indent=1) + "\n").encode()
     content[LISTING] = _listing(content)
     return content

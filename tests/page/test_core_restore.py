@@ -327,6 +327,11 @@ def test_the_model_is_chosen_by_its_weights(core):
             chosen(*given_models)
 
 
+def test_values_that_are_not_numbers_are_no_image(core):
+    with pytest.raises(PageError, match="values that are not numbers"):
+        restored(core, tagged(drawing()), run=stand_in("x === 5 && y === 3 ? NaN : value"))
+
+
 def test_a_run_can_be_stopped(core):
     script = NEAREST.replace("return out", "if (++runs === 2) stop.abort(); return out")
     script = f"let runs = 0; const stop = new AbortController(); {script}"

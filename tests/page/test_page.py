@@ -231,6 +231,42 @@ def test_files_are_taken_one_after_another_and_can_be_cancelled(visit, irn, smal
     assert visit.browser.evaluate("document.activeElement.id") == "files"
 
 
+@pytest.mark.parametrize("button", ["cancel", "remove"])
+def test_a_file_is_left_alone_that_is_cancelled_while_it_is_read(visit, small, button):
+    visit.browser.evaluate("""(() => {
+      const read = Blob.prototype.arrayBuffer;
+      const held = new Promise((resolve) => { window.goOn = resolve; });
+      Blob.prototype.arrayBuffer = async function () { await held; return read.call(this); };
+      window.workers = 0;
+      window.Worker = class extends Worker {
+        constructor(...given) { super(...given); window.workers++; }
+      };
+    })()""")
+    visit.choose(small)
+    visit.until("document.querySelector('.doing').textContent === 'Reading'")
+    visit.browser.evaluate(f"document.querySelector('.{button}').click()")
+    visit.browser.evaluate("goOn()")
+    visit.until("document.getElementById('status').textContent.endsWith(': cancelled')")
+    assert visit.browser.evaluate("workers") == 0
+    said = visit.settled(0 if button == "remove" else 1)
+    assert button == "remove" or "Cancelled." in said["small.png"]
+
+
+def test_files_that_a_server_changes_are_not_ready_without_a_network(browser, site, files):
+    shutil.copytree(site.folder, "changed")
+    (files / "changed" / "ort" / "LICENSE").write_text("changed on the way")
+    visit = Visit(browser, files)
+    with served("changed") as address:
+        visit.open(address)
+        visit.until(
+            "(async () => (await (await caches.open((await caches.keys())[0])).keys()).length"
+            " === (await (await fetch('models.json')).json()).files.filter("
+            "(name) => !/webgpu|asyncify/.test(name)).length - 2)()"
+        )
+        visit.browser.pixels()  # a message of the service worker would have come
+        assert visit.text("#offline") == ""
+
+
 def test_keys_move_the_divider_and_readers_hear_names(visit, small):
     visit.choose(small)
     visit.settled(1)

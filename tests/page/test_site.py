@@ -81,7 +81,9 @@ def test_the_folder_has_all_that_the_page_needs(irn, folder):
     outcome = irn("page", "site", *MODEL, *RUNTIME, "--json")
     assert outcome.status == 0, outcome.err
     found = content("site")
-    expected = {*own_files(), "models.json", "files.js", "models/tiny.onnx"}
+    (network,) = (name for name in found if name.startswith("models/"))
+    assert re.fullmatch(r"models/tiny-[0-9a-f]{12}\.onnx", network)
+    expected = {*own_files(), "models.json", "files.js", network}
     licences = {f"ort/{name}" for name in runtime.LICENCES}
     assert set(found) == expected | licences | {f"ort/{name}" for name in runtime.FILES}
     assert b"MIT License" in found["ort/LICENSE"]
@@ -94,15 +96,21 @@ def test_the_folder_has_all_that_the_page_needs(irn, folder):
     assert {entry[key] for key in ("name", "task", "file")} == {
         "tiny",
         "rescale",
-        "models/tiny.onnx",
+        network,
     }
-    assert entry["bytes"] == len(found["models/tiny.onnx"])
+    assert entry["bytes"] == len(found[network])
     assert entry["latent_channels"] == len(entry["latent_sigma"]) == 9
     assert json.loads(outcome.out) == {
         "output": "site", "status": 0, "error": None, "models": ["tiny"], "precision": "fp32",
         "files": len(found), "bytes": sum(map(len, found.values())),
         "bytes_of_models": entry["bytes"],
     }  # fmt: skip
+
+
+def test_the_command_to_try_it_can_be_pasted(irn, folder):
+    assert (
+        "run python3 -m http.server -d 'my site'\n" in irn("page", "my site", *MODEL, *RUNTIME).err
+    )
 
 
 def test_the_service_worker_knows_all_files_by_their_content(irn, folder):
@@ -186,6 +194,9 @@ def test_the_halo_follows_from_the_network():
         (["words.json", *MODEL, *RUNTIME, "--overwrite"], 73, "words.json is not a page"),
         (["site", *MODEL, "--runtime", "words.json"], 65, "words.json is not onnxruntime-web@"),
         (["site", *MODEL, "--runtime", "absent.tgz"], 66, "absent.tgz: no such file"),
+        (["site", *MODEL, "--runtime", "taken"], 65, "taken is not onnxruntime-web@"),
+        ([".", *MODEL, *RUNTIME, "--overwrite"], 73, ". is the current directory or holds it"),
+        (["..", *MODEL, *RUNTIME], 73, ".. is the current directory or holds it"),
         (["site", *MODEL], 69, "the page needs onnxruntime-web@1.30.0, and npm"),
     ],
 )  # fmt: skip
@@ -207,14 +218,50 @@ def test_what_is_refused_leaves_nothing(irn, folder, words, status, said):
 def test_a_page_is_replaced_as_a_whole(irn, folder):
     Path("site").mkdir()
     assert irn("page", "site", *MODEL, *RUNTIME).status == 0, "an empty folder is no obstacle"
-    Path("site/old.txt").write_text("of the page before")
-    assert irn("page", "site", *MODEL, *RUNTIME).status == 73
-    assert Path("site/old.txt").exists()
-    assert irn("page", "site", *MODEL, *RUNTIME, "--overwrite").status == 0
-    assert not Path("site/old.txt").exists()
+    (old,) = Path("site/models").iterdir()
+    half = (*MODEL, "--precision", "fp16")
+    assert irn("page", "site", *half, *RUNTIME).status == 73
+    assert old.exists()
+    assert irn("page", "site", *half, *RUNTIME, "--overwrite").status == 0
+    assert not old.exists(), "another content has another name"
     assert not list(folder.glob(".*"))
     Path("usual").mkdir()
     assert Path("site").stat().st_mode == Path("usual").stat().st_mode, "a server has to read it"
+
+
+@pytest.mark.parametrize("name", ["CNAME", ".git/HEAD", "models/mine.onnx"])
+def test_files_of_others_in_a_page_are_not_deleted(irn, folder, name):
+    assert irn("page", "site", *MODEL, *RUNTIME).status == 0
+    path = Path("site", name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("not written by irn")
+    before = content(folder)
+    outcome = irn("page", "site", *MODEL, *RUNTIME, "--overwrite")
+    assert outcome.status == 73
+    assert f"did not write, such as {name}, and they would be deleted" in outcome.err
+    assert content(folder) == before
+
+
+@pytest.mark.parametrize("denied", [(), (2,), (2, 3)], ids=["Ctrl-C", "second", "both"])
+def test_a_replacement_that_fails_deletes_nothing(irn, folder, monkeypatch, denied):
+    """The renames are that of the old page, that of the new one, and that of the old one back."""
+    assert irn("page", "site", *MODEL, *RUNTIME).status == 0
+    before = content("site")
+    rename, calls = Path.rename, []
+
+    def failing(path, target):
+        calls.append(path)
+        if len(calls) in denied:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        rename(path, target)
+        if not denied and len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", failing)
+    outcome = irn("page", "site", *MODEL, *RUNTIME, "--overwrite")
+    assert outcome.status == (73 if denied else 130)
+    (kept,) = folder.glob(".site*.old") if denied == (2, 3) else (Path("site"),)
+    assert content(kept) == before
 
 
 def test_a_disk_that_fills_leaves_the_page_as_it_was(irn, folder, monkeypatch):
@@ -261,6 +308,14 @@ def test_npm_fetches_the_runtime_once(irn, folder):
     kept.write_bytes(b"damaged")
     assert irn("page", "third", *MODEL).status == 0
     assert seen.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(irn, folder):
+    npm(folder, folder / "ort.tgz")
+    Path("cache").write_text("a file, where the directory of the cache should be")
+    outcome = irn("page", "site", *MODEL)
+    assert outcome.status == 0, outcome.err
+    assert "not kept for the next page: cannot create the directory" in outcome.err
 
 
 @pytest.mark.parametrize("brought", ["tiny.safetensors", "nothing"])

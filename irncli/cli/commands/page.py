@@ -1,5 +1,6 @@
 """`irn page`: write a web page that restores small images in a browser."""
 
+import shlex
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -105,7 +106,7 @@ def _line(record: dict[str, Any]) -> str:
     return (
         f"{record['output']}: a page for {models}, {record['files']} files, {whole:.1f} MB "
         f"({part:.1f} MB of models); put it on a web server, or run "
-        f"'python3 -m http.server -d {record['output']}'"
+        f"python3 -m http.server -d {shlex.quote(record['output'])}"
     )
 
 

@@ -6,12 +6,13 @@ import { readSmallImage } from "./core/small_image.js";
 import { Cancelled, Engine } from "./engine.js";
 import { budgetHere, chooseSide, largestMegapixels } from "./limits.js";
 import { keepOffline } from "./offline.js";
-import { duration } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const engine = new Engine();
 const waiting = [];
 let active = null;
+/** Whether the file at work was cancelled or removed, perhaps while it was being read. */
+let stopped = false;
 let models = Promise.resolve([]);
 
 function announce(text) {
@@ -51,6 +52,7 @@ function enqueue(card) {
 /** Restore the next file that waits. */
 async function next() {
   active = waiting.shift() ?? null;
+  stopped = false;
   if (active === null) return;
   const { name } = active.file;
   try {
@@ -69,6 +71,7 @@ async function restoreFile(card) {
   card.work("Reading");
   const small = await readSmallImage(new Uint8Array(await card.file.arrayBuffer()));
   const model = chooseModel(small, await models);
+  if (stopped) throw new Cancelled("cancelled");
   card.describe(small, model);
   const side = sideFor(small, model);
   card.work(model === null ? "Reading" : "Loading the network");
@@ -100,12 +103,17 @@ function sideFor(small, model) {
 }
 
 function cancel(card) {
-  if (card === active) engine.cancel();
+  if (card === active) stop();
   else if (forget(card)) card.cancelled();
 }
 
+function stop() {
+  stopped = true;
+  engine.cancel();
+}
+
 function remove(card) {
-  if (card === active) engine.cancel();
+  if (card === active) stop();
   forget(card);
   const heir = card.element.nextElementSibling ?? card.element.previousElementSibling;
   card.remove();

@@ -42,6 +42,7 @@ export class Comparison {
     }
     root.querySelector(".tag.left").textContent = words[0];
     root.querySelector(".tag.right").textContent = words[1];
+    this.window.setAttribute("aria-label", `${name}: images, can be scrolled`);
     this.divider.setAttribute("aria-label", `Divider: ${words.join(" on its left, ").toLowerCase()} on its right`);
     this.#zoom = radios(root.querySelector(".zoom"), ZOOMS, () => this.#resize());
     this.divider.addEventListener("input", () => this.#divide());

@@ -55,7 +55,10 @@ async function answer(name) {
   return new Response(found.body, { status: found.status, statusText: found.statusText, headers });
 }
 
-/** Load a file, and keep it if it is the listed one: the server may have a newer page already. */
+/**
+ * Load a file, and keep it if it is the listed one: the server may have a newer page already, or
+ * change what it sends.
+ */
 async function keep(name) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(keyOf(name));
@@ -75,8 +78,10 @@ async function digest(data) {
 async function keepAll(client) {
   const names = Object.keys(self.FILES).filter((name) => !FOR_GPU.test(name));
   // One after another: this is not urgent.
-  for (const name of names) if (!(await keep(name)).ok) return;
-  client.postMessage("kept");
+  for (const name of names) await keep(name);
+  const cache = await caches.open(CACHE);
+  const kept = await Promise.all(names.map((name) => cache.match(keyOf(name))));
+  if (kept.every(Boolean)) client.postMessage("kept");
 }
 
 /** Delete what an older page has kept. */

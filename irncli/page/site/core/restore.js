@@ -189,6 +189,8 @@ async function restoredTile(small, model, { rows, columns }, options) {
     window.height,
     window.width,
   );
+  // Half precision can overflow, and drivers have errors: black pixels would be no result.
+  if (hr.some(Number.isNaN)) throw new Error("the network gave values that are not numbers");
   const { scale } = model;
   const place = {
     top: rows.start * scale,

@@ -129,20 +129,29 @@ def _fetched(say: Callable[[str], None]) -> bytes:
         )
     say(f"fetching {NAME} with npm (33 MB, kept for the next page)")
     with tempfile.TemporaryDirectory(prefix="irn-npm-") as folder:
-        command = [npm, "pack", NAME, "--silent", "--ignore-scripts", "--pack-destination", folder]
+        command = [npm, "pack", NAME, "--loglevel=error", "--ignore-scripts"]
         try:
             subprocess.run(
-                command, check=True, cwd=folder, stdin=subprocess.DEVNULL, timeout=_SECONDS,
-                capture_output=True,
+                [*command, "--pack-destination", folder], check=True, cwd=folder,
+                stdin=subprocess.DEVNULL, timeout=_SECONDS, capture_output=True,
             )  # fmt: skip
             data = read_input(Path(folder) / ARCHIVE)
         except (OSError, subprocess.SubprocessError, IrnError) as error:
-            raise UnavailableError(f"npm could not fetch {NAME}: {advice}") from error
+            raise UnavailableError(
+                f"npm could not fetch {NAME}{_reason(error)}: {advice}"
+            ) from error
     if not _is_genuine(data):
         raise UnavailableError(
             f"npm brought another file than {NAME} as it was published: {advice}"
         )
     return data
+
+
+def _reason(error: Exception) -> str:
+    """Return what npm said first about a failure, in brackets; "" if it said nothing."""
+    said = getattr(error, "stderr", None) or b""
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines()]
+    return next((f" ({line[:200]})" for line in lines if line), "")
 
 
 def _is_genuine(data: bytes) -> bool:

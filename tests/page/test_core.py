@@ -152,6 +152,28 @@ def test_jpeg_files(core, options, jpeg_metadata):
     assert small["source"] == "jpeg"
 
 
+def test_a_browser_that_alters_pixels_restores_no_jpeg(core):
+    """Protection against tracking, in some browsers, changes what a canvas gives back."""
+    data = tagged_jpeg(drawing())
+    script = """
+      const { prototype } = OffscreenCanvasRenderingContext2D;
+      const { getImageData } = prototype;
+      prototype.getImageData = function (...box) {
+        const found = getImageData.apply(this, box);
+        found.data[41] ^= 1;
+        return found;
+      };
+      try {
+        return await core.readSmallImage(given[0]);
+      } finally {
+        prototype.getImageData = getImageData;
+      }
+    """
+    with pytest.raises(PageError, match="this browser changes the pixels"):
+        core(script, data)
+    assert core.read(data)["intact"]
+
+
 def test_a_jpeg_that_stores_rgb(core):
     """The segment of Adobe says so, and is not metadata."""
     data = saved(Image.fromarray(noise()), "JPEG", keep_rgb=True, quality=95)

@@ -300,7 +300,9 @@ def test_npm_fetches_the_runtime_once(irn, folder):
     assert outcome.status == 0, outcome.err
     assert outcome.err.startswith("fetching onnxruntime-web@1.30.0 with npm")
     assert "site: a page for tiny, " in outcome.err
-    assert seen.read_text().startswith("pack onnxruntime-web@1.30.0 --silent --ignore-scripts")
+    assert seen.read_text().startswith(
+        "pack onnxruntime-web@1.30.0 --loglevel=error --ignore-scripts"
+    )
     seen.unlink()
     assert irn("page", "again", *MODEL).status == 0
     assert not seen.exists()
@@ -327,6 +329,17 @@ def test_npm_that_fails_or_brings_something_else_is_no_source(irn, folder, broug
     assert "--runtime FILE" in outcome.err
     assert not Path("site").exists()
     assert not list(folder.rglob("onnxruntime-web*"))
+
+
+def test_the_reason_of_npm_is_told(irn, folder):
+    npm(folder, "nothing")
+    script = folder / "bin" / "npm"
+    script.write_text("#!/bin/sh\necho >&2; echo npm error code ENOTFOUND >&2; exit 1\n")
+    outcome = irn("page", "site", *MODEL)
+    assert outcome.status == 69
+    assert (
+        "npm could not fetch onnxruntime-web@1.30.0 (npm error code ENOTFOUND): run" in outcome.err
+    )
 
 
 def test_a_package_that_lacks_a_file_is_refused(irn, folder, monkeypatch):

@@ -144,6 +144,12 @@ function profileIn(segments) {
  * browser applies them; the segment of Adobe says how colours are coded.
  */
 async function decode(segments, { width, height, gray }) {
+  if (!canvasIsExact()) {
+    throw new ImageError(
+      "this browser changes the pixels that pages read, as a protection against tracking, so that " +
+        "a JPEG cannot be restored: allow it for this page, or take another browser",
+    );
+  }
   const kept = segments.filter(({ marker }) => !isMetadata(marker) || marker === ADOBE);
   const file = [
     Uint8Array.of(0xff, 0xd8),
@@ -159,6 +165,18 @@ async function decode(segments, { width, height, gray }) {
   } catch {
     throw new ImageError("damaged image: the browser cannot decode this JPEG");
   }
+}
+
+/** Tell whether the browser gives the pixels of a canvas back as they are. */
+function canvasIsExact() {
+  const side = 16;
+  const context = new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true });
+  const samples = Uint8ClampedArray.from({ length: 4 * side * side }, (_, i) =>
+    i % 4 === 3 ? 255 : (37 * i) & 255,
+  );
+  context.putImageData(new ImageData(samples, side), 0, 0);
+  const { data } = context.getImageData(0, 0, side, side);
+  return data.every((value, i) => value === samples[i]);
 }
 
 function pixelsOf(bitmap, channels) {

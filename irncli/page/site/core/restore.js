@@ -14,6 +14,11 @@ const SIDE = 512;
  * 300 to 420.
  */
 const NETWORK_BYTES = 600;
+/**
+ * Bytes per restored pixel of 8 bits, apart from the network: the image, the bicubic one, both as
+ * the page shows them, and the PNG with its parts on the way.
+ */
+const IMAGE_BYTES = 20;
 
 /**
  * An entry of models.json.
@@ -259,7 +264,7 @@ function write(planes, { top, left, height, width }, out) {
 export function memoryNeeded(small, model, side = sideFor(model)) {
   const [width, height] = small.hrSize;
   const sample = small.tag.bits / 8;
-  const images = small.pixels.byteLength + 2 * 4 * width * height * sample;
+  const images = small.pixels.byteLength + IMAGE_BYTES * width * height * sample;
   if (model === null) return images;
   const [fullWidth, fullHeight] = networkSize(small, model);
   const between =

@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from irncli.compression.jpeg_coder import (
-    GROWTH,
-    MAX_EFFORT,
-    ROUND_COST,
-    JpegCoder,
-    rounds_of,
-)
+from irncli.compression.jpeg_coder import GROWTH, MAX_EFFORT, JpegCoder, round_cost, rounds_of
 from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import Plain, plain_jpeg
 from irncli.compression.search import MAX_PROBES
@@ -145,7 +139,7 @@ class Compress(Operation):
         return Plan(
             model=model, scale=self.scale,
             hr_size=size, lr_size=lr_size(size, self.scale),
-            downs=1 + STEP_COST * self.refine + ROUND_COST * rounds,
+            downs=1 + STEP_COST * self.refine + round_cost(model.rescaler) * rounds,
             ups=MAX_PROBES if self.target.psnr is not None else int(self.report),
         )  # fmt: skip
 
@@ -244,7 +238,7 @@ class _Compression:
     def _by_network(self) -> Result:
         """Make the image small, search for the quality, optimise the file, and report."""
         steps, rounds = self.settings.refine, rounds_of(self.effort)
-        share = 1 / (1 + STEP_COST * steps + ROUND_COST * rounds)
+        share = 1 / (1 + STEP_COST * steps + round_cost(self.compressor.rescaler) * rounds)
 
         def rest(done: float) -> None:
             self.tick(done * (1 - share))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from irncli.compression import jpeg_coder
 from irncli.compression.blocks import blocks_of, pixels_of, planes_of
-from irncli.compression.jpeg_coder import GROWTH, JpegCoder, rounds_of
+from irncli.compression.jpeg_coder import GROWTH, JpegCoder, round_cost, rounds_of
 from irncli.compression.sensitivity import sensitivity_of
 from irncli.engine import frozen
 from irncli.engine.metrics import psnr
@@ -147,6 +147,15 @@ def test_one_plane_for_equal_channels(rescaler, part, gray):
         assert image.mode == ("L" if gray else "RGB")
         pixels = np.asarray(image.convert("RGB"))
     assert (pixels == pixels[:, :, :1]).all()
+
+
+def test_rounds_are_expected_to_be_shorter_in_bfloat16(rescaler, monkeypatch):
+    costs = []
+    for native in (False, True):
+        monkeypatch.setattr(jpeg_coder, "has_bfloat16", lambda _, native=native: native)
+        costs.append(round_cost(rescaler))
+        assert round_cost(Rescaler(rescaler.network, "cpu", "fp32")) == costs[0]
+    assert costs[1] < 0.7 * costs[0]
 
 
 def test_efforts():

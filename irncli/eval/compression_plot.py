@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from irncli.errors import DataError
@@ -46,7 +47,8 @@ def chart(records: Sequence[Record]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    known = [record for record in records if record["psnr_rgb"] is not None]
+    # A mean over some of the images cannot be compared with those of other methods.
+    known = [r for r in records if r["psnr_rgb"] is not None and not r["too_large"]]
     if not known:
         raise DataError("no finite PSNR to plot")
     sets = list(dict.fromkeys(record["set"] for record in known))
@@ -77,10 +79,13 @@ def lines(records: Sequence[Record]) -> Iterator[tuple[str, str, list[Record]]]:
 def _draw(axis: Axes, records: Sequence[Record]) -> None:
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 
+    dashes = cycle(("-", "--", "-.", ":"))
     for label, model, mine in lines(records):
         points = sorted((record["bits_per_pixel"], record["psnr_rgb"]) for record in mine)
         rates, levels = zip(*points, strict=True)
         style = STYLES.get(model, {"color": GRAYS[1]})
+        if model == IRN:
+            style = style | {"linestyle": next(dashes)}
         axis.plot(rates, levels, label=label, markersize=5, **style)
     axis.set_xscale("log", base=2)
     axis.xaxis.set_major_formatter(ScalarFormatter())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from irncli.eval.compression import BD_RATE_IN_RANGE, BD_RATES, RATES, REFERENCES
@@ -60,11 +60,18 @@ def table(records: Sequence[Record], width: int | None = None) -> str:
     """
     titles = [title for title, _, _ in _FIGURES]
     rows = [["set", "contestant", "quality", "images", *titles]]
-    rows += [[record["set"], *_cells(record)] for record in records]
+    named = _names(records)
+    rows += [[named(record), *_cells(record)] for record in records]
     header = ["set", "curves", *_comparison_titles()]
     compared = [[name, *cells] for name, cells in comparisons(records)]
     below = aligned([header, *compared], width) if compared else []
     return "\n".join([*aligned(rows, width, keys=3), *below, *_notes(records)])
+
+
+def _names(records: Sequence[Record]) -> Callable[[Record], str]:
+    """Return a function that names the set of a record, with its effort if there are several."""
+    several = len({record.get("effort") for record in records}) > 1
+    return lambda record: record["set"] + (f", effort {record['effort']}" if several else "")
 
 
 def _cells(record: Record) -> list[str]:
@@ -89,7 +96,7 @@ def comparisons(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
 
     A row is the name of the set and the cells: both names, BD-rate, and the gain at each rate.
     """
-    seen = set()
+    seen, named = set(), _names(records)
     for record in records:
         for reference in record.get("bd_rate", {}):
             key = record["set"], record.get("effort"), record["model"], reference
@@ -98,7 +105,7 @@ def comparisons(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
                 rates = (record.get(column, {}).get(reference) for column in _BD_COLUMNS)
                 gains = record["gain"][reference].values()
                 yield (
-                    record["set"],
+                    named(record),
                     [
                         f"{record['model']} / {reference}",
                         *(_signed(percent, ".1f", " %") for percent in rates),

@@ -337,19 +337,17 @@ def _compared(records: Sequence[Record]) -> list[Record]:
     names = (*_OURS, *references)
     curves = {key: {name: _curve(records, name, key) for name in names} for key in BD_RATES}
     by_psnr = curves["psnr_rgb"]
+    compared = {column: curves[key] for key, column in BD_RATES.items()}
+    compared[BD_RATE_IN_RANGE] = {
+        name: between(curve, RATES[0], RATES[-1]) for name, curve in by_psnr.items()
+    }
     found = []
     for record in records:
         name, further = record["model"], {}
         if name in _OURS:
             rates = {
                 column: {other: number(bd_rate(of[name], of[other]), 2) for other in references}
-                for column, of in ((BD_RATES[key], curves[key]) for key in BD_RATES)
-            }
-            ranged = {
-                other: between(curve, RATES[0], RATES[-1]) for other, curve in by_psnr.items()
-            }
-            rates[BD_RATE_IN_RANGE] = {
-                other: number(bd_rate(ranged[name], ranged[other]), 2) for other in references
+                for column, of in compared.items()
             }
             gains = {other: _gains(by_psnr[name], by_psnr[other]) for other in references}
             further = {**rates, "gain": gains}

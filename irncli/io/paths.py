@@ -30,6 +30,7 @@ __all__ = [
     "remove_partials",
     "rename_file",
     "times_of",
+    "write_error",
 ]
 
 Times = tuple[int, int]
@@ -135,11 +136,14 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool, times: Times | Non
     except FileExistsError as error:
         raise OutputError(f"{path} exists already: pass --overwrite to replace it") from error
     except OSError as error:
-        if error.errno in _MEDIUM:
-            raise StorageError(f"cannot write {path}: {error.strerror}") from error
-        raise OutputError(
-            f"cannot create {path}: {error.strerror}; choose another place"
-        ) from error
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> OutputError | StorageError:
+    """Return the error that tells why a file or folder could not be written."""
+    if error.errno in _MEDIUM:
+        return StorageError(f"cannot write {path}: {error.strerror}")
+    return OutputError(f"cannot create {path}: {error.strerror}; choose another place")
 
 
 @lru_cache(maxsize=1024)

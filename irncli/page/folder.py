@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import secrets
@@ -11,8 +10,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from irncli.errors import OutputError, StorageError, UsageError
-from irncli.io.paths import STREAM
+from irncli.errors import OutputError, UsageError
+from irncli.io.paths import STREAM, write_error
 
 __all__ = ["FILES_KEY", "MARKER", "MARKER_KEY", "refuse_folder", "write_folder"]
 
@@ -24,8 +23,6 @@ MARKER_KEY = "irn_page"
 
 FILES_KEY = "files"
 """Key of the names of all files of the page; others in its folder are not irn's to delete."""
-
-_MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def refuse_folder(folder: Path, overwrite: bool) -> None:
@@ -41,6 +38,8 @@ def refuse_folder(folder: Path, overwrite: bool) -> None:
         parent = folder.absolute().parent
         if not parent.is_dir():
             raise OutputError(f"no directory {parent}: create it or choose another folder")
+    elif folder.is_file():
+        raise OutputError(f"{folder} is not a page but a file: choose another folder")
     elif _holds_shell(folder):
         raise OutputError(
             f"{folder} is the current directory or holds it, and would be replaced under the "
@@ -128,11 +127,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -
         refuse_folder(folder, overwrite)
         _exchange(partial, target, old)
     except OSError as error:
-        if error.errno in _MEDIUM:
-            raise StorageError(f"cannot write {folder}: {error.strerror}") from error
-        raise OutputError(
-            f"cannot create {folder}: {error.strerror}; choose another place"
-        ) from error
+        raise write_error(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -197,6 +197,7 @@ def test_the_halo_follows_from_the_network():
         (["site", *MODEL, "--runtime", "taken"], 65, "taken is not onnxruntime-web@"),
         ([".", *MODEL, *RUNTIME, "--overwrite"], 73, ". is the current directory or holds it"),
         (["..", *MODEL, *RUNTIME], 73, ".. is the current directory or holds it"),
+        (["words.json", *MODEL, *RUNTIME], 73, "words.json is not a page but a file"),
         (["site", *MODEL], 69, "the page needs onnxruntime-web@1.30.0, and npm"),
     ],
 )  # fmt: skip

@@ -157,7 +157,7 @@ def compress(
     file: File,
     output: File,
     *,
-    scale: float = 2,
+    scale: float | Literal["auto"] = 2,
     quality: int = 70,
     target_size: int | None = None,
     target_bpp: float | None = None,
@@ -182,7 +182,7 @@ def compress(
     Args:
         file: path, or a binary file open for reading.
         output: path, or a binary file open for writing.
-        scale: HR size over LR size, more than 1.
+        scale: HR size over LR size, more than 1; `auto`: 2 or 4, whichever meets the target better.
         quality: quality of the codec, 1 to 100, unless one of the next three is given.
         target_size: largest size of the file, in bytes.
         target_bpp: largest size of the file, in bits per HR pixel.

@@ -127,6 +127,7 @@ class Job:
                 self.operation, self.tools.models, source, plan, image_format, self.quality, tick
             )
         record.model, record.lr_size = result.model, result.lr_size
+        record.scale = plan.scale if result.scale is None else result.scale
         record.seed, record.temperature = result.seed, result.temperature
         record.warnings += result.warnings
         record.refined, record.guarded = result.refined, result.guarded

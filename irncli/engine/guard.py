@@ -4,23 +4,27 @@ Networks fail on images that they were not trained for. The guard therefore comp
 block, with *plain* LR: bicubic LR or, for a colour network, luma. On ordinary photographs, little
 happens beyond this comparison (`irncli.engine.guard_measures` has the limits).
 
-1. Where LR departs too far from plain LR, it is blended towards plain LR as far as needed.
+1. Where LR departs too far from plain LR, it is blended towards plain LR as far as needed. In
+   blocks that are flat, each pixel is brought near plain LR.
 2. Blocks that need a strong blend, and blocks that are flat, drawn or noise, are checked: they are
    restored by the network and by the plain method, and the two results are compared as a user gets
    them, at the size of the original. The plain method enlarges plain LR bicubically or, for a
    colour network, adds the mean colour of the image.
 3. Blocks that the network restores worse are marked: LR becomes plain LR there, and these blocks
-   are restored by the plain method.
+   are restored by the plain method. A marked block changes its surroundings, so the neighbouring
+   blocks are checked again.
+4. The two methods are blended around marked blocks, which can cost the neighbours more than the
+   marks gain. Each connected group of marks is therefore kept, made smaller or dropped, whichever
+   has the least error in the group and around it.
 
-The marks are stored in the tag. A marked block changes its surroundings, so the neighbouring blocks
-are checked again.
+The marks are stored in the tag.
 
 All errors are in 8-bit code values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,11 +34,18 @@ from torch.nn import functional
 from irncli.engine.fallback import Fallback, block_weights, mixed
 from irncli.engine.guard_measures import (
     flat_blocks,
-    largest,
+    flattened,
     means,
     needed_blend,
-    shifts,
     texture,
+)
+from irncli.engine.guard_verdict import (
+    BlockErrors,
+    block_errors,
+    cheapest,
+    components,
+    costs,
+    is_worse,
 )
 from irncli.engine.original import Original
 from irncli.engine.rescaler import Rescaler, to_gray
@@ -50,19 +61,6 @@ __all__ = ["Guarded", "guard"]
 DOUBTFUL_BLEND = 0.4
 """Blend above which a block is checked, for rescaling. Single blocks of ordinary photographs need
 smaller blends, which are no reason for a check."""
-PERFECT = 255**2 * 1e-5
-"""Mean square error, 50 dB, below which a restored block counts as perfect. Such blocks are not
-compared by their mean square error but by their largest error."""
-MAX_ERROR_IF_PLAIN_IS_PERFECT = 1.5
-"""Largest error of a value that the network may make in a block that the plain method restores
-perfectly, that is, with a mean square error below PERFECT."""
-MOST_RESTORED_SHIFT = 2.5
-"""Largest departure of the mean of 16x16 restored pixels from the original, for blocks that the
-network does not restore much better than the plain method."""
-MUCH_BETTER = 0.7
-"""Share of the mean square error of the plain method below which a departure larger than
-MOST_RESTORED_SHIFT is accepted."""
-
 TINT_SUFFICES = 40.0
 """Mean square error, 32 dB, of a block of luma tinted with the mean colour of the image. For a
 colour network, blocks with a smaller error are checked."""
@@ -94,8 +92,8 @@ class Guarded:
             None if there are none.
         tint: R - Y, G - Y, B - Y of the mean colour of the image, in 8-bit code values, which the
             plain method of a colour network adds; None for rescaling, or if no block is marked.
-        repaired: share of blocks, 0 to 1, that were blended towards plain LR but are still restored
-            by the network.
+        repaired: share of blocks, 0 to 1, whose LR was brought nearer to plain LR but which are
+            still restored by the network.
         neutral: true if the three channels of LR are equal, as are those of the restored image.
     """
 
@@ -172,9 +170,12 @@ class _Guard:
             self.low, self.plain = to_gray(low), to_gray(self.plain)
         size = (low.shape[1], low.shape[0])
         self.side, self.shape = block_side(size), grid_shape(size)
-        departure = _levels(self.low) - _levels(self.plain)
         flat = flat_blocks(_levels(self.plain), self.side)
-        self.blend = needed_blend(departure, flat, self.side, color=color)
+        self.flattened = torch.zeros_like(flat)
+        if not color:
+            self.low, self.flattened = flattened(self.low, self.plain, flat, self.side)
+        departure = _levels(self.low) - _levels(self.plain)
+        self.blend = needed_blend(departure, self.side, color=color)
         self.marked = torch.zeros(self.shape, dtype=torch.bool)
         self.to_check = (self.blend > (0 if color else DOUBTFUL_BLEND)) | flat
         found = texture(hr, self.shape, self.side * (scale or rescaler.scale))
@@ -189,18 +190,34 @@ class _Guard:
         """Check doubtful blocks, mark those that are worse, and check their neighbours again."""
         self.plain_as_stored = self._stored(self.plain)
         doubtful = self.to_check | self._as_rough_as_failed_probes()
-        for _ in range(ROUNDS):
-            if not doubtful.any():
-                return
+        found = []
+        for _ in range(1 + ROUNDS):
             worse = self._worse(doubtful) & ~self.marked
-            self.marked |= worse
+            if not worse.any():
+                break
+            self.marked = self.marked | worse
+            found.append(self.marked)
             doubtful = _with_neighbours(worse) & ~self.marked
-        self.marked |= self._worse(doubtful)
+        if found:
+            self.marked = self._paying(dict.fromkeys((found[-1], found[0])))
+
+    def _paying(self, found: Iterable[torch.Tensor]) -> torch.Tensor:
+        """Return the marks that pay: of each connected group all, those found first, or none."""
+        choices = [*found, torch.zeros_like(self.marked)]
+        around = _with_neighbours(self.marked)
+        costs_of = []
+        for self.marked in choices:
+            cost = torch.zeros(self.shape)
+            for place, network, plain in self._restored(around):
+                cost[place] = costs(network, plain)
+            costs_of.append(cost)
+        return cheapest(choices, costs_of, components(around))
 
     def result(self) -> Guarded:
         """Return LR in its present state, with the marks."""
         marked = self.marked.numpy()
-        repaired = float(((self.blend > 0) & ~self.marked).float().mean())
+        changed = (self.blend > 0) | self.flattened
+        repaired = float((changed & ~self.marked).float().mean())
         if not marked.any():
             return Guarded(self._blended(), repaired=repaired, neutral=self.neutral)
         return Guarded(self._blended(), marked, self.tint, repaired, self.neutral)
@@ -255,19 +272,31 @@ class _Guard:
         return low
 
     def _worse(self, doubtful: torch.Tensor, tile: int = TILE) -> torch.Tensor:
-        """Find the doubtful blocks that the network restores worse than the plain method does.
+        """Find the doubtful blocks that the network restores worse than the plain method does."""
+        worse = torch.zeros_like(doubtful)
+        for place, network, plain in self._restored(doubtful, tile):
+            worse[place] = is_worse(network, plain)
+        return worse & doubtful
+
+    def _restored(
+        self, wanted: torch.Tensor, tile: int = TILE
+    ) -> Iterator[tuple[tuple[slice, slice], BlockErrors, BlockErrors]]:
+        """Restore blocks with the present marks.
 
         Args:
-            doubtful: grid of the blocks to check, [rows, columns].
+            wanted: grid of the blocks to restore, [rows, columns].
             tile: largest side, in LR pixels, of a rectangle restored at once.
+
+        Yields:
+            Rows and columns of the grid that contain wanted blocks; the errors of their blocks as a
+            user gets them, and by the plain method.
         """
-        if not doubtful.any():
-            return doubtful
+        if not wanted.any():
+            return
         stored = self._stored(self._blended())
         fallback = Fallback(stored, self.marked.numpy(), self.rescaler.scale, self.tint)
         plain = replace(fallback, low=self.plain_as_stored)
-        worse = torch.zeros_like(doubtful)
-        tiles = list(self._tiles(doubtful, tile))
+        tiles = list(self._tiles(wanted, tile))
         windows = [self._window(rows, columns) for _, rows, columns in tiles]
         self.tick(0)
         for index, values in self.rescaler.restore_windows(
@@ -278,17 +307,17 @@ class _Guard:
             area = self._up(rows, columns)
             needed = self.original.needed(area)
             inner = self._inner(values, windows[index], needed)
-            by_network, by_plain = (
-                self.original.errors(each, area, neutral=self.neutral)
+            side = self.side * self.rescaler.scale
+            network, simple = (
+                block_errors(self.original.errors(each, area, neutral=self.neutral), side)
                 for each in (fallback.over(inner, *needed), plain.plain(*needed))
             )
-            worse[place] = self._is_worse(by_network, by_plain)
-        return worse & doubtful
+            yield place, network, simple
 
     def _tiles(
-        self, doubtful: torch.Tensor, tile: int
+        self, wanted: torch.Tensor, tile: int
     ) -> Iterator[tuple[tuple[slice, slice], slice, slice]]:
-        """Yield the rectangle around the doubtful blocks in each square of the grid.
+        """Yield the rectangle around the wanted blocks in each square of the grid.
 
         Yields:
             Rows and columns of the grid, rows of LR, columns of LR.
@@ -297,7 +326,7 @@ class _Guard:
         height, width = self.low.shape[:2]
         for top in range(0, self.shape[0], count):
             for left in range(0, self.shape[1], count):
-                found = doubtful[top : top + count, left : left + count].nonzero()
+                found = wanted[top : top + count, left : left + count].nonzero()
                 if len(found):
                     first, last = found.amin(0).tolist(), found.amax(0).tolist()
                     down = slice(top + first[0], top + last[0] + 1)
@@ -328,24 +357,6 @@ class _Guard:
         return values[
             :, :, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
         ]
-
-    def _is_worse(self, network: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
-        """Tell which blocks of a square are worse, from the errors of both methods."""
-        side = self.side * self.rescaler.scale
-
-        def mean_square(error: torch.Tensor) -> torch.Tensor:
-            return means(error.square().mean(1, keepdim=True), side)[0, 0]
-
-        def shift(error: torch.Tensor) -> torch.Tensor:
-            return largest(shifts(error, 16), side // 16)
-
-        by_network, by_plain = mean_square(network), mean_square(plain)
-        # A failing network can return NaN. Comparisons with NaN are false, so test for good blocks.
-        good = by_network <= by_plain.clamp_min(PERFECT)
-        tinted = shift(network) > shift(plain).clamp_min(MOST_RESTORED_SHIFT)
-        good &= ~tinted | (by_network < MUCH_BETTER * by_plain)
-        exact = largest(network.abs(), side) <= MAX_ERROR_IF_PLAIN_IS_PERFECT
-        return ~(good & ((by_plain >= PERFECT) | exact))
 
 
 def _levels(pixels: Pixels) -> torch.Tensor:

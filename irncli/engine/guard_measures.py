@@ -17,7 +17,16 @@ from torch.nn import functional
 
 from irncli.engine.tensors import Pixels
 
-__all__ = ["Texture", "flat_blocks", "largest", "means", "needed_blend", "shifts", "texture"]
+__all__ = [
+    "Texture",
+    "flat_blocks",
+    "flattened",
+    "largest",
+    "means",
+    "needed_blend",
+    "shifts",
+    "texture",
+]
 
 MOST_SHIFT_8 = 6.0
 """Largest departure of the mean of 8x8 LR pixels, in any channel."""
@@ -26,7 +35,7 @@ MOST_SHIFT_16 = 2.75
 visible as a tint in flat colours."""
 MOST_ERROR = 255**2 * 10**-2.4
 """Largest mean square departure in a block of 16x16 LR pixels: 24 dB."""
-MOST_IN_FLAT = 1.0
+MOST_IN_FLAT = 1
 """Largest departure of a pixel in a block that is flat in plain LR, for rescaling."""
 FLAT = 1.5
 """Difference of the largest and smallest values below which a block of plain LR is flat."""
@@ -77,25 +86,20 @@ def largest(x: torch.Tensor, side: int) -> torch.Tensor:
     return functional.max_pool2d(x, side, ceil_mode=True)[0, 0]
 
 
-def needed_blend(
-    departure: torch.Tensor, flat: torch.Tensor, side: int, *, color: bool
-) -> torch.Tensor:
+def needed_blend(departure: torch.Tensor, side: int, *, color: bool) -> torch.Tensor:
     """Return, for each block, the share of plain LR that brings it within the limits.
 
     Args:
         departure: difference of LR and plain LR, [1, C, h, w].
-        flat: grid of the blocks that are flat in plain LR.
         side: side of a block in LR pixels.
-        color: true for gray images of a colour network, where the limits for small tints and for
-            flat blocks do not apply.
+        color: true for gray images of a colour network, where the limit for small tints does not
+            apply.
     """
     shift = largest(shifts(departure, 8), side // 8)
     error = largest(means(departure.square().mean(1, keepdim=True), 16), side // 16)
     kept = torch.minimum(MOST_SHIFT_8 / shift, (MOST_ERROR / error).sqrt())
     if not color:
         kept = torch.minimum(kept, MOST_SHIFT_16 / largest(shifts(departure, 16), side // 16))
-        spread = MOST_IN_FLAT / largest(departure.abs(), side)
-        kept = torch.where(flat, torch.minimum(kept, spread), kept)
     return (1 - kept).clamp(0, 1)
 
 
@@ -105,6 +109,28 @@ def flat_blocks(plain: torch.Tensor, side: int) -> torch.Tensor:
     filled = functional.pad(plain, (0, -width % side, 0, -height % side), mode="replicate")
     most, least = functional.max_pool2d(filled, side), -functional.max_pool2d(-filled, side)
     return (most - least).amax(dim=(0, 1)) < FLAT
+
+
+def flattened(
+    low: Pixels, plain: Pixels, flat: torch.Tensor, side: int
+) -> tuple[Pixels, torch.Tensor]:
+    """Bring the pixels of flat blocks within MOST_IN_FLAT of plain LR.
+
+    Pixels outside these blocks stay as they are: the step at the border of a block is too small to
+    be seen, and a soft one would take detail from the neighbours.
+
+    Returns:
+        LR, which is `low` itself if nothing changes, and the grid of the blocks that changed.
+    """
+    inside = flat.numpy().repeat(side, 0).repeat(side, 1)[: low.shape[0], : low.shape[1], None]
+    limit = MOST_IN_FLAT * (np.iinfo(low.dtype).max // 255)
+    departure = low.astype(np.int32) - plain
+    far = inside & (np.abs(departure) > limit)
+    if not far.any():
+        return low, torch.zeros_like(flat)
+    near = (plain + departure.clip(-limit, limit)).astype(low.dtype)
+    changed = largest(torch.from_numpy(far).movedim(2, 0)[None].float(), side) > 0
+    return np.where(inside, near, low), changed
 
 
 @dataclass(frozen=True, eq=False)

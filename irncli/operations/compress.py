@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final, Literal
 
-from irncli.compression.jpeg_coder import GROWTH, MAX_EFFORT, JpegCoder, round_cost, rounds_of
+from irncli.compression.jpeg_coder import GROWTH, MAX_EFFORT, round_cost, rounds_of
 from irncli.compression.pipeline import Compressor
 from irncli.compression.plain import Plain, plain_jpeg
 from irncli.compression.search import MAX_PROBES
 from irncli.compression.target import Target
 from irncli.engine.alpha import bleed
-from irncli.engine.metrics import psnr, ssim
-from irncli.engine.refine import STEP_COST, refine
-from irncli.engine.rescaler import Pixels, resize_plane, to_gray
+from irncli.engine.metrics import ssim
+from irncli.engine.refine import STEP_COST
 from irncli.engine.ticks import Tick
 from irncli.errors import UsageError
 from irncli.geometry import lr_size
 from irncli.io.encoding import CODECS, Format, fitted, holds_profile, spoken_name
 from irncli.io.image_file import decode
-from irncli.io.picture import Picture
-from irncli.operations.coded import Coded, MissedTargetError, largest_within, reaching, sizes
-from irncli.operations.forward import gain_of, tag_of
+from irncli.operations.coded import Coded, MissedTargetError, sizes
+from irncli.operations.forward import tag_of
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
+from irncli.operations.network_files import NetworkFiles, best_trial
 from irncli.operations.plain_files import PlainFiles, described, rejected, tagged_original
 from irncli.operations.result import (
     Encoded,
@@ -35,7 +34,10 @@ from irncli.operations.result import (
 )
 from irncli.zoo.registry import Registry
 
-__all__ = ["RESTORER", "Compress", "Target", "default_restorer", "model_for"]
+__all__ = ["AUTO_SCALES", "RESTORER", "Compress", "Target", "default_restorer", "model_for"]
+
+AUTO_SCALES: Final = (2, 4)
+"""Scales that `--scale auto` chooses from."""
 
 RESTORER = "crm-jpeg"
 """Name of the compression restoration module that is used if it is installed."""
@@ -53,12 +55,16 @@ def default_restorer(registry: Registry) -> str | None:
     return RESTORER if any(entry.name == RESTORER for entry in registry.entries()) else None
 
 
+Network = tuple[float, LoadedModel]
+"""A scale, and the model for it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compress(Operation):
     """The operation that makes an image small and encodes the result.
 
     Attributes:
-        scale: HR size over LR size.
+        scale: HR size over LR size; `auto`: the one of AUTO_SCALES that meets the target best.
         model: model, or the name of one; None: chosen by scale and codec.
         target: quality, size or PSNR to aim for.
         auto: write a plain file that meets the same target if that is better, and the original if
@@ -76,7 +82,7 @@ class Compress(Operation):
     default_quality = 70
     one_by_one = False
 
-    scale: float = 2
+    scale: float | Literal["auto"] = 2
     model: str | LoadedModel | None = None
     target: Target = field(default_factory=Target)
     auto: bool | None = None
@@ -85,7 +91,12 @@ class Compress(Operation):
     effort: int | None = None
 
     def __post_init__(self) -> None:
-        check_scale(self.scale)
+        if self.scale != "auto":
+            check_scale(self.scale)
+        elif self.model is not None:
+            raise UsageError(
+                "--model with --scale auto: each scale has its own model, give a scale such as 2"
+            )
         if self.effort is not None and not 0 <= self.effort <= MAX_EFFORT:
             raise UsageError(f"--effort {self.effort}: expected 0 to {MAX_EFFORT}")
         if self.effort and self.refine:
@@ -105,8 +116,9 @@ class Compress(Operation):
             )
         if self.effort and image_format != "jpeg":
             raise UsageError(f"--effort with {image_format.upper()}: it is for JPEG only")
-        if self.auto and image_format == "png":
-            raise UsageError("--auto with PNG: it is lossless, expected a lossy codec")
+        for option, given in {"--auto": self.auto, "--scale auto": self.scale == "auto"}.items():
+            if given and image_format == "png":
+                raise UsageError(f"{option} with PNG: it is lossless, expected a lossy codec")
 
     def effort_for(self, image_format: Format) -> int:
         """Return the effort for a file of a format."""
@@ -126,21 +138,36 @@ class Compress(Operation):
         )  # fmt: skip
         return [repr(field) for field in fields]
 
-    def model_name(self, models: Models, image_format: Format) -> str:  # noqa: ARG002
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Scales that are tried."""
+        return AUTO_SCALES if self.scale == "auto" else (self.scale,)
+
+    def model_name(self, models: Models, image_format: Format) -> str | None:  # noqa: ARG002
         """See Operation."""
+        if self.scale == "auto":
+            return None
         return self.named or model_for(self.scale, image_format)
 
-    def plan(self, models: Models, source: Source, image_format: Format) -> Plan:
+    def weights(self, models: Models, image_format: Format) -> str | None:
         """See Operation."""
+        if self.scale != "auto":
+            return super().weights(models, image_format)
+        names = (model_for(scale, image_format) for scale in AUTO_SCALES)
+        return " ".join(str(models.recorded_sha256(name)) for name in names)
+
+    def plan(self, models: Models, source: Source, image_format: Format) -> Plan:
+        """See Operation. For `auto`, the scale of the plan is the first that will be tried."""
         self.check(image_format)
         size = source.image.size
-        model = models.load(self.model or self.model_name(models, image_format))
-        rounds = rounds_of(self.effort_for(image_format))
+        scale, model = self._networks(models, image_format)[0]
+        rounds, trials = rounds_of(self.effort_for(image_format)), len(self.scales)
+        report = int(self.report) + (trials if trials > 1 else 0)
         return Plan(
-            model=model, scale=self.scale,
-            hr_size=size, lr_size=lr_size(size, self.scale),
-            downs=1 + STEP_COST * self.refine + round_cost(model.rescaler) * rounds,
-            ups=MAX_PROBES if self.target.psnr is not None else int(self.report),
+            model=model, scale=scale,
+            hr_size=size, lr_size=lr_size(size, scale),
+            downs=trials + STEP_COST * self.refine + round_cost(model.rescaler) * rounds,
+            ups=MAX_PROBES * trials if self.target.psnr is not None else report,
         )  # fmt: skip
 
     def run(
@@ -148,13 +175,19 @@ class Compress(Operation):
         tick: Tick,
     ) -> Result:  # fmt: skip
         """See Operation. The quality comes from the target, so `quality` is ignored."""
-        del quality
-        assert plan.model is not None  # noqa: S101
+        del quality, plan
+        networks = self._networks(models, image_format)
         restorer = self._restorer(models, image_format)
-        return _Compression(self, source, plan, plan.model, restorer, image_format, tick).run()
+        return _Compression(self, source, networks, restorer, image_format, tick).run()
+
+    def _networks(self, models: Models, image_format: Format) -> list[Network]:
+        def load(scale: float) -> LoadedModel:
+            return models.load(self.model or model_for(scale, image_format))
+
+        return [(scale, load(scale)) for scale in self.scales]
 
     def _restorer(self, models: Models, image_format: Format) -> LoadedRestorer | None:
-        if image_format != "jpeg" or self.model is not None or self.effort:
+        if image_format != "jpeg" or self.model is not None or self.effort or self.scales[-1] > 2:
             return None
         name = default_restorer(models.registry)
         return None if name is None else models.load_restorer(name)
@@ -166,8 +199,7 @@ class _Compression:
     Args:
         settings: the operation with its settings.
         source: the image.
-        plan: plan for the image.
-        model: model that makes the image small.
+        networks: models that may make the image small, from the smallest scale to the largest.
         restorer: module that undoes the losses of the codec; None if there is no such module.
         codec: format of the output file.
         tick: called with the share of the work that was just done.
@@ -177,39 +209,33 @@ class _Compression:
         self,
         settings: Compress,
         source: Source,
-        plan: Plan,
-        model: LoadedModel,
+        networks: list[Network],
         restorer: LoadedRestorer | None,
         codec: Format,
         tick: Tick,
     ) -> None:
-        self.settings, self.plan, self.model, self.tick = settings, plan, model, tick
+        self.settings, self.networks, self.tick = settings, networks, tick
+        self.restorer, self.codec = restorer, codec
         # A restorer was trained for the usual files.
         self.effort = 0 if restorer else settings.effort_for(codec)
-        self.coder: JpegCoder | None = None
         self.source, self.bytes_in = source, len(source.file.data)
         self.warnings: list[str] = []
         given = source.image
-        fields: dict[str, Any] = {"gray": given.gray}
-        self.icc = given.metadata.icc
+        self.fields: dict[str, Any] = {"gray": given.gray}
+        icc = given.metadata.icc
         if not holds_profile(given, codec):
             # The profile is stored in the tag instead, as for a decoloured image.
-            fields["icc"] = self.icc
+            self.fields["icc"] = icc
             given = replace(given, metadata=replace(given.metadata, icc=None))
         image, lost = fitted(given, codec)
         self.warnings += lost
         # Invisible colours are replaced by those around them, and are not measured.
         self.image = replace(image, pixels=bleed(image.pixels, image.alpha))
-        neutral = self.image.neutral
-        fields["neutral"] = neutral and not image.gray
+        self.fields["neutral"] = self.image.neutral and not image.gray
         if restorer:
-            fields["restorer"], fields["restorer_sha256"] = restorer.name, restorer.weights_sha256
-        self.compressor = Compressor(
-            model.rescaler, codec, restorer.restorer if restorer else None, neutral
-        )
-        tag = tag_of(self.image, model, settings.scale, **fields)
-        self.packet = with_tag(self.image.metadata, tag, self._warn_once)
-        self.plain = PlainFiles(self.image, codec, self.icc, self._warn_once, self.effort)
+            self.fields["restorer"] = restorer.name
+            self.fields["restorer_sha256"] = restorer.weights_sha256
+        self.plain = PlainFiles(self.image, codec, icc, self._warn_once, self.effort)
 
     def _warn_once(self, text: str) -> None:
         if text not in self.warnings:
@@ -217,7 +243,7 @@ class _Compression:
 
     def run(self) -> Result:
         """Compress the image, or write a plain file or the original where that is better."""
-        chooses = self._compares() and self.settings.chooses(self.compressor.codec)
+        chooses = self._compares() and self.settings.chooses(self.codec)
         missed = None
         try:
             network = self._by_network()
@@ -227,7 +253,7 @@ class _Compression:
         made = network
         if plain is not None and (network is None or self._is_better(plain, network)):
             made = self._with_plain(plain, network)
-        keeps = chooses and self.compressor.codec == "jpeg"
+        keeps = chooses and self.codec == "jpeg"
         kept = self._with_original(made, network) if keeps else None
         if kept is not None:
             return kept
@@ -238,77 +264,46 @@ class _Compression:
     def _by_network(self) -> Result:
         """Make the image small, search for the quality, optimise the file, and report."""
         steps, rounds = self.settings.refine, rounds_of(self.effort)
-        share = 1 / (1 + STEP_COST * steps + round_cost(self.compressor.rescaler) * rounds)
+        first = self.networks[0][1].rescaler
+        work = len(self.networks) + STEP_COST * steps + round_cost(first) * rounds
+
+        def small(done: float) -> None:
+            self.tick(done / work)
 
         def rest(done: float) -> None:
-            self.tick(done * (1 - share))
+            self.tick(done * (1 - len(self.networks) / work))
 
-        low = self._small(lambda done: self.tick(done * share))
-        if self.effort:
-            self.coder = self.compressor.coder(self.image.pixels, low, self.settings.scale)
-        coded, refined = self._search(low, GROWTH if rounds else 1), None
+        candidates = [self._files(*network, small) for network in self.networks]
+        trial = best_trial(candidates, self.settings.target, GROWTH if rounds else 1)
+        files, coded, refined = trial.files, trial.coded, None
         if steps:
-            low, refined = self._refined(low, coded.quality, rest)
-            coded = self._search(low)
-        elif self.coder is not None and rounds:
-            self.coder = self.coder.improved(coded.quality, rounds, rest)
-            coded = self._search(low)
-        report, data = self._report(coded), coded.data
+            refined = files.refine(coded.quality, steps, rest)
+            coded = files.search(trial.target)
+        elif rounds:
+            files.improve(coded.quality, rounds, rest)
+            coded = files.search(trial.target)
+        report, data = self._report(files, coded), coded.data
         return Result(
-            image=low, encode=lambda: Encoded(data), model=self.model.name,
-            lr_size=self.plan.lr_size, refined=refined, report=report,
+            image=files.low, encode=lambda: Encoded(data), model=files.model.name,
+            lr_size=files.low.size, scale=files.scale, refined=refined, report=report,
         )  # fmt: skip
 
-    def _small(self, tick: Tick) -> Picture:
-        image, compressor, (width, height) = self.image, self.compressor, self.plan.lr_size
-        pixels = self.model.rescaler.downscale(image.pixels, self.settings.scale, tick)
-        return replace(
-            image,
-            pixels=to_gray(pixels) if compressor.neutral else pixels,
-            alpha=None if image.alpha is None else resize_plane(image.alpha, height, width),
-        )
+    def _files(self, scale: float, model: LoadedModel, tick: Tick) -> NetworkFiles:
+        restorer = self.restorer.restorer if self.restorer else None
+        compressor = Compressor(model.rescaler, self.codec, restorer, self.image.neutral)
+        tag = tag_of(self.image, model, scale, **self.fields)
+        packet = with_tag(self.image.metadata, tag, self._warn_once)
+        return NetworkFiles(self.image, model, scale, compressor, packet, self.effort, tick)
 
-    def _search(self, low: Picture, growth: float = 1) -> Coded:
-        """Find the file that meets the target, or would if it grew by a factor."""
-
-        def at(quality: int) -> Coded:
-            chosen = None if self.coder is None else self.coder.code(quality)
-            return Coded(self.compressor.code(low, quality, self.packet, chosen), quality)
-
-        width, height = self.image.size
-        target = self.settings.target
-        if target.psnr is not None:
-            return reaching(at, target.psnr, self._restored, self.image.pixels)
-        limit = target.most_bytes(width * height)
-        if limit is None:
-            return at(target.quality)
-        return largest_within(at, limit, width * height, growth)
-
-    def _restored(self, coded: Coded) -> Pixels:
-        return self.compressor.restore(coded.data, self.image.size, self.settings.scale)
-
-    def _refined(self, low: Picture, quality: int, tick: Tick) -> tuple[Picture, dict[str, float]]:
-        def as_stored(pixels: Pixels) -> Pixels:
-            window = Picture(pixels, gray=self.image.gray)
-            return self.compressor.reread(self.compressor.code(window, quality))
-
-        found = refine(
-            self.model.rescaler, self.image.pixels, low.pixels, self.settings.scale,
-            steps=self.settings.refine, as_stored=as_stored, tick=tick,
-        )  # fmt: skip
-        pixels = to_gray(found.pixels) if self.compressor.neutral else found.pixels
-        return replace(low, pixels=pixels), gain_of(found)
-
-    def _report(self, coded: Coded) -> dict[str, Any]:
+    def _report(self, files: NetworkFiles, coded: Coded) -> dict[str, Any]:
         """Measure a file, and find the plain files of the same size."""
-        image, size = self.image, len(coded.data)
-        report = self._sizes(self.compressor.codec, coded.quality, size)
+        image, size, codec = self.image, len(coded.data), self.codec
+        report = self._sizes(codec, coded.quality, size)
         if not self.settings.report:
             return report
-        back = self._restored(coded) if coded.restored is None else coded.restored
-        report["psnr"] = round(psnr(back, image.pixels), 3)
-        report["ssim"] = round(ssim(back, image.pixels), 5)
-        codec = self.compressor.codec
+        coded = replace(coded, restored=files.restored(coded))
+        report["psnr"] = round(files.psnr(coded), 3)
+        report["ssim"] = round(ssim(files.restored(coded), image.pixels), 5)
         plain = self.plain.within(size) if self._compares() else None
         if codec != "png":
             name = "plain_jpeg" if codec == "jpeg" else "plain"
@@ -329,7 +324,7 @@ class _Compression:
 
         Lossy files do not keep gray exactly gray except as JPEG, and a plain one is not restored.
         """
-        codec, image = self.compressor.codec, self.image
+        codec, image = self.codec, self.image
         kept = codec == "jpeg" or not image.neutral
         return codec != "png" and image.alpha is None and kept
 
@@ -363,14 +358,14 @@ class _Compression:
         data, whole = self.plain.file(plain), self.plain.whole
         for text in self.plain.lost:
             self._warn_once(text)
-        codec = self.compressor.codec
+        codec = self.codec
         report = self._sizes(f"plain {codec}", plain.quality, len(data))
         report["psnr"] = round(plain.psnr, 3)
         report["ssim"] = round(ssim(decode(plain.data).pixels, self.image.pixels), 5)
         report["plain_jpeg" if codec == "jpeg" else "plain"] = described(plain, len(data))
         report["irn"] = rejected(made)
         return Result(
-            image=whole, encode=lambda: Encoded(data), model=None, lr_size=whole.size,
+            image=whole, encode=lambda: Encoded(data), model=None, lr_size=whole.size, scale=1,
             report=report,
         )  # fmt: skip
 
@@ -384,5 +379,6 @@ class _Compression:
             return None
         report = {**self._sizes("original", None, len(data)), "irn": rejected(network)}
         return Result(
-            image=image, encode=lambda: Encoded(data), model=None, lr_size=image.size, report=report
-        )
+            image=image, encode=lambda: Encoded(data), model=None, lr_size=image.size, scale=1,
+            report=report,
+        )  # fmt: skip

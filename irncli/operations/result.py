@@ -154,6 +154,7 @@ class Result:
             call it.
         model: name of the model that was used; None if no model was used.
         lr_size: width and height of the small image in pixels.
+        scale: HR size over LR size; None: that of the plan.
         seed: random seed of z, 0 to 2**64 - 1; None if z was not used.
         temperature: width of z; None if z was not used.
         warnings: warnings about the image, one sentence each.
@@ -168,6 +169,7 @@ class Result:
     encode: Callable[[], Encoded]
     model: str | None
     lr_size: tuple[int, int]
+    scale: float | None = None
     seed: int | None = None
     temperature: float | None = None
     warnings: tuple[str, ...] = ()

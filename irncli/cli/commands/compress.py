@@ -46,7 +46,8 @@ def compress(
         option(
             groups.RESULT,
             "--scale S",
-            "HR size over LR size, at most 2 with the models that ship; may be a fraction.",
+            "HR size over LR size, at most 4 with the models that ship; may be a fraction. auto: 2 "
+            "or 4, whichever meets the target better.",
         ),
     ] = "2",
     quality: Annotated[
@@ -118,7 +119,8 @@ def compress(
     from irncli.batch.summaries import CompressionSummary
     from irncli.operations.compress import Compress, Target
 
-    number = parse_scale(scale)
+    asked = scale.strip().lower()
+    number: float | Literal["auto"] = "auto" if asked == "auto" else parse_scale(asked)
     target = Target(
         quality=Compress.default_quality if quality is None else quality,
         bytes=None if target_size is None else parse_size(target_size),
@@ -139,6 +141,6 @@ def compress(
             refine=refine,
             effort=effort,
         ),
-        scale=f"{number:g}",
+        scale=None if isinstance(number, str) else f"{number:g}",
         summary=CompressionSummary(),
     )

@@ -24,12 +24,11 @@ All errors are in 8-bit code values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from irncli.engine.fallback import Fallback, block_weights, mixed
 from irncli.engine.guard_measures import (
@@ -41,11 +40,13 @@ from irncli.engine.guard_measures import (
 )
 from irncli.engine.guard_verdict import (
     BlockErrors,
+    State,
     block_errors,
     cheapest,
     components,
     costs,
     is_worse,
+    with_neighbours,
 )
 from irncli.engine.original import Original
 from irncli.engine.rescaler import Rescaler, to_gray
@@ -190,28 +191,31 @@ class _Guard:
         """Check doubtful blocks, mark those that are worse, and check their neighbours again."""
         self.plain_as_stored = self._stored(self.plain)
         doubtful = self.to_check | self._as_rough_as_failed_probes()
-        found = []
-        for _ in range(1 + ROUNDS):
-            worse = self._worse(doubtful) & ~self.marked
-            if not worse.any():
-                break
+        states = [self._state(doubtful)]
+        while (worse := states[-1].worse & doubtful & ~self.marked).any():
             self.marked = self.marked | worse
-            found.append(self.marked)
-            doubtful = _with_neighbours(worse) & ~self.marked
-        if found:
-            self.marked = self._paying(dict.fromkeys((found[-1], found[0])))
+            doubtful = with_neighbours(worse) & ~self.marked & (len(states) <= ROUNDS)
+            states.append(self._state(doubtful))
+        if len(states) > 1:
+            self.marked = self._paying(list(dict.fromkeys((states[-1], states[1], states[0]))))
 
-    def _paying(self, found: Iterable[torch.Tensor]) -> torch.Tensor:
-        """Return the marks that pay: of each connected group all, those found first, or none."""
-        choices = [*found, torch.zeros_like(self.marked)]
-        around = _with_neighbours(self.marked)
-        costs_of = []
-        for self.marked in choices:
-            cost = torch.zeros(self.shape)
-            for place, network, plain in self._restored(around):
-                cost[place] = costs(network, plain)
-            costs_of.append(cost)
-        return cheapest(choices, costs_of, components(around))
+    def _paying(self, states: Sequence[State]) -> torch.Tensor:
+        """Return, of each connected group of the marks of the first state, those that cost least.
+
+        What was restored before is not restored again; a marked block costs what the plain method
+        costs.
+        """
+        plain = states[-1].plain
+        for state in states:
+            plain = torch.where(plain.isnan(), state.plain, plain)
+        around = with_neighbours(states[0].marked)
+        found = []
+        for state in states:
+            cost = torch.where(state.marked, plain, state.cost)
+            self.marked = state.marked
+            missing = self._state(around & cost.isnan())
+            found.append(torch.where(cost.isnan(), missing.cost, cost))
+        return cheapest([state.marked for state in states], found, components(around))
 
     def result(self) -> Guarded:
         """Return LR in its present state, with the marks."""
@@ -249,7 +253,8 @@ class _Guard:
         chosen = places[:count][values[:count].isfinite()]
         probes = torch.zeros(candidates.numel(), dtype=torch.bool)
         probes[chosen] = True
-        worse = self._worse(probes.view(self.shape), tile=self.side)
+        probed = probes.view(self.shape)
+        worse = self._state(probed, tile=self.side).worse & probed
         if not worse.any():
             return worse
         return self.growth <= ROUGHER * float(self.growth[worse].max())
@@ -271,12 +276,15 @@ class _Guard:
             low[rows] = to_pixels(mixed(network, plain, weights), bits_of(low))
         return low
 
-    def _worse(self, doubtful: torch.Tensor, tile: int = TILE) -> torch.Tensor:
-        """Find the doubtful blocks that the network restores worse than the plain method does."""
-        worse = torch.zeros_like(doubtful)
-        for place, network, plain in self._restored(doubtful, tile):
-            worse[place] = is_worse(network, plain)
-        return worse & doubtful
+    def _state(self, wanted: torch.Tensor, tile: int = TILE) -> State:
+        """Return what wanted blocks cost with the present marks."""
+        unknown = torch.full(self.shape, torch.nan)
+        state = State(self.marked, unknown, unknown.clone(), torch.zeros_like(self.marked))
+        for place, network, plain in self._restored(wanted, tile):
+            state.cost[place] = costs(network, plain)
+            state.plain[place] = plain.square
+            state.worse[place] = is_worse(network, plain)
+        return state
 
     def _restored(
         self, wanted: torch.Tensor, tile: int = TILE
@@ -385,8 +393,3 @@ def _tint(hr: Pixels) -> tuple[float, float, float]:
     mean = hr.mean(axis=(0, 1), dtype=np.float64) * (255 / np.iinfo(hr.dtype).max)
     red, green, blue = (float(round(value, 2)) for value in mean - mean @ np.array(YUV_ROWS[0]))
     return red, green, blue
-
-
-def _with_neighbours(blocks: torch.Tensor) -> torch.Tensor:
-    """Return the blocks together with their neighbours."""
-    return functional.max_pool2d(blocks[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0

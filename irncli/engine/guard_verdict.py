@@ -10,7 +10,16 @@ from torch.nn import functional
 
 from irncli.engine.guard_measures import largest, means, shifts
 
-__all__ = ["BlockErrors", "block_errors", "cheapest", "components", "costs", "is_worse"]
+__all__ = [
+    "BlockErrors",
+    "State",
+    "block_errors",
+    "cheapest",
+    "components",
+    "costs",
+    "is_worse",
+    "with_neighbours",
+]
 
 MARGIN = 1.04
 """How many times the cost of the plain method the network may have in a block. If all blocks are at
@@ -72,6 +81,28 @@ def is_worse(network: BlockErrors, plain: BlockErrors) -> torch.Tensor:
     good = costs(network, plain) <= (MARGIN * plain.square).clamp_min(PERFECT)
     exact = network.most <= MAX_ERROR_IF_PLAIN_IS_PERFECT
     return ~(good & ((plain.square >= PERFECT) | exact))
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Blocks as they are restored with some marks; grids [rows, columns].
+
+    Attributes:
+        marked: the marks.
+        cost: cost of the blocks as a user gets them; NaN where they were not restored.
+        plain: mean square error by the plain method; NaN where it was not computed.
+        worse: true where the network is worse than the plain method.
+    """
+
+    marked: torch.Tensor
+    cost: torch.Tensor
+    plain: torch.Tensor
+    worse: torch.Tensor
+
+
+def with_neighbours(blocks: torch.Tensor) -> torch.Tensor:
+    """Return the blocks together with their neighbours."""
+    return functional.max_pool2d(blocks[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0
 
 
 def components(blocks: torch.Tensor) -> torch.Tensor:

@@ -28,8 +28,8 @@ MOST_RESTORED_SHIFT = 2.5
 """Largest departure of the mean of 16x16 restored pixels from the original that is not counted as a
 tint, unless the plain method departs further."""
 TINT_COST = 0.43
-"""By how much of its mean square error the cost of a block rises with a tint of one level, and no
-further with larger ones: a tint is accepted where the network has less than 0.7 times the error."""
+"""By how much of its mean square error the cost of a block rises with each level of a tint: a tint
+of one level is accepted where the network has less than 0.7 times the error."""
 PERFECT = 255**2 * 1e-5
 """Mean square error, 50 dB, below which a restored block counts as perfect. Such blocks are not
 compared by their mean square error but by their largest error."""
@@ -72,7 +72,7 @@ def costs(network: BlockErrors, plain: BlockErrors) -> torch.Tensor:
 
     A failing network can return NaN, which costs infinitely much.
     """
-    tint = (network.shift - plain.shift.clamp_min(MOST_RESTORED_SHIFT)).clamp(0, 1)
+    tint = (network.shift - plain.shift.clamp_min(MOST_RESTORED_SHIFT)).clamp_min(0)
     return (network.square * (1 + TINT_COST * tint)).nan_to_num(nan=torch.inf)
 
 

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from functools import partial
 
+import compression_rates
 import engine
 import guard_cost
+import guard_effect
 import numpy as np
 import pytest
 import ship
 import torch
 import waiting
+from PIL import Image
 from waiting import WAYS
 
 from irncli.engine.rescaler import Rescaler
@@ -114,6 +117,49 @@ def test_the_guard_is_timed_beside_a_downscale(tmp_path, run_here):
     assert record["model"] == "irn-x2"
     assert record["downscale"]["median"] > 0
     assert record["share"]["median"] > 0
+
+
+@pytest.fixture
+def pictures(tmp_path, photo):
+    """A folder with a photograph, one with a drawn corner, and a gray one."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    drawn = photo[100:164, 100:196].copy()
+    drawn[:64:2, :64] = 250
+    drawn[1:64:2, :64] = 20
+    for name, pixels in {"a": photo[:64, :96], "b": drawn, "c": photo[:48, :48, 0]}.items():
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+def test_what_the_guard_changes_is_measured_once(tmp_path, run_here, pictures):
+    out, parts = tmp_path / "out.json", tmp_path / "parts"
+    words = (pictures, "--model", "irn-x2", "--parts", parts, "--json", out)
+    run_here(guard_effect, *words)
+    (record,) = json.loads(out.read_text())["records"]
+    assert (record["images"], record["gray_images"]) == (2, 1)
+    assert record["changed"] >= 1
+    rows = {row["image"]: row for row in record["per_image"]}
+    assert rows["b.png"]["rgb"] > 0
+    (part,) = parts.iterdir()
+    part.write_text(part.read_text().replace('"a.png"', '"kept.png"'))
+    run_here(guard_effect, *words)
+    (record,) = json.loads(out.read_text())["records"]
+    assert record["per_image"][0]["image"] == "kept.png"
+
+
+def test_rates_are_measured_and_continued(tmp_path, run_here, pictures):
+    out, rows = tmp_path / "out.json", tmp_path / "rows.jsonl"
+    words = (pictures, "--ways", "jpeg:2", "--effort", 0, "--rows", rows, "--json", out)
+    run_here(compression_rates, *words, "--rates", 0.01, 4)
+    none, some = json.loads(out.read_text())["records"]
+    assert (none["images"], none["too_large"]) == (0, 3)
+    assert (some["images"], some["by_x4"]) == (3, 0)
+    assert some["bits_per_pixel"] <= 4
+    assert some["psnr"] > 20
+    before = rows.read_text()
+    run_here(compression_rates, *words, "--rates", 0.01, 4)
+    assert rows.read_text() == before
 
 
 def test_a_card_is_filled_from_what_eval_measured(tmp_path, run_here):

@@ -25,7 +25,7 @@ def models(irn, tmp_path):
 @pytest.fixture
 def photograph(tmp_path, photo):
     path = tmp_path / "photo.png"
-    Image.fromarray(photo[120:248, 100:260]).save(path)
+    Image.fromarray(photo[120:216, 100:228]).save(path)
     return path
 
 
@@ -42,7 +42,7 @@ def compressed(irn, photograph, scale, *arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--target-bpp", 0.5], ["--target-bpp", 1.5], ["--quality", 20, "--effort", 2]],
+    [["--target-bpp", 1], ["--target-bpp", 3], ["--quality", 20, "--effort", 2]],
     ids=["few bits", "many bits", "a quality, with a round"],
 )
 def test_it_writes_what_the_better_scale_would(irn, photograph, arguments):
@@ -50,7 +50,7 @@ def test_it_writes_what_the_better_scale_would(irn, photograph, arguments):
     scale = record["scale"]
     assert scale in (2, 4)
     assert record["model"] == f"irn-jpeg-x{scale}"
-    assert record["lr_size"] == [160 // scale, 128 // scale]
+    assert record["lr_size"] == [128 // scale, 96 // scale]
     tag = extract(ImageFile(out.read_bytes()).header.xmp)
     assert (tag.scale, tag.model) == (scale, record["model"])
     if "--quality" not in arguments:
@@ -62,12 +62,6 @@ def test_it_writes_what_the_better_scale_would(irn, photograph, arguments):
     assert irn("upscale", out, "--strict", "--temperature", 0, "-o", back).lines == []
     restored = psnr(decode(photograph.read_bytes()).pixels, decode(back.read_bytes()).pixels)
     assert restored == pytest.approx(record["report"]["psnr"], abs=0.006)
-
-
-def test_each_scale_is_taken_somewhere(irn, photograph):
-    taken = {compressed(irn, photograph, "auto", "--target-bpp", rate)[0]["scale"]
-             for rate in (0.42, 3)}  # fmt: skip
-    assert taken == {2, 4}
 
 
 def test_where_only_the_larger_scale_is_small_enough_it_is_taken(irn, photograph):

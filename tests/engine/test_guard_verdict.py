@@ -41,7 +41,9 @@ def errors(square, shift=0.0, most=0.0):
         (errors(100.0 * MARGIN + 1), errors(100.0), True),
         (errors(90.0, shift=3.5), errors(100.0), True),  # a tint of a level beyond the limit
         (errors(90.0, shift=3.5), errors(100.0, shift=3.6), False),  # the plain method has it, too
-        (errors(69.0, shift=9.0), errors(100.0), False),  # much better otherwise
+        (errors(69.0, shift=3.5), errors(100.0), False),  # much better otherwise
+        (errors(69.0, shift=5.5), errors(100.0), True),
+        (errors(25.0, shift=9.0), errors(100.0), False),
         (errors(90.0, shift=2.7), errors(100.0), False),  # hardly a tint
         (errors(0.9 * PERFECT, most=1.0), errors(0.0), False),
         (errors(0.9 * PERFECT, most=2.0), errors(0.0), True),
@@ -54,11 +56,11 @@ def test_worse_blocks(network, plain, worse):
     assert is_worse(network, plain).item() is worse
 
 
-def test_a_tint_costs_up_to_a_share_of_the_error():
+def test_a_tint_costs_a_share_of_the_error():
     plain = errors(100.0)
     assert costs(errors(50.0, shift=2.5), plain).item() == 50
     assert costs(errors(50.0, shift=3.0), plain).item() == pytest.approx(50 * (1 + TINT_COST / 2))
-    assert costs(errors(50.0, shift=20.0), plain).item() == pytest.approx(50 * (1 + TINT_COST))
+    assert costs(errors(50.0, shift=12.5), plain).item() == pytest.approx(50 * (1 + 10 * TINT_COST))
     assert costs(errors(torch.nan), plain).item() == torch.inf
 
 

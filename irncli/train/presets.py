@@ -93,7 +93,6 @@ _X3 = Network(family="irn-ld", scale=3, blocks=12)
 _X4 = Network(family="irn", scale=4)
 _X8 = Network(family="irn", scale=8)
 _E_X4 = Network(family="irn-e", scale=4, blocks=16)
-_FROM_X2, _FROM_X4 = replace(_X2, init="irn-x2"), replace(_X4, init="irn-x4")
 _COLOR = Network(family="color", scale=1)
 _CRM = Network(family="crm", scale=2, rescaler="irn-jpeg-x2")
 
@@ -123,7 +122,7 @@ def _paper_color() -> Recipe:
 
 
 def _paper_plus() -> Recipe:
-    recipe = _paper(_FROM_X4, 16.0)
+    recipe = _paper(replace(_X4, init="irn-x4"), 16.0)
     return replace(
         recipe,
         loss=replace(recipe.loss, hr_weight=0.01, features_weight=0.01, adversarial_weight=1.0),
@@ -137,8 +136,8 @@ def _paper_plus() -> Recipe:
     )
 
 
-def _paper_robust(network: Network, lr_weight: float) -> Recipe:
-    recipe = _paper(network, lr_weight)
+def _paper_robust() -> Recipe:
+    recipe = _paper(replace(_X2, init="irn-x2"), 4.0)
     return replace(
         recipe,
         loss=replace(recipe.loss, lr_norm="l1"),
@@ -193,12 +192,12 @@ def _our_color() -> Recipe:
     return _slow_matrix(replace(recipe, latent=_ZERO, loss=loss))
 
 
-def _ours_disturbed(network: Network, data: Data, codec: Codec, lr_target: float) -> Recipe:
+def _ours_disturbed(codec: Codec, lr_target: float) -> Recipe:
     """Return our recipe for an LR that a codec or noise disturbs before restoration.
 
     z is 0, since the loss of a codec is far wider than z.
     """
-    recipe = _ours(network, lr_target, data)
+    recipe = _ours(replace(_X2, init="irn-x2"), lr_target, Data(batch=6, crop=64))
     return replace(
         recipe,
         codec=codec,
@@ -208,9 +207,9 @@ def _ours_disturbed(network: Network, data: Data, codec: Codec, lr_target: float
     )
 
 
-def _our_jpeg(network: Network, data: Data) -> Recipe:
+def _our_jpeg() -> Recipe:
     """Return our recipe with JPEG in the loop and the bits of the JPEG files in the loss."""
-    recipe = _ours_disturbed(network, data, Codec(jpeg_least=25, jpeg_most=92), 30.0)
+    recipe = _ours_disturbed(Codec(jpeg_least=25, jpeg_most=92), 30.0)
     return replace(recipe, loss=replace(recipe.loss, rate_weight=0.7))
 
 
@@ -257,17 +256,10 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         "irn": _our_color(),
         "paper": _paper_color(),
     },
-    "irn-x2-robust": {
-        "irn": _ours_disturbed(_FROM_X2, Data(batch=6, crop=64), _NOISE, 34.0),
-        "paper": _paper_robust(_FROM_X2, 4.0),
-    },
+    "irn-x2-robust": {"irn": _ours_disturbed(_NOISE, 34.0), "paper": _paper_robust()},
     "irn-jpeg-x2": {
-        "irn": _our_jpeg(_FROM_X2, Data(batch=6, crop=64)),
-        "paper": _paper_robust(_FROM_X2, 4.0),
-    },
-    "irn-jpeg-x4": {
-        "irn": _our_jpeg(_FROM_X4, Data(batch=4, crop=96)),
-        "paper": _paper_robust(_FROM_X4, 16.0),
+        "irn": _our_jpeg(),
+        "paper": _paper_robust(),
     },
     "crm-q75": {
         "irn": _our_crm(_ONE_QUALITY, conditioned=False),

@@ -14,7 +14,6 @@ CATALOGUE = {
     "irn-color": "colour to gray and back",
     "irn-x2-robust": "rescaling by 2 with an LR that tolerates noise, from irn-x2",
     "irn-jpeg-x2": "rescaling by 2 with an LR that is stored as JPEG, from irn-x2",
-    "irn-jpeg-x4": "rescaling by 4 with an LR that is stored as JPEG, from irn-x4",
     "crm-q75": "restores LR after JPEG of one quality (set jpeg_least and jpeg_most for another)",
     "crm-jpeg": "restores LR of irn-jpeg-x2 after JPEG of any quality",
 }

@@ -112,8 +112,13 @@ def _compression_methods(settings: EvalOptions, models: Models) -> CompressionMe
         effort = 0 if restorer else 1
     given = trained(names[0]) if names else None
     scale = settings.whole_scale() or (given.scale if given else 2)
+    jpeg = given or trained(model_for(scale, "jpeg"))
+    if scale > jpeg.scale:
+        raise UsageError(
+            f"--scale {scale}: {jpeg.name} has scale {jpeg.scale}, expected at most that"
+        )
     return CompressionMethods(
-        jpeg=given or trained(model_for(scale, "jpeg")),
+        jpeg=jpeg,
         png=trained(model_for(scale, "png")),
         restorer=restorer,
         scale=scale,

@@ -4,7 +4,8 @@
     irn eval --from benchmarks/results/compression.json --plot docs/compression.png --overwrite
 
 A set takes hours at a high effort. Each image has a file of its own in the folder of parts, and is
-measured only if that is missing. The joined records are written once there are all of them.
+measured only if that is missing. The joined records are written once there are all of them, beside
+those of other sets and efforts that the output holds. Gray images are left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from common import ROOT
 from irncli.eval.compression import joined
 from irncli.eval.records import Record, dumps, loads, merge
 from irncli.eval.sets import ImageSet, find_sets
+from irncli.io.image_file import decode
 from irncli.io.paths import atomic_write
 
 OUTPUT = ROOT / "benchmarks" / "results" / "compression.json"
@@ -38,13 +40,16 @@ def main() -> None:
         for images in find_sets(options.sets)
         for effort in options.efforts
     ]
-    atomic_write(options.output, dumps(merge(found)).encode(), overwrite=True)
+    before = loads(options.output.read_bytes()) if options.output.exists() else []
+    atomic_write(options.output, dumps(merge([before, *found])).encode(), overwrite=True)
 
 
 def records_of(images: ImageSet, effort: int, folder: Path) -> list[Record]:
     """Return the records of a set at an effort, measuring the images that have no part yet."""
     parts = []
     for path in images.paths:
+        if decode(path.read_bytes()).neutral:
+            continue
         part = folder / f"{images.name}-e{effort}-{path.stem}.json"
         if not part.exists():
             command = ["irncli", "eval", "--task", "compress", "--effort", str(effort), str(path)]

@@ -7,8 +7,7 @@ r"""PSNR of `irn compress --always-irn` at fixed rates: by codec and scale, agai
 
 Each image is written by the Python interface with `target_bpp`, tag and all, and the plain file of
 the same codec may be as large. The rows of single images are kept in a file, so that the script can
-be stopped and continued. Since `auto` tries the scales before it optimises, a row of it at a high
-effort is the one of the scale that it takes at effort 1.
+be stopped and continued.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterator, Sequence
+from math import inf
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -25,14 +25,11 @@ from typing import Any
 from common import finish, hardware
 
 import irncli
-from irncli.errors import UsageError
 from irncli.eval.page import grid
 from irncli.eval.sets import find_sets
+from irncli.operations.coded import MissedTargetError
 
 Row = dict[str, Any]
-AUTO = "auto"
-NOTHING: Row = {"taken": None, "bits_per_pixel": None, "psnr": None, "plain": None}
-"""Row of an image that cannot be as small."""
 
 
 def main() -> None:
@@ -41,19 +38,19 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", required=True, help="CODEC:SCALE")
     parser.add_argument("--rates", type=float, nargs="+", required=True, help="bits per pixel")
     parser.add_argument("--effort", type=int, default=1, help="effort of a JPEG")
+    parser.add_argument("--every", type=int, default=1, help="take each N-th image only")
     parser.add_argument("--rows", type=Path, required=True, help="file of the rows, kept")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # that plain files are better is what is measured
     (images,) = find_sets([options.data])
-    rows = Rows(options.rows)
-    for path in images.paths:
-        for way in options.ways:
-            codec, scale = way.split(":")
-            effort = options.effort if codec == "jpeg" else 0
-            for rate in options.rates:
-                one(rows, path, codec, scale, rate, effort)
-    wanted = [row for row in rows if f"{row['codec']}:{row['scale']}" in options.ways]
+    kept = Rows(options.rows)
+    wanted = [
+        measured(kept, images.name, path, way.split(":"), rate, options.effort)
+        for path in images.paths[:: options.every]
+        for way in options.ways
+        for rate in options.rates
+    ]
     records = list(summaries(wanted))
     result = {"set": images.name, "hardware": hardware(), "records": records}
     finish(result, options.json)
@@ -83,28 +80,27 @@ class Rows:
         return row
 
 
-def one(rows: Rows, path: Path, codec: str, scale: str, rate: float, effort: int) -> Row:
-    """Return the row of an image, measured if it is missing."""
-    key = {"image": path.name, "codec": codec, "scale": scale, "rate": rate, "effort": effort}
-    found = rows.find(**key)
-    if found is not None:
-        return found
-    if scale == AUTO and effort > 1:
-        taken = written(path, codec, scale, rate, 1)["taken"]
-        same = NOTHING if taken is None else one(rows, path, codec, taken, rate, effort)
-        return rows.add({**same, **key})
-    return rows.add({**key, **written(path, codec, scale, rate, effort)})
+def measured(
+    kept: Rows, name: str, path: Path, way: Sequence[str], rate: float, effort: int
+) -> Row:
+    """Return the row of an image of a set, measured if it is missing."""
+    codec, scale = way
+    effort = effort if codec == "jpeg" else 0
+    key = {"set": name, "image": path.name, "codec": codec, "scale": scale, "rate": rate}
+    key["effort"] = effort
+    found = kept.find(**key)
+    return found or kept.add({**key, **written(path, codec, scale, rate, effort)})
 
 
 def written(path: Path, codec: Any, scale: str, rate: float, effort: int) -> Row:
     """Return bits, PSNR and scale of what irn writes; None where it cannot be as small."""
     try:
         result = irncli.compress(
-            path, io.BytesIO(), scale="auto" if scale == AUTO else float(scale), target_bpp=rate,
+            path, io.BytesIO(), scale="auto" if scale == "auto" else float(scale), target_bpp=rate,
             codec=codec, effort=effort if codec == "jpeg" else None, auto=False,
         )  # fmt: skip
-    except UsageError:
-        return NOTHING
+    except MissedTargetError:
+        return {"taken": None, "bits_per_pixel": None, "psnr": None, "plain": None}
     assert result.report is not None
     plain = result.report["plain_jpeg" if codec == "jpeg" else "plain"]
     return {
@@ -133,7 +129,7 @@ def summaries(rows: Sequence[Row]) -> Iterator[Row]:
                 "bits_per_pixel": _mean([row["bits_per_pixel"] for row in mine]),
                 "psnr": _mean([row["psnr"] for row in mine]),
                 "plain_images": len(plain), "plain_psnr": _mean(plain),
-                "above_plain": sum(r["plain"] is None or r["psnr"] > r["plain"] for r in mine),
+                "above_plain": sum(row["psnr"] > (row["plain"] or inf) for row in mine),
                 "by_x4": sum(row["taken"] == "4" for row in mine),
             }  # fmt: skip
 
@@ -150,7 +146,8 @@ def table(result: Row) -> list[str]:
         [
             record["codec"], str(record["effort"]), f"{record['rate']:g}", f"x{record['scale']}",
             str(record["images"]), _shown(record["bits_per_pixel"], 3), _shown(record["psnr"], 2),
-            str(record["by_x4"]), _plain(record), str(record["above_plain"]),
+            str(record["by_x4"]), _plain(record),
+            f"{record['above_plain']} of {record['plain_images']}",
         ]
         for record in result["records"]
     ]  # fmt: skip

@@ -8,7 +8,7 @@ PSNR as `irn eval` computes it, on Y and on RGB, z drawn with seed 0. An image w
 leaves as it is has the same PSNR with it and without, and is not restored. Gray images are counted
 apart: with the guard their LR is gray, and without it the network can hide detail in its colours.
 Each model and set has a file of its own in the folder of parts, and is measured only if that is
-missing.
+missing or of other weights. Sets have images in colour.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ def main() -> None:
 
 def record(models: Models, name: str, images: ImageSet, folder: Path) -> Row:
     """Return the record of a model on a set, measured if it has no part yet."""
-    part = folder / f"{name}-{images.name}.json"
-    if not part.exists():
-        model = models.load(name)
+    model = models.load(name)
+    part = folder / f"{model.name}-{images.name}.json"
+    known = json.loads(part.read_text()) if part.exists() else {}
+    if known.get("weights_sha256") != model.weights_sha256:
         rows = [compared(model, path) for path in images.paths]
         part.write_text(json.dumps(summary(model, images.name, rows)))
     found: Row = json.loads(part.read_text())

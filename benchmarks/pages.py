@@ -64,7 +64,8 @@ RATES = """
 
 What `irn compress --always-irn --target-bpp` writes, measured by `benchmarks/compression_rates.py`:
 PSNR is on RGB, of the restored image; the rate includes the tag. xauto is `--scale auto`, which
-takes x2 or x4. The plain codec has no mean where some of the images cannot be as small.
+takes x2 or x4. The plain codec has no mean where some of the images cannot be as small by it; the
+last column counts those that can.
 """
 
 PRODUCT = """

@@ -98,8 +98,9 @@ def _line(planned: Plan, found: dict[str, Any], *, restores: bool) -> str:
         sizes.reverse()
     if planned.model is None or not planned.downs + planned.ups:
         return f"{sizes[0]}, unchanged"
+    other = ", or smaller" if planned.undecided else ""
     return (
-        f"{sizes[0]} to {sizes[1]} by {planned.model.name}, "
+        f"{sizes[0]} to {sizes[1]} by {planned.model.name}{other}, "
         f"{counted(found['tiles'], 'tile')}, about "
         f"{found['memory_bytes'] / _MIB:,.0f} MiB, {_spoken(found['seconds'])}"
     )

@@ -14,8 +14,8 @@ happens beyond this comparison (`irncli.engine.guard_measures` has the limits).
    are restored by the plain method. A marked block changes its surroundings, so the neighbouring
    blocks are checked again.
 4. The two methods are blended around marked blocks, which can cost the neighbours more than the
-   marks gain. Each connected group of marks is therefore kept, made smaller or dropped, whichever
-   has the least error in the group and around it.
+   marks gain. Marks that are near each other form a group with their neighbours. Of each group, all
+   marks are kept, those found first, or none, whichever has the least error in the group.
 
 The marks are stored in the tag.
 
@@ -32,8 +32,8 @@ import torch
 
 from irncli.engine.fallback import Fallback, block_weights, mixed
 from irncli.engine.guard_measures import (
+    clamp_flat,
     flat_blocks,
-    flattened,
     means,
     needed_blend,
     texture,
@@ -172,9 +172,9 @@ class _Guard:
         size = (low.shape[1], low.shape[0])
         self.side, self.shape = block_side(size), grid_shape(size)
         flat = flat_blocks(_levels(self.plain), self.side)
-        self.flattened = torch.zeros_like(flat)
-        if not color:
-            self.low, self.flattened = flattened(self.low, self.plain, flat, self.side)
+        self.clamped = torch.zeros_like(flat)
+        if flat.any() and not color:
+            self.low, self.clamped = clamp_flat(self.low, self.plain, flat, self.side)
         departure = _levels(self.low) - _levels(self.plain)
         self.blend = needed_blend(departure, self.side, color=color)
         self.marked = torch.zeros(self.shape, dtype=torch.bool)
@@ -197,30 +197,34 @@ class _Guard:
             doubtful = with_neighbours(worse) & ~self.marked & (len(states) <= ROUNDS)
             states.append(self._state(doubtful))
         if len(states) > 1:
-            self.marked = self._paying(list(dict.fromkeys((states[-1], states[1], states[0]))))
+            self.marked = self._worthwhile(states)
 
-    def _paying(self, states: Sequence[State]) -> torch.Tensor:
-        """Return, of each connected group of the marks of the first state, those that cost least.
+    def _worthwhile(self, states: Sequence[State]) -> torch.Tensor:
+        """Return the marks of each group that cost least: all, those found first, or none.
 
         What was restored before is not restored again; a marked block costs what the plain method
         costs.
+
+        Args:
+            states: the states without marks, with those found first, and so on.
         """
-        plain = states[-1].plain
-        for state in states:
+        plain = states[0].plain
+        for state in states[1:]:
             plain = torch.where(plain.isnan(), state.plain, plain)
-        around = with_neighbours(states[0].marked)
+        choices = list(dict.fromkeys((states[-1], states[1], states[0])))
+        around = with_neighbours(states[-1].marked)
         found = []
-        for state in states:
+        for state in choices:
             cost = torch.where(state.marked, plain, state.cost)
             self.marked = state.marked
             missing = self._state(around & cost.isnan())
             found.append(torch.where(cost.isnan(), missing.cost, cost))
-        return cheapest([state.marked for state in states], found, components(around))
+        return cheapest([state.marked for state in choices], found, components(around))
 
     def result(self) -> Guarded:
         """Return LR in its present state, with the marks."""
         marked = self.marked.numpy()
-        changed = (self.blend > 0) | self.flattened
+        changed = (self.blend > 0) | self.clamped
         repaired = float((changed & ~self.marked).float().mean())
         if not marked.any():
             return Guarded(self._blended(), repaired=repaired, neutral=self.neutral)

@@ -19,8 +19,8 @@ from irncli.engine.tensors import Pixels
 
 __all__ = [
     "Texture",
+    "clamp_flat",
     "flat_blocks",
-    "flattened",
     "largest",
     "means",
     "needed_blend",
@@ -111,13 +111,13 @@ def flat_blocks(plain: torch.Tensor, side: int) -> torch.Tensor:
     return (most - least).amax(dim=(0, 1)) < FLAT
 
 
-def flattened(
+def clamp_flat(
     low: Pixels, plain: Pixels, flat: torch.Tensor, side: int
 ) -> tuple[Pixels, torch.Tensor]:
-    """Bring the pixels of flat blocks within MOST_IN_FLAT of plain LR.
+    """Clamp the pixels of flat blocks to within MOST_IN_FLAT of plain LR.
 
-    Pixels outside these blocks stay as they are: the step at the border of a block is too small to
-    be seen, and a soft one would take detail from the neighbours.
+    Pixels outside these blocks stay as they are, since a soft border would take detail from the
+    neighbours.
 
     Returns:
         LR, which is `low` itself if nothing changes, and the grid of the blocks that changed.

@@ -22,14 +22,14 @@ __all__ = [
 ]
 
 MARGIN = 1.04
-"""How many times the cost of the plain method the network may have in a block. If all blocks are at
-this limit, the image is 0.17 dB worse, less than can be seen."""
+"""How many times the cost of the plain method the network may have in a block. If all blocks of an
+image are at this limit, it is 0.17 dB worse, less than can be seen."""
 MOST_RESTORED_SHIFT = 2.5
 """Largest departure of the mean of 16x16 restored pixels from the original that is not counted as a
 tint, unless the plain method departs further."""
 TINT_COST = 0.43
 """By how much of its mean square error the cost of a block rises with each level of a tint: a tint
-of one level is accepted where the network has less than 0.7 times the error."""
+of one level is accepted where the network has less than 0.73 times the error."""
 PERFECT = 255**2 * 1e-5
 """Mean square error, 50 dB, below which a restored block counts as perfect. Such blocks are not
 compared by their mean square error but by their largest error."""
@@ -73,7 +73,7 @@ def costs(network: BlockErrors, plain: BlockErrors) -> torch.Tensor:
     A failing network can return NaN, which costs infinitely much.
     """
     tint = (network.shift - plain.shift.clamp_min(MOST_RESTORED_SHIFT)).clamp_min(0)
-    return (network.square * (1 + TINT_COST * tint)).nan_to_num(nan=torch.inf)
+    return (network.square * (1 + TINT_COST * tint)).nan_to_num(nan=torch.inf, posinf=torch.inf)
 
 
 def is_worse(network: BlockErrors, plain: BlockErrors) -> torch.Tensor:
@@ -106,7 +106,7 @@ def with_neighbours(blocks: torch.Tensor) -> torch.Tensor:
 
 
 def components(blocks: torch.Tensor) -> torch.Tensor:
-    """Number the connected groups of blocks of a grid; blocks that touch at a corner are connected.
+    """Number the connected groups of a grid of blocks; blocks that touch at a corner are connected.
 
     Returns:
         Grid of numbers, int64: 0 outside, and the same positive number for all blocks of a group.
@@ -121,19 +121,19 @@ def components(blocks: torch.Tensor) -> torch.Tensor:
 
 
 def cheapest(
-    choices: Sequence[torch.Tensor], costs: Sequence[torch.Tensor], groups: torch.Tensor
+    choices: Sequence[torch.Tensor], prices: Sequence[torch.Tensor], groups: torch.Tensor
 ) -> torch.Tensor:
     """Return the marks that cost least in each group of blocks; of equal ones the first.
 
     Args:
         choices: grids of marks.
-        costs: grid of the costs of all blocks with each of these marks.
+        prices: grid of the costs of all blocks with each of these marks.
         groups: numbers of the groups, from 1; 0: no marks.
     """
     count = int(groups.max()) + 1
     best = torch.zeros_like(choices[0])
     least = torch.full((count,), torch.inf, dtype=torch.float64)
-    for place, (marks, cost) in enumerate(zip(choices, costs, strict=True)):
+    for place, (marks, cost) in enumerate(zip(choices, prices, strict=True)):
         total = torch.zeros(count, dtype=torch.float64)
         total.index_add_(0, groups.flatten(), cost.flatten().double())
         better = (total < least) if place else torch.ones(count, dtype=torch.bool)

@@ -18,10 +18,11 @@ from irncli.errors import UsageError
 from irncli.geometry import lr_size
 from irncli.io.encoding import CODECS, Format, fitted, holds_profile, spoken_name
 from irncli.io.image_file import decode
+from irncli.operations.codec_models import default_restorer, model_for
 from irncli.operations.coded import Coded, MissedTargetError, sizes
 from irncli.operations.forward import tag_of
 from irncli.operations.models import LoadedModel, LoadedRestorer, Models
-from irncli.operations.network_files import NetworkFiles, best_trial
+from irncli.operations.network_files import NetworkFiles, Trial, best_trial
 from irncli.operations.plain_files import PlainFiles, described, rejected, tagged_original
 from irncli.operations.result import (
     Encoded,
@@ -32,32 +33,11 @@ from irncli.operations.result import (
     check_scale,
     with_tag,
 )
-from irncli.zoo.registry import Registry
 
-__all__ = ["AUTO_SCALES", "RESTORER", "Compress", "Target", "default_restorer", "model_for"]
+__all__ = ["AUTO_SCALES", "Compress", "Target"]
 
 AUTO_SCALES: Final = (2, 4)
 """Scales that `--scale auto` chooses from."""
-
-RESTORER = "crm-jpeg"
-"""Name of the compression restoration module that is used if it is installed."""
-
-
-def model_for(scale: float, codec: Format) -> str:
-    """Return the name of the default model.
-
-    PNG is lossless and does not need a robust model. Training irn-x4 with JPEG in the loop gained
-    nothing (docs/training-log.md).
-    """
-    if scale > 2:
-        return "irn-x4"
-    return "irn-x2" if codec == "png" else "irn-jpeg-x2"
-
-
-def default_restorer(registry: Registry) -> str | None:
-    """Return the name of the module that restores JPEGs; None if it is not installed."""
-    return RESTORER if any(entry.name == RESTORER for entry in registry.entries()) else None
-
 
 Network = tuple[float, LoadedModel]
 """A scale, and the model for it."""
@@ -68,7 +48,8 @@ class Compress(Operation):
     """The operation that makes an image small and encodes the result.
 
     Attributes:
-        scale: HR size over LR size; `auto`: the one of AUTO_SCALES that meets the target best.
+        scale: HR size over LR size; `auto`: the one of AUTO_SCALES that meets the target best,
+            without a restorer; images with alpha are made small by the first of them.
         model: model, or the name of one; None: chosen by scale and codec.
         target: quality, size or PSNR to aim for.
         auto: write a plain file that meets the same target if that is better, and the original if
@@ -95,6 +76,8 @@ class Compress(Operation):
     effort: int | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.scale, str) and self.scale != "auto":
+            raise UsageError(f"--scale {self.scale}: expected a number such as 2, or auto")
         if self.scale != "auto":
             check_scale(self.scale)
         elif self.model is not None:
@@ -164,12 +147,13 @@ class Compress(Operation):
         """See Operation. For `auto`, the scale of the plan is the first that will be tried."""
         self.check(image_format)
         size = source.image.size
-        scale, model = self._networks(models, image_format)[0]
-        rounds, trials = rounds_of(self.effort_for(image_format)), len(self.scales)
-        report = int(self.report) + (trials if trials > 1 else 0)
+        networks = self._networks(models, source, image_format)
+        scale, model = networks[0]
+        rounds, trials = rounds_of(self.effort_for(image_format)), len(networks)
+        report = int(self.report) if trials == 1 else trials + int(rounds > 0)
         return Plan(
             model=model, scale=scale,
-            hr_size=size, lr_size=lr_size(size, scale),
+            hr_size=size, lr_size=lr_size(size, scale), undecided=trials > 1,
             downs=trials + STEP_COST * self.refine + round_cost(model.rescaler) * rounds,
             ups=MAX_PROBES * trials if self.target.psnr is not None else report,
         )  # fmt: skip
@@ -180,15 +164,17 @@ class Compress(Operation):
     ) -> Result:  # fmt: skip
         """See Operation. The quality comes from the target, so `quality` is ignored."""
         del quality, plan
-        networks = self._networks(models, image_format)
+        networks = self._networks(models, source, image_format)
         restorer = self._restorer(models, image_format)
         return _Compression(self, source, networks, restorer, image_format, tick).run()
 
-    def _networks(self, models: Models, image_format: Format) -> list[Network]:
+    def _networks(self, models: Models, source: Source, image_format: Format) -> list[Network]:
         def load(scale: float) -> LoadedModel:
             return models.load(self.model or model_for(scale, image_format))
 
-        return [(scale, load(scale)) for scale in self.scales]
+        # What a smaller alpha plane loses would not count in the choice.
+        scales = self.scales if source.image.alpha is None else self.scales[:1]
+        return [(scale, load(scale)) for scale in scales]
 
     def _restorer(self, models: Models, image_format: Format) -> LoadedRestorer | None:
         if image_format != "jpeg" or self.model is not None or self.effort or self.scales[-1] > 2:
@@ -284,13 +270,22 @@ class _Compression:
             refined = files.refine(coded.quality, steps, rest)
             coded = files.search(trial.target)
         elif rounds:
-            files.improve(coded.quality, rounds, rest)
-            coded = files.search(trial.target)
+            coded = self._optimised(trial, rounds, rest)
         report, data = self._report(files, coded), coded.data
         return Result(
             image=files.low, encode=lambda: Encoded(data), model=files.model.name,
             lr_size=files.low.size, scale=files.scale, refined=refined, report=report,
         )  # fmt: skip
+
+    def _optimised(self, trial: Trial, rounds: int, tick: Tick) -> Coded:
+        """Return the file after some rounds, or the one before if that grew too large."""
+        trial.files.improve(trial.coded.quality, rounds, tick)
+        try:
+            return trial.files.search(trial.target)
+        except MissedTargetError:
+            if trial.excess():
+                raise
+            return trial.coded
 
     def _files(self, scale: float, model: LoadedModel, tick: Tick) -> NetworkFiles:
         restorer = self.restorer.restorer if self.restorer else None

@@ -33,6 +33,7 @@ class NetworkFiles:
         tick: called with the share of the forward pass that was just done.
 
     Attributes:
+        model: model that made the image small.
         scale: HR size over LR size.
         low: LR of the image.
         hr_pixels: number of pixels of the image.
@@ -48,8 +49,8 @@ class NetworkFiles:
         effort: int,
         tick: Tick,
     ) -> None:
-        self.model, self.scale, self.compressor = model, scale, compressor
-        self._image, self._packet = image, packet
+        self.model, self.scale = model, scale
+        self._image, self._compressor, self._packet = image, compressor, packet
         self.hr_pixels = image.size[0] * image.size[1]
         width, height = lr_size(image.size, scale)
         pixels = model.rescaler.downscale(image.pixels, scale, tick)
@@ -60,10 +61,9 @@ class NetworkFiles:
         )
         self._coder = compressor.coder(image.pixels, self.low, scale) if effort else None
 
-    def at(self, quality: int) -> Coded:
-        """Return the file of a quality, 1 to 100."""
+    def _at(self, quality: int) -> Coded:
         chosen = None if self._coder is None else self._coder.code(quality)
-        return Coded(self.compressor.code(self.low, quality, self._packet, chosen), quality)
+        return Coded(self._compressor.code(self.low, quality, self._packet, chosen), quality)
 
     def search(self, target: Target, growth: float = 1) -> Coded:
         """Return the file that meets a target, or would if it grew by a factor.
@@ -72,35 +72,38 @@ class NetworkFiles:
             MissedTargetError: there is none.
         """
         if target.psnr is not None:
-            return reaching(self.at, target.psnr, self.restored, self._image.pixels)
+            return reaching(self._at, target.psnr, self.restored, self._image.pixels)
         limit = target.most_bytes(self.hr_pixels)
         if limit is None:
-            return self.at(target.quality)
-        return largest_within(self.at, limit, self.hr_pixels, growth)
+            return self._at(target.quality)
+        return largest_within(self._at, limit, self.hr_pixels, growth)
 
     def restored(self, coded: Coded) -> Pixels:
         """Return the image that is restored from a file."""
         if coded.restored is not None:
             return coded.restored
-        return self.compressor.restore(coded.data, self._image.size, self.scale)
+        return self._compressor.restore(coded.data, self._image.size, self.scale)
 
     def improve(self, quality: int, rounds: int, tick: Tick) -> None:
-        """Optimise the coefficients of the files of a quality, and of those near it."""
-        if self._coder is not None and rounds:
-            self._coder = self._coder.improved(quality, rounds, tick)
+        """Optimise the coefficients of the files of a quality, and of those near it.
+
+        This needs an effort above 0.
+        """
+        assert self._coder is not None  # noqa: S101
+        self._coder = self._coder.improved(quality, rounds, tick)
 
     def refine(self, quality: int, steps: int, tick: Tick) -> dict[str, float]:
         """Refine LR for the files of a quality; return the PSNR in dB before and after."""
 
         def as_stored(pixels: Pixels) -> Pixels:
             window = Picture(pixels, gray=self._image.gray)
-            return self.compressor.reread(self.compressor.code(window, quality))
+            return self._compressor.reread(self._compressor.code(window, quality))
 
         found = refine(
             self.model.rescaler, self._image.pixels, self.low.pixels, self.scale,
             steps=steps, as_stored=as_stored, tick=tick,
         )  # fmt: skip
-        pixels = to_gray(found.pixels) if self.compressor.neutral else found.pixels
+        pixels = to_gray(found.pixels) if self._compressor.neutral else found.pixels
         self.low = replace(self.low, pixels=pixels)
         return gain_of(found)
 
@@ -111,11 +114,22 @@ class NetworkFiles:
 
 @dataclass(frozen=True)
 class Trial:
-    """The file of a network that meets a target, before anything was optimised for it."""
+    """The file of a network for a target, before anything was optimised for it.
+
+    Attributes:
+        files: files of the network.
+        target: the target.
+        coded: the file.
+    """
 
     files: NetworkFiles
     target: Target
     coded: Coded
+
+    def excess(self, growth: float = 1) -> float:
+        """Return the bytes by which the file would be too large if it grew by a factor."""
+        limit = self.target.most_bytes(self.files.hr_pixels)
+        return 0 if limit is None else max(0, growth * len(self.coded.data) - limit)
 
 
 def best_trial(candidates: Sequence[NetworkFiles], target: Target, growth: float) -> Trial:
@@ -123,7 +137,7 @@ def best_trial(candidates: Sequence[NetworkFiles], target: Target, growth: float
 
     That is the one with the smallest file if a PSNR is wanted, otherwise the one with the highest
     PSNR. If a quality is wanted, the file of the first network has that quality, and those of the
-    others may have as many bytes.
+    others may become as large as that one will.
 
     Args:
         candidates: files of different networks, from the smallest scale to the largest.
@@ -141,19 +155,16 @@ def best_trial(candidates: Sequence[NetworkFiles], target: Target, growth: float
         except MissedTargetError as error:
             missed.append(error)
         if files is first and not target.searched:
-            target = Target(bytes=len(trials[0].coded.data))
+            target = Target(bytes=int(growth * len(trials[0].coded.data)))
     if not trials:
         # The largest scale makes the smallest files, the smallest scale the best images.
         raise missed[0 if target.psnr is not None else -1]
     if not others:
         return trials[0]
-    return min(trials, key=_cost)
-
-
-def _cost(trial: Trial) -> tuple[float, float]:
-    size = len(trial.coded.data)
-    if trial.target.psnr is not None:
-        return size, 0
-    limit = trial.target.most_bytes(trial.files.hr_pixels)
-    excess = 0 if limit is None else max(0, size - limit)
-    return excess, -trial.files.psnr(trial.coded)
+    if target.psnr is not None:
+        return min(trials, key=lambda trial: len(trial.coded.data))
+    restored = [
+        replace(trial, coded=replace(trial.coded, restored=trial.files.restored(trial.coded)))
+        for trial in trials
+    ]
+    return min(restored, key=lambda trial: (trial.excess(growth), -trial.files.psnr(trial.coded)))

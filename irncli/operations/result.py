@@ -120,6 +120,7 @@ class Plan:
         downs: number of forward runs of the network, or of work that takes as long; 0: none.
         ups: number of inverse runs of the network; 0: none.
         warnings: warnings about the file, one sentence each.
+        undecided: True if a larger scale, and its model, may be chosen in the end.
     """
 
     model: LoadedModel | None
@@ -129,6 +130,7 @@ class Plan:
     downs: float = 0
     ups: float = 0
     warnings: tuple[str, ...] = ()
+    undecided: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import re
 import pytest
 from PIL import Image
 
+import irncli
+from irncli.api import convert
 from irncli.engine.metrics import psnr
 from irncli.io.image_file import ImageFile, decode
 from irncli.io.tag import extract
@@ -31,28 +33,59 @@ def compressed(irn, photograph, scale, *arguments):
     return json.loads(result.out), out
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--target-bpp", 1], ["--target-bpp", 3], ["--quality", 20, "--effort", 2]],
-    ids=["few bits", "many bits", "a quality, with a round"],
-)
-def test_it_writes_what_the_better_scale_would(irn, photograph, arguments):
-    record, out = compressed(irn, photograph, "auto", *arguments)
-    scale = record["scale"]
-    assert scale in (2, 4)
-    assert record["model"] == MODELS[scale]
+def restored_psnr(irn, photograph, out):
+    back = out.with_suffix(".png")
+    assert irn("upscale", out, "--strict", "--temperature", 0, "-o", back).lines == []
+    return psnr(decode(photograph.read_bytes()).pixels, decode(back.read_bytes()).pixels)
+
+
+@pytest.mark.parametrize(("rate", "scale"), [(0.65, 4), (3, 2)], ids=["few bits", "many bits"])
+def test_it_writes_what_the_better_scale_would(irn, photograph, rate, scale):
+    record, out = compressed(irn, photograph, "auto", "--target-bpp", rate)
+    assert (record["scale"], record["model"]) == (scale, MODELS[scale])
     assert record["lr_size"] == [128 // scale, 96 // scale]
     tag = extract(ImageFile(out.read_bytes()).header.xmp)
     assert (tag.scale, tag.model) == (scale, record["model"])
-    if "--quality" not in arguments:
-        same, twin = compressed(irn, photograph, scale, *arguments)
-        assert out.read_bytes() == twin.read_bytes()
-        other, _ = compressed(irn, photograph, 6 - scale, *arguments)
-        assert same["report"]["psnr"] >= other["report"]["psnr"]
-    back = photograph.with_name("back.png")
-    assert irn("upscale", out, "--strict", "--temperature", 0, "-o", back).lines == []
-    restored = psnr(decode(photograph.read_bytes()).pixels, decode(back.read_bytes()).pixels)
-    assert restored == pytest.approx(record["report"]["psnr"], abs=0.006)
+    same, twin = compressed(irn, photograph, scale, "--target-bpp", rate)
+    assert out.read_bytes() == twin.read_bytes()
+    other, _ = compressed(irn, photograph, 6 - scale, "--target-bpp", rate)
+    assert same["report"]["psnr"] >= other["report"]["psnr"]
+    assert restored_psnr(irn, photograph, out) == pytest.approx(record["report"]["psnr"], abs=0.006)
+
+
+def test_with_a_quality_the_file_of_x2_sets_the_size(irn, photograph):
+    quality = ("--quality", 8, "--effort", 2)
+    record, out = compressed(irn, photograph, "auto", *quality)
+    fine, _ = compressed(irn, photograph, 2, *quality)
+    assert record["scale"] == 4
+    assert record["report"]["psnr"] > fine["report"]["psnr"]
+    assert record["bytes_out"] <= 1.1 * fine["bytes_out"]
+    assert restored_psnr(irn, photograph, out) == pytest.approx(record["report"]["psnr"], abs=0.006)
+
+
+def test_an_image_with_alpha_keeps_the_size_of_x2(irn, photograph):
+    with Image.open(photograph) as image:
+        image.putalpha(200)
+        image.save("clear.png")
+    result = irn(
+        "compress", "clear.png", "--scale", "auto", "--target-bpp", 1, "--json", "-o", "clear.webp"
+    )
+    assert json.loads(result.out)["scale"] == 2
+
+
+def test_progress_and_the_python_interface(photograph, monkeypatch):
+    done = []
+    monkeypatch.setattr(convert, "no_tick", done.append)
+    made = irncli.compress(photograph, "made.jpg", scale="auto", target_bpp=1, auto=False, effort=2)
+    assert made.scale in (2, 4)
+    assert sum(done) == pytest.approx(1)
+    with pytest.raises(irncli.UsageError, match="--scale best: expected a number"):
+        irncli.compress(photograph, "other.jpg", scale="best")
+
+
+def test_a_dry_run_says_that_it_may_become_smaller(irn, photograph):
+    said = irn("compress", photograph, "--scale", "auto", "--dry-run").lines[0]
+    assert "128x96 to 64x48 by irn-jpeg-x2, or smaller, " in said
 
 
 def test_where_only_the_larger_scale_is_small_enough_it_is_taken(irn, photograph):

@@ -37,7 +37,9 @@ def files(name, sizes, psnrs):
             raise MissedTargetError(f"{name}: too small")
         return at(fitting[-1] if fitting else 1)
 
-    return SimpleNamespace(name=name, hr_pixels=HR_PIXELS, search=search, psnr=level)
+    return SimpleNamespace(
+        name=name, hr_pixels=HR_PIXELS, search=search, psnr=level, restored=lambda coded: coded
+    )
 
 
 def rising(values):
@@ -92,6 +94,20 @@ def test_what_is_too_large_loses_even_if_it_may_shrink():
     coarse = files("x4", [20, 30, 40, 50], [20, 21, 22, 23])
     trial = best_trial([fine, coarse], Target(bytes=44), 1.1)
     assert (trial.files.name, trial.coded.quality) == ("x4", 3)
+
+
+def test_a_file_that_would_outgrow_its_limit_loses_to_one_that_would_not():
+    fine = files("x2", [42, 60, 70, 80], [30, 31, 32, 33])
+    coarse = files("x4", [20, 30, 40, 50], [20, 21, 22, 23])
+    trial = best_trial([fine, coarse], Target(bytes=44), 1.1)
+    assert (trial.files.name, trial.coded.quality) == ("x4", 3)
+
+
+def test_with_growth_the_others_may_become_as_large():
+    fine = files("x2", [20, 40, 60, 80], [20, 25, 30, 35])
+    coarse = files("x4", [10, 30, 40, 70], [24, 26, 27, 28])
+    trial = best_trial([fine, coarse], Target(quality=2), 1.1)
+    assert (trial.files.name, len(trial.coded.data), trial.target) == ("x4", 40, Target(bytes=44))
 
 
 def test_one_network_is_not_restored_for_a_choice():

@@ -320,8 +320,8 @@ def test_a_photograph_of_the_page_is_bright_and_dark(visit):
     means = []
     for scheme in ("light", "dark"):
         # Without motion, colours change at once.
-        wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
-        features = [{"name": name, "value": value} for name, value in wishes.items()]
+        emulated = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in emulated.items()]
         visit.browser("Emulation.setEmulatedMedia", features=features)
         means.append(visit.browser.pixels().mean())
     visit.browser("Emulation.setEmulatedMedia", features=[])

@@ -17,7 +17,7 @@ from irncli.eval.perceptual import PerceptualMetrics, parse_names
 from irncli.eval.rescaling import MeasurementSettings, Rescaling
 from irncli.eval.runner import Study
 from irncli.eval.sets import ImageSet
-from irncli.operations.compress import default_restorer, model_for
+from irncli.operations.codec_models import default_restorer, model_for
 from irncli.operations.models import LoadedRestorer, Models
 
 if TYPE_CHECKING:
@@ -106,12 +106,13 @@ def _compression_methods(settings: EvalOptions, models: Models) -> CompressionMe
         model = models.load(name)
         return Trained(model.name, model)
 
-    restorer = None if settings.effort else _restorer(settings.restorer, models)
+    given = trained(names[0]) if names else None
+    scale = settings.whole_scale() or (given.scale if given else 2)
+    without = settings.effort or (scale > 2 and settings.restorer is None)
+    restorer = None if without else _restorer(settings.restorer, models)
     effort = settings.effort
     if effort is None:
         effort = 0 if restorer else 1
-    given = trained(names[0]) if names else None
-    scale = settings.whole_scale() or (given.scale if given else 2)
     jpeg = given or trained(model_for(scale, "jpeg"))
     if scale > jpeg.scale:
         raise UsageError(

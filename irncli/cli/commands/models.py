@@ -80,7 +80,7 @@ def list_(
 
 def _defaults(registry: Registry) -> dict[str, str]:
     """Return the models that commands use by default, with the origin of each."""
-    from irncli.operations.compress import default_restorer, model_for
+    from irncli.operations.codec_models import default_restorer, model_for
     from irncli.operations.models import COLOR_MODEL
 
     summaries = registry.summaries()

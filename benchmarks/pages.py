@@ -6,7 +6,9 @@ python benchmarks/pages.py
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import compression_rates
 import engine
@@ -89,9 +91,16 @@ def results() -> str:
     same = json.loads((RESULTS / "same-quality.json").read_text())
     rare = json.loads((RESULTS / "hard.json").read_text())
     parts = [tested + REFINEMENT, *table(refined), SAME_QUALITY, *same_quality.table(same)]
-    changed = json.loads((RESULTS / "guard-effect.json").read_text())
-    parts += [HARD, *hard.table(rare), GUARD, *guard_effect.table(changed), *arithmetic()]
+    parts += [HARD, *hard.table(rare)]
+    parts += measured("guard-effect.json", GUARD, guard_effect.table)
+    parts += arithmetic()
     return "\n".join([*parts, ""])
+
+
+def measured(name: str, text: str, table: Callable[[dict[str, Any]], list[str]]) -> list[str]:
+    """Return a section with the table of a file of results; empty before it is measured."""
+    path = RESULTS / name
+    return [text, *table(json.loads(path.read_text()))] if path.exists() else []
 
 
 def arithmetic() -> list[str]:
@@ -108,9 +117,8 @@ def arithmetic() -> list[str]:
 def compression() -> str:
     """Return docs/compression.md: the page of `irn eval --task compress`, a table and a chart."""
     records = json.loads((RESULTS / "compression.json").read_text())
-    rates = json.loads((RESULTS / "compression-rates.json").read_text())
-    small = "\n".join([RATES, *compression_rates.table(rates), ""])
-    return compression_report.page(records) + small + CHART
+    small = measured("compression-rates.json", RATES, compression_rates.table)
+    return "\n".join([compression_report.page(records), *small]) + CHART
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ block, with *plain* LR: bicubic LR or, for a colour network, luma. On ordinary p
 happens beyond this comparison (`irncli.engine.guard_measures` has the limits).
 
 1. Where LR departs too far from plain LR, it is blended towards plain LR as far as needed. In
-   blocks that are flat, each pixel is brought near plain LR.
+   blocks that are flat, each pixel is clamped to plain LR and a level more or less.
 2. Blocks that need a strong blend, and blocks that are flat, drawn or noise, are checked: they are
    restored by the network and by the plain method, and the two results are compared as a user gets
    them, at the size of the original. The plain method enlarges plain LR bicubically or, for a
@@ -188,7 +188,7 @@ class _Guard:
             self.to_check[:] = True
 
     def run(self) -> None:
-        """Check doubtful blocks, mark those that are worse, and check their neighbours again."""
+        """Mark doubtful blocks that are worse, then their neighbours; keep what is worthwhile."""
         self.plain_as_stored = self._stored(self.plain)
         doubtful = self.to_check | self._as_rough_as_failed_probes()
         states = [self._state(doubtful)]

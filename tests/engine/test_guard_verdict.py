@@ -16,6 +16,7 @@ from irncli.engine.guard_verdict import (
     MARGIN,
     MAX_ERROR_IF_PLAIN_IS_PERFECT,
     PERFECT,
+    STRONG_TINT,
     TINT_COST,
     BlockErrors,
     block_errors,
@@ -43,8 +44,8 @@ def errors(square, shift=0.0, most=0.0):
         (errors(90.0, shift=3.5), errors(100.0, shift=3.6), False),  # the plain method has it, too
         (errors(72.0, shift=3.5), errors(100.0), False),  # much better otherwise
         (errors(74.0, shift=3.5), errors(100.0), True),
-        (errors(69.0, shift=5.5), errors(100.0), True),
-        (errors(25.0, shift=9.0), errors(100.0), False),
+        (errors(69.0, shift=5.5), errors(100.0), True),  # a strong tint
+        (errors(62.0, shift=9.0), errors(100.0), False),
         (errors(90.0, shift=2.7), errors(100.0), False),  # hardly a tint
         (errors(0.9 * PERFECT, most=1.0), errors(0.0), False),
         (errors(0.9 * PERFECT, most=2.0), errors(0.0), True),
@@ -61,7 +62,8 @@ def test_a_tint_costs_a_share_of_the_error():
     plain = errors(100.0)
     assert costs(errors(50.0, shift=2.5), plain).item() == 50
     assert costs(errors(50.0, shift=3.0), plain).item() == pytest.approx(50 * (1 + TINT_COST / 2))
-    assert costs(errors(50.0, shift=12.5), plain).item() == pytest.approx(50 * (1 + 10 * TINT_COST))
+    most = pytest.approx(50 * (1 + TINT_COST * STRONG_TINT))
+    assert [costs(errors(50.0, shift=shift), plain).item() for shift in (4, 20)] == [most, most]
     assert costs(errors(torch.nan), plain).item() == torch.inf
 
 

@@ -31,8 +31,8 @@ TINT_COST = 0.43
 """By how much of its mean square error the cost of a block rises with each level of a tint: a tint
 of one level is accepted where the network has less than 0.73 times the error."""
 STRONG_TINT = 1.5
-"""Levels of a tint from which on the cost rises no further. Without this limit, charts at x3 would be
-restored 0.04 dB worse, and colour noise would have the same tints."""
+"""Levels of a tint from which on the cost rises no further. Without this limit, sixteen hard images
+at x3 were restored 0.04 dB worse on average, and colour noise had the same tints."""
 PERFECT = 255**2 * 1e-5
 """Mean square error, 50 dB, below which a restored block counts as perfect. Such blocks are not
 compared by their mean square error but by their largest error."""

@@ -92,6 +92,8 @@ def results() -> str:
     rare = json.loads((RESULTS / "hard.json").read_text())
     parts = [tested + REFINEMENT, *table(refined), SAME_QUALITY, *same_quality.table(same)]
     parts += [HARD, *hard.table(rare)]
+    if "note" in rare:
+        parts += ["", f"Conditions: {rare['note']}."]
     parts += measured("guard-effect.json", GUARD, guard_effect.table)
     parts += arithmetic()
     return "\n".join([*parts, ""])

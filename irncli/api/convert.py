@@ -259,9 +259,6 @@ def _convert_file(
     result = frames.run(operation, models, source, plan, image_format, quality, no_tick)
     made = result.encode()
     write(output, made.data, overwrite=overwrite)
-    scale = plan.scale if result.scale is None else result.scale
-    result = replace(
-        result, scale=scale, warnings=(*source.image.notes, *result.warnings, *made.warnings)
-    )
+    result = replace(result, warnings=(*source.image.notes, *result.warnings, *made.warnings))
     warn(*result.warnings)
     return result

@@ -126,8 +126,7 @@ class Job:
             result = frames.run(
                 self.operation, self.tools.models, source, plan, image_format, self.quality, tick
             )
-        record.model, record.lr_size = result.model, result.lr_size
-        record.scale = plan.scale if result.scale is None else result.scale
+        record.model, record.scale, record.lr_size = result.model, result.scale, result.lr_size
         record.seed, record.temperature = result.seed, result.temperature
         record.warnings += result.warnings
         record.refined, record.guarded = result.refined, result.guarded

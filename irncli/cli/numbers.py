@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from irncli.errors import UsageError
 
-__all__ = ["parse_percent", "parse_scale"]
+__all__ = ["parse_percent", "parse_scale", "parse_scale_or_auto"]
 
 
 def parse_scale(text: str) -> float:
@@ -18,6 +19,20 @@ def parse_scale(text: str) -> float:
     return _number(
         re.sub(r"^[x\u00d7]|[x\u00d7]$", "", text.strip().lower()), f"--scale {text}", "4"
     )
+
+
+def parse_scale_or_auto(text: str) -> float | Literal["auto"]:
+    """Return the scale that a text names, or `auto`.
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    if text.strip().lower() == "auto":
+        return "auto"
+    try:
+        return parse_scale(text)
+    except UsageError as error:
+        raise UsageError(f"{error}, or auto") from None
 
 
 def parse_percent(text: str) -> float:

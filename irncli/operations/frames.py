@@ -67,11 +67,13 @@ def run(
 ) -> Result:
     """Carry out an operation on an image, or on several frames; see `Operation.run`.
 
-    Each frame is converted as an image of its own, with the same seed, so that what does not change
-    between frames does not flicker. One frame is in memory at a time.
+    The result has the scale that was used. Each frame is converted as an image of its own, with the
+    same seed, so that what does not change between frames does not flicker. One frame is in memory
+    at a time.
     """
     if source.animation is None:
-        return operation.run(models, source, planned, image_format, quality, tick)
+        made = operation.run(models, source, planned, image_format, quality, tick)
+        return replace(made, scale=planned.scale if made.scale is None else made.scale)
     count, animation = source.animation.count, source.animation
     encoder = FrameEncoder(image_format, quality, lossless=image_format in operation.lossless)
     results: list[Result] = []
@@ -85,7 +87,7 @@ def run(
         tags += [] if made.tag is None else [made.tag(_UNKNOWN)]
         # Only the first image is kept, for the metadata.
         image = results[0].image if results else made.image
-        results.append(replace(made, image=image, encode=_not_alone, tag=None))
+        results.append(replace(made, image=image, encode=_not_alone, tag=None, scale=planned.scale))
     return _together(results, tags, encoder, animation)
 
 

@@ -10,7 +10,7 @@ from irncli.batch.settings import BatchSettings
 from irncli.cli import options
 from irncli.cli.declare import option
 from irncli.cli.help import groups
-from irncli.cli.numbers import parse_scale
+from irncli.cli.numbers import parse_scale_or_auto
 from irncli.errors import UsageError
 
 __all__ = ["compress", "parse_size"]
@@ -119,8 +119,7 @@ def compress(
     from irncli.batch.summaries import CompressionSummary
     from irncli.operations.compress import Compress, Target
 
-    asked = scale.strip().lower()
-    number: float | Literal["auto"] = "auto" if asked == "auto" else parse_scale(asked)
+    number = parse_scale_or_auto(scale)
     target = Target(
         quality=Compress.default_quality if quality is None else quality,
         bytes=None if target_size is None else parse_size(target_size),
